@@ -1,0 +1,10 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// commands lists every command, in the order in which help shows its group.
+func commands(o *Options) []*cobra.Command {
+	return []*cobra.Command{
+		newVersionCmd(o),
+	}
+}

@@ -1,0 +1,90 @@
+// Package cli is the pfring command line: one file a command, flags in and
+// printing out, no logic. The work is done by the packages that it calls.
+//
+// It can be mounted in another cobra program: New returns a fresh command tree
+// each time, reads and writes only the streams it is given, never exits the
+// process and never traps a signal.
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Options are what the command tree takes from the program that mounts it.
+type Options struct {
+	// Name is what the user types; "" is pfring.
+	Name string
+	In   io.Reader
+	// Out gets the one document a command produces, ErrOut everything else.
+	Out, ErrOut io.Writer
+}
+
+// Command groups, as `pfring --help` shows them.
+const (
+	groupValues  = "values"
+	groupCluster = "cluster"
+	groupModules = "modules"
+)
+
+// New returns the command tree.
+func New(o Options) *cobra.Command {
+	if o.Name == "" {
+		o.Name = "pfring"
+	}
+	root := &cobra.Command{
+		Use:   o.Name,
+		Short: "Put the PF_RING kernel module onto Kubernetes nodes, for Kubeshark",
+		Long: `Put the PF_RING kernel module onto Kubernetes nodes, for Kubeshark.
+
+A kernel module fits exactly one kernel release. pfring validates the values
+under tap.kernelModule, renders the chart for GitOps and looks after modules.
+
+Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	if n, ok := strings.CutPrefix(o.Name, "kubectl-"); ok {
+		// Help then reads as the user typed it: kubectl pfring.
+		root.Use = n
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl " + n}
+	}
+	root.SetIn(o.In)
+	root.SetOut(o.Out)
+	root.SetErr(o.ErrOut)
+	root.AddGroup(
+		&cobra.Group{ID: groupValues, Title: "Values and manifests:"},
+		&cobra.Group{ID: groupCluster, Title: "The live cluster:"},
+		&cobra.Group{ID: groupModules, Title: "Kernel modules:"},
+	)
+	root.AddCommand(commands(&o)...)
+	return root
+}
+
+// Main runs the command tree for a main function: it takes the program's name
+// from args[0], prints the error that is left, and returns the exit code.
+func Main(args []string, run func(*cobra.Command) error) int {
+	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	root := New(o)
+	root.SetArgs(args[1:])
+	err := run(root)
+	if err != nil && err.Error() != "" {
+		// Nothing is left to tell when even stderr fails.
+		_, _ = fmt.Fprintf(o.ErrOut, "Error: %v\n", err)
+	}
+	return ExitCode(err)
+}
+
+// programName knows that kubectl calls a plugin kubectl-pfring.
+func programName(arg0 string) string {
+	name := strings.TrimSuffix(filepath.Base(arg0), ".exe")
+	if strings.HasPrefix(name, "kubectl-") {
+		return strings.ReplaceAll(name, "_", "-")
+	}
+	return "pfring"
+}

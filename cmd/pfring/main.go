@@ -1,0 +1,21 @@
+// Command pfring puts the PF_RING kernel module onto Kubernetes nodes. It also
+// works as a kubectl plugin when it is installed as kubectl-pfring.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.Main(os.Args, func(root *cobra.Command) error { return root.ExecuteContext(ctx) })
+	stop()
+	os.Exit(code)
+}
