@@ -1,0 +1,68 @@
+{{/*
+What the schema cannot say: each problem ends the rendering with one line that names the key. Call with the root context.
+*/}}
+{{- define "pfring.checks" -}}
+{{- $s := include "pfring.settings" . | fromJson -}}
+{{- if eq $s.mode "kmm" -}}
+{{- include "pfring.checkModuleName" (list .Release.Namespace $s.kmm.moduleName) -}}
+{{- include "pfring.checkMappings" $s.kernelMappings -}}
+{{- include "pfring.checkTolerations" $s.tolerations -}}
+{{- else -}}
+{{- include "pfring.checkSource" $s.source -}}
+{{- include "pfring.checkStateFile" $s.stateFile -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pfring.checkModuleName" -}}
+{{- $length := add (len (index . 0)) (len (index . 1)) -}}
+{{- if gt $length 40 -}}
+{{- fail (printf "tap.kernelModule.kmm.moduleName: %q and the namespace %q have %d characters together, KMM takes at most 40; set a shorter name" (index . 1) (index . 0) $length) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pfring.checkMappings" -}}
+{{- if not . -}}
+{{- fail "tap.kernelModule.kernelMappings: kmm mode needs at least one mapping" -}}
+{{- end -}}
+{{- range $i, $mapping := . -}}
+{{- $at := printf "tap.kernelModule.kernelMappings[%d]" $i -}}
+{{- if eq (empty $mapping.literal) (empty $mapping.regexp) -}}
+{{- fail (printf "%s: give either literal or regexp" $at) -}}
+{{- end -}}
+{{- if not $mapping.containerImage -}}
+{{- fail (printf "%s: containerImage is missing" $at) -}}
+{{- end -}}
+{{- if and $mapping.sign (not $mapping.build) (not $mapping.sign.unsignedImage) -}}
+{{- fail (printf "%s: sign has no image to sign; add build or sign.unsignedImage" $at) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pfring.checkTolerations" -}}
+{{- range . -}}
+{{- if not (has (default "Equal" .operator) (list "Equal" "Exists")) -}}
+{{- fail (printf "tap.kernelModule.agent.tolerations: KMM takes the operators Equal and Exists only, got %q; give the agent tolerations of its own" .operator) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pfring.checkSource" -}}
+{{- if hasPrefix "file://" .url -}}
+{{- if not (regexMatch "^file:///[^/:%?#][^:%?#]*$" .url) -}}
+{{- fail (printf "tap.kernelModule.source.url: %q is not file:///PATH with an absolute path below / and without any of : %% ? #" .url) -}}
+{{- end -}}
+{{- if not .volume -}}
+{{- fail (printf "tap.kernelModule.source.volume: %q needs a volume to read from, for example {persistentVolumeClaim: {claimName: modules}}" .url) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .caBundle.configMap .caBundle.secret -}}
+{{- fail "tap.kernelModule.source.caBundle: give either configMap or secret" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The agent gets the file's folder writable from the host, so that must be one of its own and not /, /run or /etc. */}}
+{{- define "pfring.checkStateFile" -}}
+{{- if and . (or (not (regexMatch "^(/[A-Za-z0-9._-]+){3,}$" .)) (regexMatch "/[.][.]?(/|$)" .)) -}}
+{{- fail (printf "tap.kernelModule.stateFile: %q is not an absolute path with a folder of its own at least two levels deep, such as /run/kubeshark-pfring/state.json" .) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,81 @@
+{{/*
+Name of the namespaced objects. Two releases never share one: each of the two suffixes tells which releases it belongs to,
+and a release name (at most 53 characters) is never cut. So a release named kubeshark-pfring gets kubeshark-pfring-agent.
+*/}}
+{{- define "pfring.fullname" -}}
+{{- ternary "agent" "pfring" (hasSuffix "pfring" .Release.Name) | printf "%s-%s" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Labels that select the agent's pods. They are immutable in a DaemonSet, so neither versions nor users' labels go in. */}}
+{{- define "pfring.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: agent
+{{- end -}}
+
+{{/*
+Labels of every object: the standard ones, then tap.labels, which cannot replace a standard one.
+Call with the root context.
+*/}}
+{{- define "pfring.labels" -}}
+{{- $s := include "pfring.settings" . | fromJson -}}
+{{- include "pfring.stringMap" (merge (include "pfring.standardLabels" . | fromYaml) $s.labels) -}}
+{{- end -}}
+
+{{- define "pfring.standardLabels" -}}
+{{ include "pfring.selectorLabels" . }}
+app.kubernetes.io/part-of: kubeshark
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
+{{- end -}}
+
+{{/*
+Metadata of an object: name, namespace, labels, annotations. Call with a list of root context, name and the object's own annotations.
+*/}}
+{{- define "pfring.metadata" -}}
+{{- $root := index . 0 -}}
+{{- $s := include "pfring.settings" $root | fromJson -}}
+name: {{ index . 1 | quote }}
+namespace: {{ $root.Release.Namespace | quote }}
+labels:
+  {{- include "pfring.labels" $root | nindent 2 }}
+{{- with merge (index . 2) $s.annotations }}
+annotations:
+  {{- include "pfring.stringMap" . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "pfring.serviceAccountName" -}}
+{{- $sa := (include "pfring.settings" . | fromJson).serviceAccount -}}
+{{- if $sa.create -}}
+{{- default (include "pfring.fullname" .) $sa.name -}}
+{{- else -}}
+{{- default "default" $sa.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The agent's image. Of tap.docker only the registry is inherited: its tag is Kubeshark's version, not the agent's.
+*/}}
+{{- define "pfring.image" -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $image := default dict (default dict (default dict $tap.kernelModule).agent).image -}}
+{{- $registry := default (default "docker.io/kubeshark" (default dict $tap.docker).registry) $image.registry | trimSuffix "/" -}}
+{{- $name := printf "%s/%s" $registry (default "pfring-agent" $image.repository) -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $name $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (include "pfring.string" (default .Chart.AppVersion $image.tag)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Labels of the agent's pods. A service mesh must stay away: its proxy starts after the init container that needs the network.
+Call with a list of root context and settings.
+*/}}
+{{- define "pfring.podLabels" -}}
+{{- $s := index . 1 -}}
+{{- $own := include "pfring.selectorLabels" (index . 0) | fromYaml -}}
+{{- include "pfring.stringMap" (merge $own $s.agent.podLabels (dict "sidecar.istio.io/inject" "false") $s.labels) -}}
+{{- end -}}

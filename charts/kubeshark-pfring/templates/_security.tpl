@@ -1,0 +1,59 @@
+{{/* Whether the agent touches the host in its main container: always in auto (state file), in kmm only for ring counters. */}}
+{{- define "pfring.runTouchesHost" -}}
+{{- if or (eq .mode "auto") .metrics.rings -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+Pod level: what is common to all containers. In kmm nothing needs root; on OpenShift with its own SCC binding the uid is left
+to the range of the namespace, which restricted-v2 demands. Call with the settings.
+*/}}
+{{- define "pfring.podSecurity" -}}
+{{- if eq .mode "kmm" }}
+runAsNonRoot: true
+{{- if not .scc }}
+runAsUser: 65532
+runAsGroup: 65532
+{{- end }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/*
+A container without any privilege. In auto it is uid 0, with no capability, because the state file on the host is root's.
+Call with the settings.
+*/}}
+{{- define "pfring.unprivileged" -}}
+{{- include "pfring.baseSecurity" (dict "settings" . "host" (include "pfring.runTouchesHost" .) "capabilities" list) -}}
+{{- end -}}
+
+{{/* A container that may load or unload a module: uid 0 (another uid gets no effective capability) and SYS_MODULE alone. */}}
+{{- define "pfring.mayLoad" -}}
+{{- include "pfring.baseSecurity" (dict "settings" . "host" "true" "capabilities" .capabilities) -}}
+{{- end -}}
+
+{{- define "pfring.baseSecurity" -}}
+{{- $isAdmin := or (has "SYS_ADMIN" .capabilities) (has "CAP_SYS_ADMIN" .capabilities) -}}
+{{- /* The API server refuses false together with SYS_ADMIN, which only a user's own list can bring. */ -}}
+allowPrivilegeEscalation: {{ $isAdmin }}
+privileged: false
+readOnlyRootFilesystem: true
+{{- if eq .settings.mode "auto" }}
+runAsNonRoot: false
+runAsUser: 0
+runAsGroup: 0
+{{- end }}
+capabilities:
+  drop:
+    - ALL
+  {{- with .capabilities }}
+  add:
+    {{- range . }}
+    - {{ quote . }}
+    {{- end }}
+  {{- end }}
+{{- if and .host .settings.agent.seLinuxType }}
+seLinuxOptions:
+  type: {{ .settings.agent.seLinuxType | quote }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,120 @@
+{{/*
+The settings of tap.kernelModule with every block present, as JSON. A user who nulls a block or a value in a values file
+gets its default or its empty form, never a nil pointer. Templates read this instead of .Values.
+*/}}
+{{- define "pfring.settings" -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $km := default dict $tap.kernelModule -}}
+{{- $agent := default dict $km.agent -}}
+{{- $image := default dict $agent.image -}}
+{{- $docker := default dict $tap.docker -}}
+{{- $kmm := default dict $km.kmm -}}
+{{- $sa := default dict $km.serviceAccount -}}
+{{- $metrics := default dict $km.metrics -}}
+{{- $podMonitor := default dict $metrics.podMonitor -}}
+{{- $scc := default dict (default dict $km.openshift).scc -}}
+{{- dict
+  "mode" (default "auto" $km.mode)
+  "onUnavailable" (default "fallback" $km.onUnavailable)
+  "waitTimeout" (ternary "4m" $km.waitTimeout (kindIs "invalid" $km.waitTimeout))
+  "replaceLoaded" (default false $km.replaceLoaded)
+  "unloadOnDestroy" (default false $km.unloadOnDestroy)
+  "parameters" (default dict $km.parameters)
+  "source" (include "pfring.source" . | fromJson)
+  "capabilities" (include "pfring.capabilities" . | fromJsonArray)
+  "kernelMappings" (default list $km.kernelMappings)
+  "imageRepoSecret" (default "" $km.imageRepoSecret)
+  "historicImage" (default "" $km.image)
+  "kmm" (dict
+    "moduleName" (default (printf "%s-pf-ring" .Release.Name) $kmm.moduleName)
+    "serviceAccountName" (default "" $kmm.serviceAccountName)
+    "selector" (default dict $kmm.selector)
+    "version" (default "" $kmm.version))
+  "agent" (dict
+    "image" (include "pfring.image" .)
+    "pullPolicy" (default (default "Always" $docker.imagePullPolicy) $image.pullPolicy)
+    "pullSecrets" (default list $docker.imagePullSecrets)
+    "resources" (default dict $agent.resources)
+    "nodeSelector" (default dict $agent.nodeSelector)
+    "priorityClassName" (default "" $agent.priorityClassName)
+    "logLevel" (default "info" $agent.logLevel)
+    "podAnnotations" (default dict $agent.podAnnotations)
+    "podLabels" (default dict $agent.podLabels)
+    "seLinuxType" (default "" $agent.seLinuxType))
+  "tolerations" (include "pfring.workerTolerations" . | fromJsonArray)
+  "nodeSelectorTerms" (include "pfring.workerTerms" . | fromJsonArray)
+  "serviceAccount" (dict
+    "create" (ne (toString $sa.create) "false")
+    "name" (default "" $sa.name)
+    "annotations" (default dict $sa.annotations))
+  "metrics" (dict
+    "enabled" (ne (toString $metrics.enabled) "false")
+    "port" (int64 (default 9102 $metrics.port))
+    "rings" (default false $metrics.rings)
+    "podMonitor" (dict
+      "enabled" (default false $podMonitor.enabled)
+      "interval" (default "30s" $podMonitor.interval)
+      "labels" (default dict $podMonitor.labels)))
+  "networkPolicy" (default false (default dict $km.networkPolicy).enabled)
+  "scc" (default false $scc.create)
+  "stateFile" (default "" $km.stateFile)
+  "labels" (default dict $tap.labels)
+  "annotations" (default dict $tap.annotations)
+  | toJson -}}
+{{- end -}}
+
+{{/*
+Whether anything is to be installed: "true" or empty. tap.noKernelModule is the historic way to say enabled: false.
+*/}}
+{{- define "pfring.enabled" -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $km := default dict $tap.kernelModule -}}
+{{- if and (ne (toString $km.enabled) "false") (ne (toString $tap.noKernelModule) "true") -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:// source, unless source.url says otherwise.
+*/}}
+{{- define "pfring.source" -}}
+{{- $km := default dict (default dict .Values.tap).kernelModule -}}
+{{- $source := default dict $km.source -}}
+{{- $ca := default dict $source.caBundle -}}
+{{- $proxy := default dict $source.proxy -}}
+{{- $default := "https://api.kubeshark.co/kernel-modules" -}}
+{{- $url := default $default $source.url -}}
+{{- if and $km.image (eq $url $default) -}}
+{{- $url = printf "oci://%s" $km.image -}}
+{{- end -}}
+{{- dict
+  "url" $url
+  "isDefault" (eq $url $default)
+  "verify" (default "signature" $source.verify)
+  "publicKeys" (default list $source.publicKeys)
+  "publicKeySecret" (default "" $source.publicKeySecret)
+  "version" (default "" $source.version)
+  "minSerial" (default 0 $source.minSerial)
+  "region" (default "" $source.region)
+  "endpoint" (default "" $source.endpoint)
+  "pathStyle" (default false $source.pathStyle)
+  "credentialsSecret" (default "" $source.credentialsSecret)
+  "caBundle" (dict
+    "configMap" (default "" $ca.configMap)
+    "secret" (default "" $ca.secret)
+    "key" (default "ca.crt" $ca.key))
+  "proxy" (dict
+    "http" (default "" $proxy.http)
+    "https" (default "" $proxy.https)
+    "no" (default "" $proxy.no))
+  "volume" (default dict $source.volume)
+  | toJson -}}
+{{- end -}}
+
+{{/*
+Capabilities of the container that loads, as a JSON list: from the key of Kubeshark's older charts, then of its newer ones.
+*/}}
+{{- define "pfring.capabilities" -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $old := (default dict $tap.capabilities).kernelModule -}}
+{{- $new := (default dict (default dict $tap.securityContext).capabilities).kernelModule -}}
+{{- default (list "SYS_MODULE") (default $new $old) | toJson -}}
+{{- end -}}
