@@ -22,6 +22,9 @@ securityContext:
 volumeMounts:
   {{- include "pfring.commonMounts" . | trim | nindent 2 }}
   {{- if eq .mode "auto" }}
+  - name: sys
+    mountPath: /host/sys
+    readOnly: true
   {{- with include "pfring.sourceMounts" . | trim }}
   {{- nindent 2 . }}
   {{- end }}

@@ -14,55 +14,38 @@
 
 {{/* What load needs beyond that. Call with the settings. */}}
 {{- define "pfring.loadEnv" }}
-{{- include "pfring.sourceEnv" .source }}
-{{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
-{{- include "pfring.env" (list "PFRING_SOURCE_DOCKER_CONFIG" "/etc/pfring/docker/.dockerconfigjson") }}
-{{- end }}
+{{- include "pfring.sourceEnv" . }}
 {{- with include "pfring.parameters" . | fromJsonArray }}
 {{- include "pfring.env" (list "PFRING_PARAMETERS" (join " " .)) }}
 {{- end }}
 {{- include "pfring.env" (list "PFRING_REPLACE_LOADED" .replaceLoaded) }}
 {{- end -}}
 
-{{/* Where modules come from and what they must pass; what is not set is left to the agent. Call with settings.source. */}}
+{{/*
+Where modules come from, what they must pass and how to get at them; what is not set is left to the agent.
+Call with the settings.
+*/}}
 {{- define "pfring.sourceEnv" }}
+{{- with .source }}
 {{- include "pfring.env" (list "PFRING_SOURCE_URL" .url) }}
 {{- include "pfring.env" (list "PFRING_SOURCE_VERIFY" .verify) }}
-{{- with .publicKeys }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PUBLIC_KEYS" (include "pfring.publicKeys" .)) }}
-{{- end }}
-{{- if .publicKeySecret }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PUBLIC_KEY_DIR" "/etc/pfring/keys") }}
-{{- end }}
-{{- with .version }}
-{{- include "pfring.env" (list "PFRING_SOURCE_VERSION" .) }}
-{{- end }}
-{{- with .minSerial }}
-{{- include "pfring.env" (list "PFRING_SOURCE_MIN_SERIAL" .) }}
-{{- end }}
-{{- with .region }}
-{{- include "pfring.env" (list "PFRING_SOURCE_REGION" .) }}
-{{- end }}
-{{- with .endpoint }}
-{{- include "pfring.env" (list "PFRING_SOURCE_ENDPOINT" .) }}
-{{- end }}
-{{- if .pathStyle }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PATH_STYLE" "true") }}
-{{- end }}
-{{- if .credentialsSecret }}
-{{- include "pfring.env" (list "PFRING_SOURCE_CREDENTIALS_DIR" "/etc/pfring/credentials") }}
-{{- end }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PUBLIC_KEYS" (include "pfring.publicKeys" .publicKeys)) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PUBLIC_KEY_DIR" (ternary "/etc/pfring/keys" "" (not (empty .publicKeySecret)))) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_VERSION" .version) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_MIN_SERIAL" .minSerial) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_REGION" .region) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_ENDPOINT" .endpoint) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PATH_STYLE" .pathStyle) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_CREDENTIALS_DIR" (ternary "/etc/pfring/credentials" "" (not (empty .credentialsSecret)))) }}
 {{- if or .caBundle.configMap .caBundle.secret }}
 {{- include "pfring.env" (list "PFRING_SOURCE_CA_FILE" (printf "/etc/pfring/ca/%s" .caBundle.key)) }}
 {{- end }}
-{{- with .proxy.http }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PROXY_HTTP" .) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_HTTP" .proxy.http) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_HTTPS" .proxy.https) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_NO" .proxy.no) }}
 {{- end }}
-{{- with .proxy.https }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PROXY_HTTPS" .) }}
-{{- end }}
-{{- with .proxy.no }}
-{{- include "pfring.env" (list "PFRING_SOURCE_PROXY_NO" .) }}
+{{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
+{{- include "pfring.env" (list "PFRING_SOURCE_DOCKER_CONFIG" "/etc/pfring/docker/.dockerconfigjson") }}
 {{- end }}
 {{- end -}}
 

@@ -13,13 +13,16 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: agent
 {{- end -}}
 
-{{/*
-Labels of every object: the standard ones, then tap.labels, which cannot replace a standard one.
-Call with the root context.
-*/}}
+{{/* Labels of every object: the standard ones, then tap.labels, which cannot replace a standard one. Call with the root context. */}}
 {{- define "pfring.labels" -}}
-{{- $s := include "pfring.settings" . | fromJson -}}
-{{- include "pfring.stringMap" (merge (include "pfring.standardLabels" . | fromYaml) $s.labels) -}}
+{{- include "pfring.labelsWith" (list . dict) -}}
+{{- end -}}
+
+{{/* The same with labels of one object's own between them. Call with a list of root context and those labels. */}}
+{{- define "pfring.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- $standard := include "pfring.standardLabels" $root | fromYaml -}}
+{{- include "pfring.stringMap" (merge $standard (index . 1) (include "pfring.settings" $root | fromJson).labels) -}}
 {{- end -}}
 
 {{- define "pfring.standardLabels" -}}
@@ -31,16 +34,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/*
-Metadata of an object: name, namespace, labels, annotations. Call with a list of root context, name and the object's own annotations.
+Metadata of an object: name, namespace, labels, annotations. Call with a list of root context and name, and then, if it has
+any, the object's own annotations and own labels.
 */}}
 {{- define "pfring.metadata" -}}
 {{- $root := index . 0 -}}
-{{- $s := include "pfring.settings" $root | fromJson -}}
+{{- $own := concat (slice . 2) (list dict dict) -}}
 name: {{ index . 1 | quote }}
 namespace: {{ $root.Release.Namespace | quote }}
 labels:
-  {{- include "pfring.labels" $root | nindent 2 }}
-{{- with merge (index . 2) $s.annotations }}
+  {{- include "pfring.labelsWith" (list $root (index $own 1)) | nindent 2 }}
+{{- with merge (index $own 0) (include "pfring.settings" $root | fromJson).annotations }}
 annotations:
   {{- include "pfring.stringMap" . | nindent 2 }}
 {{- end }}

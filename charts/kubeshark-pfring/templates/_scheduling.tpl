@@ -22,10 +22,10 @@ tap.tolerations.workers; the older ones always tolerate NoExecute, and NoSchedul
 {{- default list $terms | toJson -}}
 {{- end -}}
 
-{{/* Tolerations in YAML; key, operator, value and effect must be strings. Call with a list of tolerations. */}}
+{{/* Tolerations in YAML, the operator spelt out; key, operator, value and effect must be strings. Call with a list of tolerations. */}}
 {{- define "pfring.tolerations" -}}
 {{- range . }}
-- {{ include "pfring.stringMap" (omit . "tolerationSeconds") | nindent 2 | trim }}
+- {{ include "pfring.stringMap" (merge (dict "operator" (default "Equal" .operator)) (omit . "tolerationSeconds")) | nindent 2 | trim }}
   {{- if not (kindIs "invalid" .tolerationSeconds) }}
   tolerationSeconds: {{ int64 .tolerationSeconds }}
   {{- end }}

@@ -1,4 +1,4 @@
-{{/* Secrets and the like that only load (and the test pod's probe) may read. Call with the settings. */}}
+{{/* Secrets and the like that only load and the test pod's probe may read. Call with the settings. */}}
 {{- define "pfring.sourceMounts" }}
 {{- if .source.credentialsSecret }}
 - name: credentials
@@ -111,10 +111,5 @@ state file's folder, with ring counters /proc to read. Never /lib/modules. Call 
 {{- if and (eq .mode "auto") .stateFile }}
 - name: state
   mountPath: {{ dir .stateFile | quote }}
-{{- end }}
-{{- if eq .mode "auto" }}
-- name: sys
-  mountPath: /host/sys
-  readOnly: true
 {{- end }}
 {{- end -}}
