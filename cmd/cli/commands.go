@@ -5,6 +5,9 @@ import "github.com/spf13/cobra"
 // commands lists every command, in the order in which help shows its group.
 func commands(o *Options) []*cobra.Command {
 	return []*cobra.Command{
+		newValidateCmd(o),
+		newSchemaCmd(o),
+		newRenderCmd(o),
 		newVersionCmd(o),
 	}
 }

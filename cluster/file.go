@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// ReadNodes reads nodes from a saved `kubectl get nodes -o json` or `-o yaml`
+// (a list, or one Node), or from a plain list of kernel releases, one a line,
+// each optionally followed by an architecture (default amd64). In a plain list
+// "#" begins a comment.
+func ReadNodes(text []byte) ([]Node, error) {
+	var head struct {
+		Kind string `json:"kind"`
+	}
+	if err := yaml.Unmarshal(text, &head); err != nil || head.Kind == "" {
+		return readReleases(text)
+	}
+	switch head.Kind {
+	case "List", "NodeList":
+		var list corev1.NodeList
+		if err := yaml.Unmarshal(text, &list); err != nil {
+			return nil, fmt.Errorf("reading a list of nodes: %w", err)
+		}
+		nodes := make([]Node, 0, len(list.Items))
+		for i := range list.Items {
+			if kind := list.Items[i].Kind; kind != "" && kind != "Node" {
+				return nil, fmt.Errorf("item %d of the list is a %s, not a Node", i, kind)
+			}
+			nodes = append(nodes, FromObject(&list.Items[i]))
+		}
+		return nodes, nil
+	case "Node":
+		var one corev1.Node
+		if err := yaml.Unmarshal(text, &one); err != nil {
+			return nil, fmt.Errorf("reading a node: %w", err)
+		}
+		return []Node{FromObject(&one)}, nil
+	}
+	return nil, fmt.Errorf("the document is a %s; wanted is a saved `kubectl get nodes -o json|yaml` or a list of kernel releases", head.Kind)
+}
+
+func readReleases(text []byte) ([]Node, error) {
+	var nodes []Node
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for number := 1; lines.Scan(); number++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		node, err := nodeOfRelease(fields)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		nodes = append(nodes, node)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading a list of kernel releases: %w", err)
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("neither nodes nor kernel releases in it")
+	}
+	return nodes, nil
+}
+
+func nodeOfRelease(fields []string) (Node, error) {
+	release, arch := fields[0], "amd64"
+	if len(fields) > 1 {
+		arch = GOARCH(fields[1])
+	}
+	if len(fields) > 2 || release[0] < '0' || release[0] > '9' || strings.ContainsAny(release, "/\\:{}[],\"'") {
+		return Node{}, fmt.Errorf("%q is no kernel release with an optional architecture, such as \"5.15.0-1050-aws arm64\"", strings.Join(fields, " "))
+	}
+	return Node{Name: release, Kernel: release, Arch: arch, OS: "linux", Ready: true}, nil
+}
+
+// GOARCH turns what uname -m prints into the name that Go and Kubernetes use;
+// any other name stays as it is.
+func GOARCH(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return machine
+}

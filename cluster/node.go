@@ -1,0 +1,59 @@
+// Package cluster reads what this project needs to know of a live cluster, or
+// of a file saved from one: its nodes, their kernels and what kind of node
+// each is.
+//
+// It only reads. Matching kernels against a module repository is left to the
+// caller, judging to package prereq, and nothing here knows values or charts.
+package cluster
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Node is the part of a Node object that decides whether a kernel module fits
+// it. It is small on purpose: a list of thousands must stay cheap.
+type Node struct {
+	Name string
+	// Kernel is the kernel release, what uname -r prints.
+	Kernel string
+	// Arch and OS are GOARCH and GOOS names.
+	Arch, OS string
+	// OSImage is the distribution's own name for itself.
+	OSImage  string
+	Platform Platform
+	Zone     string
+	BootID   string
+	// Ready is the node's Ready condition; Cordoned its spec.unschedulable.
+	Ready, Cordoned bool
+}
+
+// FromObject takes over what matters of a Node object.
+func FromObject(n *corev1.Node) Node {
+	info := n.Status.NodeInfo
+	node := Node{
+		Name:     n.Name,
+		Kernel:   info.KernelVersion,
+		Arch:     firstOf(info.Architecture, n.Labels[corev1.LabelArchStable]),
+		OS:       firstOf(info.OperatingSystem, n.Labels[corev1.LabelOSStable]),
+		OSImage:  info.OSImage,
+		Platform: platformOf(n),
+		Zone:     n.Labels[corev1.LabelTopologyZone],
+		BootID:   info.BootID,
+		Cordoned: n.Spec.Unschedulable,
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			node.Ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	return node
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Platform is a kind of node that treats kernel modules in its own way.
+type Platform string
+
+// The platforms that a Node object gives away. Generic is any other Linux
+// node: a module built for its kernel can be expected to load, unless Secure
+// Boot or a policy says otherwise, which a Node object does not tell.
+const (
+	Generic        Platform = ""
+	Bottlerocket   Platform = "bottlerocket"
+	COS            Platform = "container-optimized-os"
+	Talos          Platform = "talos"
+	Flatcar        Platform = "flatcar"
+	RHCOS          Platform = "rhcos"
+	Fargate        Platform = "fargate"
+	VirtualKubelet Platform = "virtual-kubelet"
+	GKEAutopilot   Platform = "gke-autopilot"
+	EKSAutoMode    Platform = "eks-auto-mode"
+	Windows        Platform = "windows"
+)
+
+// Policy says what a platform lets a user do with an out-of-tree module.
+type Policy string
+
+// The policies.
+const (
+	// Loads: a module built for the kernel loads.
+	Loads Policy = "loads"
+	// SignedOnly: the kernel takes modules only from a key that it trusts.
+	SignedOnly Policy = "signed-only"
+	// Never: no user of the cluster can load a module there.
+	Never Policy = "never"
+	// Unclear: it depends on settings that a Node object does not show.
+	Unclear Policy = "unclear"
+)
+
+// PlatformInfo tells a person about a platform.
+type PlatformInfo struct {
+	Platform Platform
+	Name     string
+	Policy   Policy
+	// Why is what stands in the way and Remedy what to do, a sentence each.
+	Why, Remedy string
+	// Source is the public page that the facts are from.
+	Source string
+}
+
+// Describe returns what is known of p.
+func (p Platform) Describe() PlatformInfo {
+	for _, info := range Platforms() {
+		if info.Platform == p {
+			return info
+		}
+	}
+	return PlatformInfo{Platform: p, Name: "Linux", Policy: Loads}
+}
+
+// Platforms lists the platforms that are told apart.
+func Platforms() []PlatformInfo {
+	const exclude = "Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all."
+	return []PlatformInfo{
+		{Bottlerocket, "Bottlerocket", Unclear,
+			"Bottlerocket's default lockdown is integrity, which takes only modules signed with its own key; its module headers ship as a kernel development kit.",
+			"Set settings.kernel.lockdown to none in the node's user data and build the module with Bottlerocket's kmod kit.",
+			"https://bottlerocket.dev/en/os/latest/api/settings/kernel/"},
+		{COS, "Container-Optimized OS", SignedOnly,
+			"Container-Optimized OS verifies module signatures and restricts where modules come from (LoadPin).",
+			"Use an Ubuntu node pool (image type UBUNTU_CONTAINERD) for nodes that need PF_RING.",
+			"https://cloud.google.com/container-optimized-os/docs/concepts/security"},
+		{Talos, "Talos Linux", SignedOnly,
+			"Talos requires modules signed with the key that its kernel was built with, and that key is thrown away after the build.",
+			"Build PF_RING as a system extension together with a Talos kernel of your own.",
+			"https://docs.siderolabs.com/talos/v1.14/build-and-extend-talos/custom-images-and-development/kernel-module"},
+		{Flatcar, "Flatcar Container Linux", Loads,
+			"Flatcar updates itself, and its kernel release alone does not name the build.",
+			"Build one module per Flatcar release in its developer container, and pin the release channel.",
+			"https://www.flatcar.org/docs/latest/reference/developer-guides/kernel-modules/"},
+		{RHCOS, "Red Hat Enterprise Linux CoreOS", Loads,
+			"RHCOS takes modules, but its kernel changes with each OpenShift update.",
+			"Use mode kmm with a build from the Driver Toolkit image, which fits each OpenShift release.",
+			"https://docs.openshift.com/container-platform/latest/hardware_enablement/kmm-kernel-module-management.html"},
+		{Fargate, "AWS Fargate", Never,
+			"Each Fargate pod has a virtual machine of its own; DaemonSets and privileged pods do not run there.",
+			exclude, "https://docs.aws.amazon.com/eks/latest/userguide/fargate.html"},
+		{VirtualKubelet, "virtual node", Never,
+			"A virtual kubelet stands for a service, not for a machine with a kernel of its own.",
+			exclude, "https://github.com/virtual-kubelet/virtual-kubelet"},
+		{GKEAutopilot, "GKE Autopilot", Never,
+			"Autopilot refuses pods with SYS_MODULE, and its nodes run Container-Optimized OS.",
+			"Use a GKE Standard cluster with an Ubuntu node pool for nodes that need PF_RING.",
+			"https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security"},
+		{EKSAutoMode, "EKS Auto Mode", Never,
+			"Auto Mode nodes run a locked-down Bottlerocket whose settings and kernel cannot be changed.",
+			"Use a managed node group with Amazon Linux 2023 or Ubuntu for nodes that need PF_RING.",
+			"https://docs.aws.amazon.com/eks/latest/userguide/automode.html"},
+		{Windows, "Windows", Never,
+			"PF_RING is a Linux kernel module.", exclude, "https://www.ntop.org/products/packet-capture/pf_ring/"},
+	}
+}
+
+// platformOf tells what kind of node n is by what only that kind has. Managed
+// offers come first, since their nodes run one of the systems further down.
+func platformOf(n *corev1.Node) Platform {
+	switch compute := n.Labels["eks.amazonaws.com/compute-type"]; {
+	case compute == "fargate":
+		return Fargate
+	case compute == "auto":
+		return EKSAutoMode
+	case isVirtual(n):
+		return VirtualKubelet
+	case n.Labels[corev1.LabelOSStable] == "windows" || n.Status.NodeInfo.OperatingSystem == "windows":
+		return Windows
+	case strings.HasPrefix(n.Name, "gk3-") && strings.HasPrefix(n.Spec.ProviderID, "gce://"):
+		return GKEAutopilot
+	}
+	return platformOfImage(n.Status.NodeInfo.OSImage)
+}
+
+// platformOfImage goes by the PRETTY_NAME of the node's /etc/os-release, which
+// the kubelet reports.
+func platformOfImage(osImage string) Platform {
+	for _, known := range []struct {
+		prefix   string
+		platform Platform
+	}{
+		{"Bottlerocket", Bottlerocket},
+		{"Container-Optimized OS", COS},
+		{"Talos", Talos},
+		{"Flatcar", Flatcar},
+		{"Red Hat Enterprise Linux CoreOS", RHCOS},
+	} {
+		if strings.HasPrefix(osImage, known.prefix) {
+			return known.platform
+		}
+	}
+	return Generic
+}
+
+func isVirtual(n *corev1.Node) bool {
+	if n.Labels["type"] == "virtual-kubelet" {
+		return true
+	}
+	for _, t := range n.Spec.Taints {
+		if t.Key == "virtual-kubelet.io/provider" {
+			return true
+		}
+	}
+	return false
+}

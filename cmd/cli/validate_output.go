@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// validateReport is the JSON form of what validate finds.
+type validateReport struct {
+	Valid    bool                   `json:"valid"`
+	Files    int                    `json:"files"`
+	Errors   int                    `json:"errors"`
+	Warnings int                    `json:"warnings"`
+	Problems []valuesschema.Problem `json:"problems"`
+}
+
+func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, files int) error {
+	errs, warnings := valuesschema.Count(problems)
+	if format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if problems == nil {
+			problems = []valuesschema.Problem{}
+		}
+		return enc.Encode(validateReport{Valid: errs == 0, Files: files, Errors: errs, Warnings: warnings, Problems: problems})
+	}
+	var b strings.Builder
+	for _, p := range problems {
+		if format == "github" {
+			b.WriteString(annotation(p))
+			continue
+		}
+		b.WriteString(p.String() + "\n")
+	}
+	if format == "text" {
+		b.WriteString(summary(errs, warnings, files))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func summary(errs, warnings, files int) string {
+	of := plural(files, "file")
+	switch {
+	case errs > 0:
+		return fmt.Sprintf("× invalid: %s, %s in %s\n", plural(errs, "error"), plural(warnings, "warning"), of)
+	case warnings > 0:
+		return fmt.Sprintf("‼ valid, with %s in %s\n", plural(warnings, "warning"), of)
+	}
+	return fmt.Sprintf("√ valid: %s\n", of)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// annotation is a workflow command of GitHub Actions. Percent, line ends and,
+// in properties, colon and comma are escaped, so that no value ends it early.
+func annotation(p valuesschema.Problem) string {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	var props []string
+	if p.File != "" {
+		props = append(props, "file="+property.Replace(p.File))
+	}
+	if p.Line > 0 {
+		props = append(props, fmt.Sprintf("line=%d,col=%d", p.Line, p.Column))
+	}
+	props = append(props, "title="+property.Replace(p.Rule))
+	p.Origin.File, p.Line = "", 0
+	text := strings.TrimPrefix(p.String(), string(p.Severity)+": ")
+	return fmt.Sprintf("::%s %s::%s\n", p.Severity, strings.Join(props, ","), data.Replace(text))
+}

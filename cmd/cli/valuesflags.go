@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/charts"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// valuesFlags are the values that the user gave, by the names of Helm's flags.
+type valuesFlags struct {
+	files, set, setString, setFile, setJSON []string
+}
+
+func (v *valuesFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringSliceVarP(&v.files, "values", "f", nil, "values file, - is stdin; repeatable")
+	fl.StringArrayVar(&v.set, "set", nil, "set a value: key=value, as in Helm; repeatable")
+	fl.StringArrayVar(&v.setString, "set-string", nil, "set a value that stays a string; repeatable")
+	fl.StringArrayVar(&v.setFile, "set-file", nil, "set a value to what a file holds: key=path; repeatable")
+	fl.StringArrayVar(&v.setJSON, "set-json", nil, "set a value to a JSON document; repeatable")
+	complete(cmd, "values", completeYAMLFiles)
+	for _, name := range []string{"set", "set-string", "set-file", "set-json"} {
+		complete(cmd, name, cobra.NoFileCompletions)
+	}
+}
+
+// loadOptions are the flags as package valuesschema wants them, over the
+// defaults of the built-in chart.
+func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, error) {
+	defaults, err := fs.ReadFile(charts.FS(), charts.Name+"/values.yaml")
+	if err != nil {
+		return valuesschema.LoadOptions{}, fmt.Errorf("reading the built-in chart: %w", err)
+	}
+	return valuesschema.LoadOptions{
+		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,
+		Stdin: stdin, Defaults: defaults,
+	}, nil
+}

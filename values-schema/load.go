@@ -1,0 +1,168 @@
+package valuesschema
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"helm.sh/helm/v3/pkg/strvals"
+)
+
+// MaxFileSize is the most bytes that a values file may have. Helm keeps the
+// values in a Secret of at most 1 MiB, so anything near this is a mistake.
+const MaxFileSize = 4 << 20
+
+// LoadOptions name the user's values by Helm's flags. Each list is in the order
+// of the command line.
+type LoadOptions struct {
+	// Files are merged in order; "-" is Stdin.
+	Files                            []string
+	Set, SetString, SetFile, SetJSON []string
+	Stdin                            io.Reader
+	// Defaults is the chart's values.yaml.
+	Defaults []byte
+	// ReleaseName and Namespace are those of the release to be; "" is
+	// kubeshark-pfring and kubeshark.
+	ReleaseName, Namespace string
+}
+
+// Document is a user's values, merged as Helm merges them.
+type Document struct {
+	opts     LoadOptions
+	layers   []layer
+	user     map[string]any
+	defaults map[string]any
+	merged   map[string]any
+	problems []Problem
+}
+
+// Values returns what the user gave, files and flags merged, without the
+// chart's defaults: what Helm takes as values. It is of use only when Validate
+// finds no error.
+func (d *Document) Values() map[string]any { return d.user }
+
+// Merged returns the values over the chart's defaults, which is what the
+// chart's templates see.
+func (d *Document) Merged() map[string]any { return d.merged }
+
+// Load reads and merges values: the files, then --set-json, --set, --set-string
+// and --set-file, which is Helm's order. An error means that something could
+// not be read; what could be read and is wrong is told by Validate.
+func Load(o LoadOptions) (*Document, error) {
+	if o.ReleaseName == "" {
+		o.ReleaseName = "kubeshark-pfring"
+	}
+	if o.Namespace == "" {
+		o.Namespace = "kubeshark"
+	}
+	d := &Document{opts: o, user: map[string]any{}}
+	for _, name := range o.Files {
+		if err := d.addFile(name); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.addSets(); err != nil {
+		return nil, err
+	}
+	defaults, _, problems := parseYAML("the chart's values.yaml", o.Defaults)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("reading %s: %s", problems[0].File, problems[0].Message)
+	}
+	d.defaults = defaults
+	d.merged = coalesce(d.user, defaults)
+	return d, nil
+}
+
+func (d *Document) addFile(name string) error {
+	data, err := readValues(name, d.opts.Stdin)
+	if name == "-" {
+		name = "stdin"
+	}
+	if errors.Is(err, errTooLarge) {
+		d.problems = append(d.problems, fatal(name, 0, 0, "yaml-too-large",
+			fmt.Sprintf("the file has more than %d MiB and is not read", MaxFileSize>>20)))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	values, root, problems := parseYAML(name, data)
+	d.problems = append(d.problems, problems...)
+	d.layers = append(d.layers, layer{file: name, root: root})
+	d.user = mergeFiles(d.user, values)
+	return nil
+}
+
+var errTooLarge = errors.New("too large")
+
+func readValues(name string, stdin io.Reader) (data []byte, err error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name) // #nosec G304 -- the file that the user named
+		if err != nil {
+			return nil, fmt.Errorf("reading the values: %w", err)
+		}
+		// It was only read: a failing close loses nothing.
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	if in == nil {
+		return nil, errors.New("reading the values: there is no standard input")
+	}
+	data, err = io.ReadAll(io.LimitReader(in, MaxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the values: %w", err)
+	}
+	if len(data) > MaxFileSize {
+		return nil, errTooLarge
+	}
+	return data, nil
+}
+
+func (d *Document) addSets() error {
+	var unreadable error
+	read := func(rs []rune) (any, error) {
+		data, err := readValues(string(rs), d.opts.Stdin)
+		if errors.Is(err, errTooLarge) {
+			return nil, fmt.Errorf("%s has more than %d MiB", string(rs), MaxFileSize>>20)
+		}
+		if err != nil {
+			unreadable = err
+		}
+		return string(data), err
+	}
+	skip := func([]rune) (any, error) { return "", nil }
+	groups := []struct {
+		flag  string
+		args  []string
+		parse func(string, map[string]any, strvals.RunesValueReader) error
+	}{
+		{"--set-json", d.opts.SetJSON, func(s string, m map[string]any, _ strvals.RunesValueReader) error { return strvals.ParseJSON(s, m) }},
+		{"--set", d.opts.Set, func(s string, m map[string]any, _ strvals.RunesValueReader) error { return strvals.ParseInto(s, m) }},
+		{"--set-string", d.opts.SetString, func(s string, m map[string]any, _ strvals.RunesValueReader) error {
+			return strvals.ParseIntoString(s, m)
+		}},
+		{"--set-file", d.opts.SetFile, strvals.ParseIntoFile},
+	}
+	for _, g := range groups {
+		for _, arg := range g.args {
+			err := g.parse(arg, d.user, read)
+			if unreadable != nil {
+				return fmt.Errorf("%s %s: %w", g.flag, arg, unreadable)
+			}
+			if err != nil {
+				p := fatal("", 0, 0, "set-syntax", fmt.Sprintf("not an argument that Helm understands: %v", err))
+				p.Arg = hideUserinfo(g.flag + " " + arg)
+				d.problems = append(d.problems, p)
+				continue
+			}
+			// Alone in a map the argument shows which paths it sets.
+			alone := map[string]any{}
+			if err := g.parse(arg, alone, skip); err == nil {
+				d.layers = append(d.layers, layer{arg: hideUserinfo(g.flag + " " + arg), set: alone})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package valuesschema
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Markdown returns a reference of every value, made from the schema.
+func Markdown() ([]byte, error) {
+	schema, err := theSchema()
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	b.WriteString("# Values\n\nMade from the schema by `pfring schema -o markdown`.\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n")
+	schema.rows(&b, nil, schema.tree)
+	return []byte(b.String()), nil
+}
+
+func (c *compiled) rows(b *strings.Builder, path Path, node map[string]any) {
+	node = c.resolve(node)
+	if len(path) > 0 {
+		def := ""
+		if d, ok := node["default"]; ok {
+			if data, err := json.Marshal(d); err == nil {
+				def = "`" + strings.ReplaceAll(string(data), "|", `\|`) + "`"
+			}
+		}
+		text, _ := node["description"].(string)
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", strings.ReplaceAll(path.String(), "[0]", "[]"), typeText(node), def, cell(text+bounds(node)))
+	}
+	props, _ := node["properties"].(map[string]any)
+	names := c.keys(path)
+	slices.Sort(names)
+	for _, name := range names {
+		if sub, ok := props[name].(map[string]any); ok {
+			c.rows(b, path.With(name), sub)
+		}
+	}
+	if items, ok := node["items"].(map[string]any); ok {
+		if sub := c.resolve(items); sub["properties"] != nil {
+			c.rows(b, path.With(0), items)
+		}
+	}
+}
+
+func typeText(node map[string]any) string {
+	if node["type"] == nil {
+		return "a list or a map"
+	}
+	return typeNames(node["type"])
+}
+
+// bounds says what else a value must be.
+func bounds(node map[string]any) string {
+	var out []string
+	if enum, ok := node["enum"].([]any); ok {
+		var names []string
+		for _, v := range enum {
+			if v != "" {
+				names = append(names, fmt.Sprint("`", v, "`"))
+			}
+		}
+		out = append(out, "One of "+strings.Join(names, ", "))
+	}
+	if p, ok := node["pattern"].(string); ok {
+		out = append(out, "Matches `"+p+"`")
+	}
+	if lo, ok := node["minimum"]; ok {
+		out = append(out, fmt.Sprintf("From %.0f to %.0f", lo, node["maximum"]))
+	}
+	if n, ok := node["maxLength"]; ok {
+		out = append(out, fmt.Sprintf("At most %.0f characters", n))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " " + strings.Join(out, ". ") + "."
+}
+
+func cell(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ") }

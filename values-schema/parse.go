@@ -1,0 +1,168 @@
+package valuesschema
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	yaml3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+)
+
+// maxNodes bounds what aliases may expand to, maxDepth the nesting.
+const (
+	maxNodes = 300_000
+	maxDepth = 500
+)
+
+func fatal(file string, line, column int, rule, message string) Problem {
+	return Problem{Severity: Error, Rule: rule, Origin: Origin{File: file, Line: line, Column: column}, Message: message}
+}
+
+// parseYAML reads one values file. The values come from the library that Helm
+// reads them with, so that YAML 1.1 booleans and numbers mean the same; the
+// node tree, from another, knows lines and columns.
+func parseYAML(name string, data []byte) (map[string]any, *yaml3.Node, []Problem) {
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		line := 1 + bytes.Count(data[:i], []byte("\n"))
+		return nil, nil, []Problem{fatal(name, line, i-bytes.LastIndexByte(data[:i], '\n'), "yaml-syntax",
+			"a NUL byte: this is not a YAML file in UTF-8")}
+	}
+	if !utf8.Valid(data) {
+		return nil, nil, []Problem{fatal(name, 0, 0, "yaml-syntax", "this is not UTF-8 text")}
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	root, problems := parseNodes(name, data)
+	if len(problems) > 0 || root == nil {
+		return nil, root, problems
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, root, []Problem{syntaxProblem(name, err)}
+	}
+	return values, root, nil
+}
+
+// parseNodes returns the tree of the first document, or nil for an empty file.
+func parseNodes(name string, data []byte) (*yaml3.Node, []Problem) {
+	dec := yaml3.NewDecoder(bytes.NewReader(data))
+	var doc, next yaml3.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, []Problem{tabHint(data, syntaxProblem(name, err))}
+	}
+	if len(doc.Content) == 0 {
+		return nil, nil
+	}
+	root := doc.Content[0]
+	budget := maxNodes
+	if p := measure(root, 0, &budget); p != "" {
+		return nil, []Problem{fatal(name, root.Line, root.Column, "yaml-too-large", p)}
+	}
+	if root.Kind == yaml3.AliasNode {
+		root = root.Alias
+	}
+	if root.Tag == "!!null" {
+		root = nil
+	} else if root.Kind != yaml3.MappingNode {
+		return nil, []Problem{fatal(name, root.Line, root.Column, "yaml-not-a-map",
+			"a values file is a map of keys to values, this one is "+kindName(root))}
+	}
+	switch err := dec.Decode(&next); {
+	case err == nil:
+		return root, []Problem{fatal(name, next.Line, next.Column, "yaml-multiple-documents",
+			"a second YAML document begins here; Helm would read the first one only. Give it as a file of its own")}
+	case !errors.Is(err, io.EOF):
+		return root, []Problem{syntaxProblem(name, err)}
+	}
+	return root, nil
+}
+
+// measure follows aliases as a reader of the values would, so that a small
+// file cannot grow without bound. It returns what is too much, or "".
+func measure(n *yaml3.Node, depth int, budget *int) string {
+	if *budget--; *budget < 0 {
+		return fmt.Sprintf("the aliases of this file expand to more than %d nodes", maxNodes)
+	}
+	if depth > maxDepth {
+		return fmt.Sprintf("nested more than %d levels deep", maxDepth)
+	}
+	if n.Kind == yaml3.AliasNode {
+		return measure(n.Alias, depth+1, budget)
+	}
+	for _, c := range n.Content {
+		if p := measure(c, depth+1, budget); p != "" {
+			return p
+		}
+	}
+	return ""
+}
+
+func kindName(n *yaml3.Node) string {
+	switch n.Kind {
+	case yaml3.SequenceNode:
+		return "a list"
+	case yaml3.ScalarNode:
+		return "a single value"
+	}
+	return "something else"
+}
+
+var lineInError = regexp.MustCompile(`line (\d+):\s*`)
+
+// syntaxProblem takes the line out of the library's message.
+func syntaxProblem(name string, err error) Problem {
+	msg := err.Error()
+	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "yaml: ", "while decoding JSON: "} {
+		msg = strings.TrimPrefix(msg, prefix)
+	}
+	line := 0
+	if m := lineInError.FindStringSubmatch(msg); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		msg = strings.Replace(msg, m[0], "", 1)
+	}
+	if i := strings.IndexByte(msg, '\n'); i >= 0 {
+		msg = msg[:i]
+	}
+	col := 0
+	if line > 0 {
+		col = 1
+	}
+	return fatal(name, line, col, "yaml-syntax", "not valid YAML: "+clip(msg, 200))
+}
+
+// tabHint points at the tab, since the library names another line for it.
+func tabHint(data []byte, p Problem) Problem {
+	if !strings.Contains(p.Message, "cannot start any token") {
+		return p
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		if i := bytes.IndexByte(indent, '\t'); i >= 0 {
+			p.Line, p.Column = n, i+1
+			p.Message = "a tab in the indentation; YAML takes spaces only"
+			return p
+		}
+	}
+	return p
+}
+
+// clip shortens s to about n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

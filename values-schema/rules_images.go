@@ -1,0 +1,84 @@
+package valuesschema
+
+import (
+	"regexp"
+	"strings"
+)
+
+// The variables that KMM puts in: all of them into containerImage, the kernel's
+// only into sign.unsignedImage and sign.filesToSign.
+func kernelVariables() []string {
+	return []string{"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
+}
+
+func moduleVariables() []string { return append(kernelVariables(), "MOD_NAME", "MOD_NAMESPACE") }
+
+var (
+	variable = regexp.MustCompile(`\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+	// An image reference as the OCI distribution specification has it.
+	reference = regexp.MustCompile(`^((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?` +
+		`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*` +
+		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9]+)?$`)
+)
+
+// checkImages looks at the images of the mappings.
+func checkImages(c *check) {
+	path := module.With("kernelMappings")
+	for i := range c.list(path) {
+		at := path.With(i)
+		c.image(at.With("containerImage"), moduleVariables())
+		c.image(at.With("sign", "unsignedImage"), kernelVariables())
+		for j := range c.list(at.With("sign", "filesToSign")) {
+			c.variables(at.With("sign", "filesToSign", j), kernelVariables())
+		}
+	}
+}
+
+func (c *check) image(path Path, known []string) {
+	image := c.str(path)
+	if image == "" {
+		return
+	}
+	c.variables(path, known)
+	plain := variable.ReplaceAllString(image, "x")
+	m := reference.FindStringSubmatch(plain)
+	switch {
+	case m == nil:
+		c.errorf("image-invalid", path, "such as registry.example.com/pf-ring:${KERNEL_FULL_VERSION}", "not an image reference")
+	case m[2] == "" && m[3] == "":
+		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, which KMM's webhook asks for")
+	case !qualified(m[1]):
+		c.warnf("image-unqualified", path, "write docker.io/"+image, "the image names no registry; CRI-O and others refuse such names")
+	}
+}
+
+// qualified tells whether an image's first part is a registry.
+func qualified(first string) bool {
+	return strings.ContainsAny(first, ".:") || first == "localhost/"
+}
+
+func (c *check) variables(path Path, known []string) {
+	for _, m := range variable.FindAllStringSubmatch(c.str(path), -1) {
+		name := m[1] + m[2]
+		if i := strings.IndexAny(name, ":-+=?"); i >= 0 {
+			name = name[:i]
+		}
+		if contains(known, name) {
+			continue
+		}
+		hint := "known here: " + strings.Join(known, ", ")
+		if near := Nearest(name, known); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		c.errorf("image-variable", path, hint, "KMM does not know the variable %s and puts nothing in its place", name)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

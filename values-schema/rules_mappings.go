@@ -1,0 +1,115 @@
+package valuesschema
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// earlier is what the mappings so far catch.
+type earlier struct {
+	all      int // the first that matches everything, or -1
+	texts    map[string]int
+	patterns []*regexp.Regexp
+	indices  []int
+}
+
+// checkMappings looks at regexps and at mappings that can never be used: KMM
+// takes the first that matches, whether literal or regexp.
+func checkMappings(c *check) {
+	path := module.With("kernelMappings")
+	list := c.list(path)
+	if c.mode() == "kmm" && len(list) == 0 {
+		c.errorf("mappings-missing", path, "add a mapping with regexp and containerImage", "kmm mode needs at least one mapping")
+	}
+	e := &earlier{all: -1, texts: map[string]int{}}
+	for i := range list {
+		at := path.With(i)
+		if literal := c.str(at.With("literal")); literal != "" {
+			c.literal(e, i, at.With("literal"), literal)
+		} else if expr := c.str(at.With("regexp")); expr != "" {
+			c.regexp(e, i, at.With("regexp"), expr)
+		}
+		c.sign(at)
+	}
+}
+
+func (c *check) hidden(path Path, by int) {
+	c.errorf("mapping-hidden", path, "put it before kernelMappings["+itoa(by)+"], or remove it",
+		"never used: kernelMappings[%d] matches first, and KMM takes the first match", by)
+}
+
+func (c *check) literal(e *earlier, i int, path Path, literal string) {
+	if strings.HasSuffix(literal, "+") {
+		c.errorf("literal-plus", path, "write "+strings.TrimRight(literal, "+"),
+			"never matches: KMM cuts the trailing + off a node's kernel release before it compares")
+		return
+	}
+	defer func() { e.remember("="+literal, i) }()
+	if e.all >= 0 {
+		c.hidden(path, e.all)
+		return
+	}
+	if j, ok := e.texts["="+literal]; ok {
+		c.hidden(path, j)
+		return
+	}
+	for k, re := range e.patterns {
+		if re.MatchString(literal) {
+			c.hidden(path, e.indices[k])
+			return
+		}
+	}
+}
+
+func (e *earlier) remember(text string, i int) {
+	if _, ok := e.texts[text]; !ok {
+		e.texts[text] = i
+	}
+}
+
+func (c *check) regexp(e *earlier, i int, path Path, expr string) {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		hint := "KMM uses RE2, see https://github.com/google/re2/wiki/Syntax"
+		if strings.Contains(expr, "(?=") || strings.Contains(expr, "(?!") || strings.Contains(expr, "(?<") {
+			hint = "RE2 has no look-ahead or look-behind; put an earlier mapping before it for the kernels to leave out"
+		}
+		c.errorf("regexp-invalid", path, hint, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return
+	}
+	j, same := e.texts["~"+expr]
+	switch {
+	case e.all >= 0:
+		c.hidden(path, e.all)
+	case same:
+		c.hidden(path, j)
+	}
+	e.remember("~"+expr, i)
+	e.patterns, e.indices = append(e.patterns, re), append(e.indices, i)
+	if e.all < 0 && matchesAll(expr) {
+		e.all = i
+	}
+}
+
+// matchesAll knows the usual ways to say "any kernel".
+func matchesAll(expr string) bool {
+	switch strings.TrimPrefix(strings.TrimSuffix(expr, "$"), "^") {
+	case ".*", ".+", "(.*)", "(.+)", ".*?", ".+?":
+		return true
+	case "", ".":
+		return !strings.HasPrefix(expr, "^") || !strings.HasSuffix(expr, "$")
+	}
+	return false
+}
+
+func (c *check) sign(at Path) {
+	sign := c.object(at.With("sign"))
+	if sign == nil || c.object(at.With("build")) != nil || c.str(at.With("sign", "unsignedImage")) != "" {
+		return
+	}
+	c.errorf("sign-without-image", at.With("sign"), "add build, or sign.unsignedImage",
+		"there is no image to sign; KMM accepts this and fails later")
+}

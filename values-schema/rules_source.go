@@ -1,0 +1,120 @@
+package valuesschema
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+var (
+	fileURL  = regexp.MustCompile(`^file:///[^/:%?#][^:%?#]*$`)
+	s3URL    = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
+	userinfo = regexp.MustCompile(`(://[^\s/@"]*)@`)
+)
+
+// hideUserinfo removes a user name and password from any URL in s.
+func hideUserinfo(s string) string { return userinfo.ReplaceAllString(s, "://…@") }
+
+// checkSource looks at the module repository, which auto mode uses.
+func checkSource(c *check) {
+	source := module.With("source")
+	for _, key := range []Path{source.With("url"), source.With("endpoint"), source.With("proxy", "http"), source.With("proxy", "https")} {
+		c.credentials(key)
+	}
+	if c.mode() != "auto" {
+		return
+	}
+	c.sourceURL(source)
+	c.verifiable(source)
+	if ca := source.With("caBundle"); c.str(ca.With("configMap")) != "" && c.str(ca.With("secret")) != "" {
+		c.errorf("ca-bundle-both", ca, "remove one", "give either configMap or secret")
+	}
+}
+
+func (c *check) credentials(path Path) {
+	if u, err := url.Parse(c.str(path)); err == nil && u.User != nil {
+		hint := "put them into a Secret and name it in source.credentialsSecret"
+		if path[len(path)-2] == "proxy" {
+			hint = "let the proxy admit the nodes by address"
+		}
+		c.errorf("url-credentials", path, hint, "the URL holds credentials, which everybody who may read pods could see")
+	}
+}
+
+// sourceURL looks at the shape that each scheme asks for, and at the volume.
+func (c *check) sourceURL(source Path) {
+	path, volume := source.With("url"), source.With("volume")
+	text := c.str(path)
+	isFile := strings.HasPrefix(text, "file://")
+	switch {
+	case isFile && !fileURL.MatchString(text):
+		c.errorf("source-url", path, "such as file:///modules", "not file:///PATH with an absolute path below / and without any of : %% ? #")
+	case strings.HasPrefix(text, "s3://") && !s3URL.MatchString(text):
+		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "not s3://BUCKET/PREFIX with a bucket name of 3 to 63 of a-z 0-9 . -")
+	case strings.HasPrefix(text, "oci://"):
+		rest := strings.TrimPrefix(text, "oci://")
+		if !reference.MatchString(rest) || !strings.Contains(rest, "/") {
+			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "not oci://REGISTRY/REPOSITORY")
+		}
+	case strings.HasPrefix(text, "https://"):
+		if u, err := url.Parse(text); err != nil || u.Host == "" {
+			c.errorf("source-url", path, "such as https://modules.example.com/pf-ring", "not a URL with a host")
+		}
+	}
+	switch given := len(c.object(volume)) > 0; {
+	case isFile && !given:
+		c.errorf("source-volume-missing", path, "add source.volume, such as {persistentVolumeClaim: {claimName: modules}}", "file:// needs a volume to read from")
+	case !isFile && given:
+		c.warnf("source-volume-unused", volume, "write source.url: file:///modules, or remove the volume", "only a file:// source reads the volume")
+	}
+}
+
+// verifiable warns when the source cannot pass the verification asked for: the
+// nodes then stay on libpcap with reason source-unsigned.
+func (c *check) verifiable(source Path) {
+	verify, at := c.str(source.With("verify")), source.With("verify")
+	if verify == "none" {
+		return
+	}
+	address := strings.TrimSuffix(c.str(source.With("url")), "/")
+	image := c.str(module.With("image"))
+	const nodes = "; the nodes stay on libpcap, reason source-unsigned"
+	switch {
+	case address == HistoricRoot && image != "":
+		c.warnf("verify-impossible", at, "set source.verify: none if you trust the image, or source.url to a signed repository and source.publicKeys",
+			"the historic image %s has neither checksums nor signatures%s", image, nodes)
+	case address == HistoricRoot:
+		c.warnf("verify-impossible", at, "set source.url to a signed repository and source.publicKeys, or source.verify: none if you trust this one",
+			"%s has neither checksums nor signatures%s", HistoricRoot, nodes)
+	case verify == "signature" && len(c.list(source.With("publicKeys"))) == 0 && c.str(source.With("publicKeySecret")) == "":
+		c.warnf("verify-impossible", at, "set source.publicKeys or source.publicKeySecret, or source.verify: checksum",
+			"a signature cannot be verified without a public key%s", nodes)
+	}
+}
+
+// checkEgress: internetConnectivity false says that nothing outside is reached.
+func checkEgress(c *check) {
+	path := ParsePath("internetConnectivity")
+	if v, ok := c.values["internetConnectivity"]; !ok || v != false || c.mode() != "auto" {
+		return
+	}
+	if strings.HasPrefix(c.str(module.With("source", "url")), HistoricRoot) {
+		c.warnf("egress", path, "set tap.kernelModule.source.url to a mirror inside the network", "the cluster has no internet, and %s is there", HistoricRoot)
+	}
+}
+
+// checkParameters warns of parameters that PF_RING is not known to have.
+func checkParameters(c *check) {
+	path := module.With("parameters")
+	known := c.schema.keys(path)
+	for name := range c.object(path) {
+		if contains(known, name) {
+			continue
+		}
+		hint := "known: " + strings.Join(known, ", ")
+		if near := Nearest(name, known); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		c.warnf("parameter-unknown", path.With(name), hint, "PF_RING is not known to have this parameter; the kernel ignores one that it does not know")
+	}
+}
