@@ -1,0 +1,123 @@
+// Package toolbin builds the programs that tests and benchmarks run beside
+// pfring, from the pinned versions of the module in tests/tools, and keeps them
+// between runs. It holds nothing that the product needs.
+package toolbin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+// CacheEnv names the environment variable that moves the cache.
+const CacheEnv = "PFRING_TEST_CACHE"
+
+// Packages of the programs in tests/tools.
+const (
+	Helm        = "helm.sh/helm/v3/cmd/helm"
+	Kubeconform = "github.com/yannh/kubeconform/cmd/kubeconform"
+)
+
+// CacheDir is where built programs and what tests derive are kept:
+// $PFRING_TEST_CACHE, else kubeshark-pfring in the user's cache folder.
+func CacheDir() (string, error) {
+	if dir := os.Getenv(CacheEnv); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache folder (set %s to name one): %w", CacheEnv, err)
+	}
+	return filepath.Join(dir, "kubeshark-pfring"), nil
+}
+
+// Root is the top folder of this repository, found from the working directory.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "tests", "tools", "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("finding the repository: no folder above this one has tests/tools/go.mod")
+		}
+		dir = parent
+	}
+}
+
+// Tool returns the path of a program of tests/tools, built now or by an
+// earlier run with the same go.sum, Go version and platform.
+func Tool(pkg string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	module := filepath.Join(root, "tests", "tools")
+	sum, err := os.ReadFile(filepath.Join(module, "go.sum"))
+	if err != nil {
+		return "", fmt.Errorf("reading the pinned versions: %w", err)
+	}
+	key := sha256.Sum256([]byte(string(sum) + runtime.Version() + runtime.GOOS + runtime.GOARCH))
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "tools-"+hex.EncodeToString(key[:8]))
+	return cached(dir, filepath.Base(pkg), func(out string) error { return build(module, pkg, out, "-s -w") })
+}
+
+// Pfring builds cmd/pfring of this checkout into dir.
+func Pfring(dir string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, "pfring")
+	return out, build(root, "./cmd/pfring", out, "-s -w")
+}
+
+// cached makes dir/name once; other processes that want it wait.
+func cached(dir, name string, build func(out string) error) (path string, err error) {
+	path = filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	unlock, err := lockedfile.MutexAt(path + ".lock").Lock()
+	if err != nil {
+		return "", fmt.Errorf("locking the cache: %w", err)
+	}
+	defer unlock()
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := build(path + ".new"); err != nil {
+		return "", err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return "", fmt.Errorf("putting %s into the cache: %w", name, err)
+	}
+	return path, nil
+}
+
+func build(module, pkg, out, ldflags string) error {
+	cmd := exec.Command("go", "build", "-C", module, "-trimpath", "-ldflags", ldflags, "-o", out, pkg) // #nosec G204 -- arguments of our own
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, text)
+	}
+	return nil
+}

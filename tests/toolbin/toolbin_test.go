@@ -1,0 +1,43 @@
+package toolbin_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+func TestToolIsBuiltOnceAndRuns(t *testing.T) {
+	helm, err := toolbin.Tool(toolbin.Helm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(helm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := toolbin.Tool(toolbin.Helm)
+	if err != nil || again != helm {
+		t.Fatalf("the second call gave %s, %v; the first %s", again, err, helm)
+	}
+	after, err := os.Stat(helm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) {
+		t.Error("the second call built it anew")
+	}
+	out, err := exec.Command(helm, "version", "--short").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "v3.") {
+		t.Errorf("helm version: %v\n%s", err, out)
+	}
+}
+
+func TestCacheDirIsTheOneTheEnvironmentNames(t *testing.T) {
+	t.Setenv(toolbin.CacheEnv, "/somewhere/else")
+	if dir, err := toolbin.CacheDir(); err != nil || dir != "/somewhere/else" {
+		t.Errorf("got %q, %v", dir, err)
+	}
+}
