@@ -15,11 +15,17 @@ type layer struct {
 }
 
 // origin returns where the value at path was given last. For a path that nobody
-// gave it is its nearest parent; Origin{} means that all of it is the chart's.
+// gave it is its nearest parent; when all of it is the chart's, the last file,
+// without a line.
 func (d *Document) origin(path Path) Origin {
 	for n := len(path); n > 0; n-- {
 		if o, ok := d.given(path[:n]); ok {
 			return o
+		}
+	}
+	for i := len(d.layers) - 1; i >= 0; i-- {
+		if name := d.layers[i].file; name != "" {
+			return Origin{File: name}
 		}
 	}
 	return Origin{}

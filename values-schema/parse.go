@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	yaml3 "go.yaml.in/yaml/v3"
@@ -56,7 +53,7 @@ func parseNodes(name string, data []byte) (*yaml3.Node, []Problem) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, []Problem{tabHint(data, syntaxProblem(name, err))}
+		return nil, []Problem{locate(data, syntaxProblem(name, err))}
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil
@@ -65,6 +62,9 @@ func parseNodes(name string, data []byte) (*yaml3.Node, []Problem) {
 	budget := maxNodes
 	if p := measure(root, 0, &budget); p != "" {
 		return nil, []Problem{fatal(name, root.Line, root.Column, "yaml-too-large", p)}
+	}
+	if problems := notJSON(name, root, nil); len(problems) > 0 {
+		return nil, problems
 	}
 	if root.Kind == yaml3.AliasNode {
 		root = root.Alias
@@ -111,58 +111,8 @@ func kindName(n *yaml3.Node) string {
 		return "a list"
 	case yaml3.ScalarNode:
 		return "a single value"
+	case yaml3.MappingNode:
+		return "a map"
 	}
 	return "something else"
-}
-
-var lineInError = regexp.MustCompile(`line (\d+):\s*`)
-
-// syntaxProblem takes the line out of the library's message.
-func syntaxProblem(name string, err error) Problem {
-	msg := err.Error()
-	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "yaml: ", "while decoding JSON: "} {
-		msg = strings.TrimPrefix(msg, prefix)
-	}
-	line := 0
-	if m := lineInError.FindStringSubmatch(msg); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		msg = strings.Replace(msg, m[0], "", 1)
-	}
-	if i := strings.IndexByte(msg, '\n'); i >= 0 {
-		msg = msg[:i]
-	}
-	col := 0
-	if line > 0 {
-		col = 1
-	}
-	return fatal(name, line, col, "yaml-syntax", "not valid YAML: "+clip(msg, 200))
-}
-
-// tabHint points at the tab, since the library names another line for it.
-func tabHint(data []byte, p Problem) Problem {
-	if !strings.Contains(p.Message, "cannot start any token") {
-		return p
-	}
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
-		if i := bytes.IndexByte(indent, '\t'); i >= 0 {
-			p.Line, p.Column = n, i+1
-			p.Message = "a tab in the indentation; YAML takes spaces only"
-			return p
-		}
-	}
-	return p
-}
-
-// clip shortens s to about n bytes.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

@@ -7,8 +7,11 @@ import (
 )
 
 var (
-	fileURL  = regexp.MustCompile(`^file:///[^/:%?#][^:%?#]*$`)
-	s3URL    = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
+	fileURL = regexp.MustCompile(`^file:///[^/:%?#][^:%?#]*$`)
+	s3URL   = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
+	// What else a parameter's name has, the schema refuses.
+	parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 	userinfo = regexp.MustCompile(`(://[^\s/@"]*)@`)
 )
 
@@ -108,7 +111,7 @@ func checkParameters(c *check) {
 	path := module.With("parameters")
 	known := c.schema.keys(path)
 	for name := range c.object(path) {
-		if contains(known, name) {
+		if contains(known, name) || !parameterName.MatchString(name) {
 			continue
 		}
 		hint := "known: " + strings.Join(known, ", ")

@@ -67,7 +67,17 @@ func (c *compiled) resolve(node map[string]any) map[string]any {
 	return target
 }
 
+// child is the schema of one step below node. Where node allows alternatives it
+// is that of the first that knows the step.
 func (c *compiled) child(node map[string]any, step any) map[string]any {
+	alternatives, _ := node["anyOf"].([]any)
+	for _, alternative := range alternatives {
+		if m, ok := alternative.(map[string]any); ok {
+			if sub := c.child(c.resolve(m), step); sub != nil {
+				return sub
+			}
+		}
+	}
 	if key, ok := step.(string); ok {
 		props, _ := node["properties"].(map[string]any)
 		if sub, ok := props[key].(map[string]any); ok {

@@ -3,6 +3,7 @@ package valuesschema
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/xeipuuv/gojsonschema"
@@ -26,18 +27,40 @@ func (c *check) schemaError(e gojsonschema.ResultError) {
 		c.errorf("literal-xor-regexp", path, "", "a mapping has exactly one of literal and regexp")
 	case "number_any_of":
 		c.errorf("wrong-type", path, c.describe(path), "neither a list of terms nor a map whose key workers is one")
-	case "number_not", "condition_else", "condition_then", "number_all_of":
-		// Parts of a finding that is told as a whole.
+	case "invalid_property_name":
+		path = path.With(fmt.Sprint(e.Details()["property"]))
+		c.errorf("bad-pattern", path, "letters, digits and _ only", "such a key cannot be")
 	default:
-		c.errorf("out-of-range", path, c.describe(path), "%s", lowerFirst(e.Description()))
+		c.outOfRange(path, e)
 	}
 }
 
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
+// outOfRange tells of a number or a length beyond its bounds.
+func (c *check) outOfRange(path Path, e gojsonschema.ResultError) {
+	node := c.schema.at(path)
+	what := e.Description()
+	switch e.Type() {
+	case "number_gte", "number_lte", "number_gt", "number_lt":
+		if path.key() == module.With("waitTimeout").key() {
+			c.errorf("out-of-range", path, "write a unit, such as 90s or 4m", "a number other than 0 says no unit")
+			return
+		}
+		what = fmt.Sprintf("must be from %.0f to %.0f", node["minimum"], node["maximum"])
+	case "string_lte":
+		what = fmt.Sprintf("must have at most %.0f characters", node["maxLength"])
+	case "string_gte":
+		what = "must not be empty"
+	case "array_max_properties":
+		what = fmt.Sprintf("must have at most %s", countOf(node["maxProperties"], "key"))
 	}
-	return strings.ToLower(s[:1]) + s[1:]
+	c.errorf("out-of-range", path, c.describe(path), "%s", what)
+}
+
+func countOf(n any, noun string) string {
+	if n == 1.0 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%.0f %ss", n, noun)
 }
 
 // describe is what the schema says the value is for.
@@ -72,7 +95,7 @@ func (c *check) wrongType(path Path) {
 		hint = "write it without quotes: " + s
 	case v == nil:
 		hint = "remove the key, or give it a value"
-	case want == "a string":
+	case want == "a string" && scalar(v):
 		hint = "write it in quotes: " + quoted(v)
 	default:
 		hint = c.describe(path)
@@ -80,13 +103,15 @@ func (c *check) wrongType(path Path) {
 	c.errorf("wrong-type", path, hint, "must be %s, this is %s", want, typeOf(v))
 }
 
-func quoted(v any) string {
+func scalar(v any) bool {
 	switch v.(type) {
 	case map[string]any, []any:
-		return `"…"`
+		return false
 	}
-	return fmt.Sprintf("%q", fmt.Sprint(v))
+	return true
 }
+
+func quoted(v any) string { return fmt.Sprintf("%q", fmt.Sprint(v)) }
 
 func isInteger(s string) bool {
 	var n json.Number
@@ -117,7 +142,7 @@ func typeNames(t any) string {
 }
 
 func typeOf(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "null"
 	case string:
@@ -128,6 +153,10 @@ func typeOf(v any) string {
 		return "a map"
 	case []any:
 		return "a list"
+	case float64:
+		if v != math.Trunc(v) {
+			return "a number with a fraction"
+		}
 	}
 	return "a number"
 }
@@ -140,7 +169,7 @@ func (c *check) wrongEnum(path Path) {
 			names = append(names, s)
 		}
 	}
-	hint := "one of " + strings.Join(names, ", ")
+	hint := c.describe(path)
 	if near := Nearest(c.str(path), names); near != "" {
 		hint = "did you mean " + near + "?"
 	}

@@ -3,11 +3,7 @@ package valuesschema
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
-
-	"github.com/xeipuuv/gojsonschema"
 )
 
 // theSchema is compiled once; it never changes.
@@ -119,82 +115,4 @@ func showValue(v any) string {
 		return ""
 	}
 	return clip(hideUserinfo(string(data)), 120)
-}
-
-// schemaLayer reports what the JSON Schema refuses.
-func (c *check) schemaLayer() {
-	result, err := c.schema.engine.Validate(gojsonschema.NewRawLoader(numbers(c.relevant())))
-	if err != nil {
-		c.problems = append(c.problems, fatal("", 0, 0, "wrong-type", err.Error()))
-		return
-	}
-	for _, e := range result.Errors() {
-		c.schemaError(e)
-	}
-}
-
-// relevant leaves out what the schema says nothing of, which in a complete
-// Kubeshark file is most of it.
-func (c *check) relevant() map[string]any {
-	out := map[string]any{}
-	for _, k := range c.schema.keys(nil) {
-		if v, ok := c.values[k]; ok {
-			out[k] = v
-		}
-	}
-	if tap, ok := out["tap"].(map[string]any); ok {
-		few := map[string]any{}
-		for _, k := range c.schema.keys(Path{"tap"}) {
-			if v, ok := tap[k]; ok {
-				few[k] = v
-			}
-		}
-		out["tap"] = few
-	}
-	return out
-}
-
-// numbers copies a tree with its numbers as the schema engine wants them.
-func numbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, x := range v {
-			out[k] = numbers(x)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = numbers(x)
-		}
-		return out
-	case float64:
-		return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
-	case int64:
-		return json.Number(strconv.FormatInt(v, 10))
-	case int:
-		return json.Number(strconv.Itoa(v))
-	}
-	return v
-}
-
-// errorPath turns the engine's context into a path.
-func (c *check) errorPath(e gojsonschema.ResultError) Path {
-	var path Path
-	var at any = c.values
-	for _, step := range strings.Split(e.Context().String("\x00"), "\x00")[1:] {
-		if list, ok := at.([]any); ok {
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(list) {
-				break
-			}
-			path, at = append(path, i), list[i]
-			continue
-		}
-		path = append(path, step)
-		m, _ := at.(map[string]any)
-		at = m[step]
-	}
-	return path
 }
