@@ -1,0 +1,76 @@
+// Package fault holds the error of package module and its sources: a stable
+// reason code, and a sentence that says what was done, where, why it failed
+// and what to do. It stands apart so that the sources, which package module
+// imports, can make such errors too.
+package fault
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// ErrNotFound is what an Error wraps when a source has nothing at a path. It
+// lets a reader try the next layout.
+var ErrNotFound = errors.New("not found")
+
+// Error is why a module could not be had or is not the wanted one.
+type Error struct {
+	// Reason is the stable code, as in the outcome.
+	Reason outcome.Reason
+	// What was being done, such as "fetching index.json".
+	What string
+	// Where, such as an address without secrets or a file's path.
+	Where string
+	// Why it failed; when empty, Err says it.
+	Why string
+	// Do says what to do; when empty, the reason's general remedy stands.
+	Do string
+	// Err is the cause, if there is one.
+	Err error
+}
+
+// Error says what, where, why and what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.What)
+	if e.Where != "" {
+		b.WriteString(" (" + e.Where + ")")
+	}
+	b.WriteString(": ")
+	switch {
+	case e.Why != "":
+		b.WriteString(e.Why)
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	default:
+		b.WriteString(string(e.Reason))
+	}
+	if do := e.Remedy(); do != "" {
+		b.WriteString(". " + do)
+	}
+	return b.String()
+}
+
+// Remedy says what to do about it.
+func (e *Error) Remedy() string {
+	if e.Do != "" {
+		return e.Do
+	}
+	info, _ := outcome.Describe(e.Reason)
+	return info.Remedy
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// NotFound says that nothing is at where.
+func NotFound(what, where string) *Error {
+	return &Error{Reason: outcome.SourceInvalid, What: what, Where: where, Why: "there is no such file", Err: ErrNotFound}
+}
+
+// TooLarge says that what is at where has more than limit bytes.
+func TooLarge(what, where, why string) *Error {
+	return &Error{Reason: outcome.TooLarge, What: what, Where: where, Why: why}
+}

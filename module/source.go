@@ -1,0 +1,75 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Source is where a module repository lies.
+type Source interface {
+	// Fetch returns the whole file at path, which is relative to the
+	// repository's root and has slashes. It fails with *Error: reason too-large
+	// when the file has more than max bytes, ErrNotFound in the chain when there
+	// is none, a reason of group repository otherwise. It retries what may pass,
+	// until ctx ends.
+	Fetch(ctx context.Context, path string, max int64) ([]byte, error)
+	// String is the repository's address as a person writes it, without secrets.
+	String() string
+}
+
+// SourceOptions say where a repository is and how to get at it.
+type SourceOptions struct {
+	// URL is https://…, s3://bucket/prefix, oci://registry/repository or
+	// file:///path. http:// is accepted too: what a signature proves does not
+	// depend on the transport.
+	URL string
+	// Region, Endpoint and PathStyle are for s3.
+	Region    string
+	Endpoint  string
+	PathStyle bool
+	// CredentialsDir is a folder, such as a mounted Secret, with files named
+	// accessKeyID, secretAccessKey, sessionToken; or username, password; or
+	// token. "" or an empty folder means none.
+	CredentialsDir string
+	// DockerConfig is the path of a .dockerconfigjson, for oci.
+	DockerConfig string
+	// CAFile is a PEM bundle that is trusted besides the system's.
+	CAFile string
+	// ProxyHTTP, ProxyHTTPS and ProxyNo are as HTTP_PROXY, HTTPS_PROXY and
+	// NO_PROXY; all empty takes those from the environment.
+	ProxyHTTP, ProxyHTTPS, ProxyNo string
+	// UserAgent is sent with each request.
+	UserAgent string
+	// Log gets retries and warnings; nil drops them.
+	Log *slog.Logger
+}
+
+// OpenSource returns the source at o.URL. It reads the files that o names and
+// reaches for nothing else.
+func OpenSource(o SourceOptions) (Source, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, badURL(o.URL, "it is not a URL")
+	}
+	switch u.Scheme {
+	case "file":
+		if u.Host != "" && u.Host != "localhost" {
+			return nil, badURL(u.Redacted(), fmt.Sprintf("a file URL has three slashes: file:///%s%s", u.Host, u.Path))
+		}
+		return folder.Open(u.Path), nil
+	default:
+		return nil, badURL(u.Redacted(), "its scheme is none of https, s3, oci and file")
+	}
+}
+
+func badURL(where, why string) error {
+	return &Error{
+		Reason: outcome.SourceInvalid, What: "opening the module repository", Where: where, Why: why,
+		Do: "Correct tap.kernelModule.source.url.",
+	}
+}
