@@ -2,13 +2,22 @@
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X github.com/kubeshark/kubeshark-pfring/cmd/cli.Version=$(VERSION)
+AGENT_LDFLAGS := -s -w -X main.version=$(VERSION)
+ARCH ?= $(shell go env GOARCH)
+export CGO_ENABLED := 0
 
-.PHONY: help build test vet
+.PHONY: help build agent demo test test-short vet lint bench fuzz golden clean
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-build: ## Build bin/pfring
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
+build: agent ## Build bin/pfring and bin/pfring-agent-ARCH
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
+
+agent: ## Build the static agent for ARCH (amd64 or arm64)
+	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-agent-$(ARCH) ./cmd/pfring-agent
+
+demo: build ## Validate and render the examples in both modes; needs no cluster
+	@hack/demo.sh
 
 vet:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
@@ -16,3 +25,21 @@ vet:
 
 test: vet ## Set up and run all tests
 	go test -timeout 60m ./...
+
+test-short: ## Only the tests that need nothing but Go
+	go test -short ./...
+
+lint: ## golangci-lint, built from the version pinned in hack/lint
+	@mkdir -p bin
+	go build -C hack/lint -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
+
+golden: ## Rewrite the golden files; look at the diff before you commit it
+	go test ./charts ./tests/historic -update
+
+fuzz: ## Each fuzz target for 30 s
+	@for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
+	  echo "$$pkg $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s $$pkg || exit 1; done; done
+
+clean: ## Remove what was built here
+	rm -rf bin

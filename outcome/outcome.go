@@ -84,7 +84,9 @@ type Outcome struct {
 	Message       string    `json:"message"`
 	Module        Module    `json:"module"`
 	DurationMS    Durations `json:"durationMs"`
-	Time          time.Time `json:"time"`
+	// FetchedBytes came over the network or from a folder for this outcome.
+	FetchedBytes int64     `json:"fetchedBytes,omitempty"`
+	Time         time.Time `json:"time"`
 }
 
 // Encode returns o as one JSON line of at most MaxSize bytes, newline
