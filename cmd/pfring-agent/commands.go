@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/node"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
+	keys, err := s.publicKeys()
+	if err != nil {
+		// A Secret that is not what it should be must not block capture.
+		s.log.Error("no module will pass the verification", "error", err)
+	}
+	before, err := node.ReadOutcome(s.record.State)
+	if err != nil {
+		s.log.Warn("the state file of an earlier run cannot be used", "error", err)
+	}
+	o := node.Load(ctx, node.LoadOptions{
+		Host: s.host(), Node: s.node, ModuleName: s.moduleName,
+		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
+		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial,
+		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
+		Before: before, Log: s.log,
+	})
+	return s.told(o, stdout)
+}
+
+func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
+	o := node.Wait(ctx, node.WaitOptions{
+		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Mode: node.WaitMode(s.waitMode),
+		Timeout: s.waitTimeout, State: s.record.State, Log: s.log,
+	})
+	if s.waitMode == string(node.WaitAuto) {
+		// The state file is that of the agent which loads.
+		s.record.State = ""
+	}
+	return s.told(o, stdout)
+}
+
+// told writes an outcome down and prints it.
+func (s *settings) told(o outcome.Outcome, stdout io.Writer) (int, error) {
+	s.record.Write(o, s.log)
+	line, err := o.Encode()
+	if err != nil {
+		return outcome.ExitError, err
+	}
+	if _, err := stdout.Write(line); err != nil {
+		s.log.Warn("the outcome cannot be printed", "error", err)
+	}
+	return s.exitCode(o), nil
+}
+
+func run(ctx context.Context, s *settings, _ io.Writer) (int, error) {
+	var listening net.ListenConfig
+	l, err := listening.Listen(ctx, "tcp", s.metricsAddress)
+	if err != nil {
+		return outcome.ExitError, fmt.Errorf("listening for probes: %w", err)
+	}
+	w := node.NewWatch(node.WatchOptions{
+		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Record: s.record, Poll: s.interval, Log: s.log,
+	})
+	go w.Run(ctx)
+	s.log.Info("watching", "backend", w.Outcome().Backend, "reason", w.Outcome().Reason, "address", l.Addr().String())
+	if err := w.Serve(ctx, l, node.ServerOptions{Metrics: s.metrics, Rings: s.rings}); err != nil {
+		return outcome.ExitError, err
+	}
+	if s.unloadOnDestroy {
+		w.UnloadAtEnd(s.unloadTimeout)
+	}
+	return outcome.ExitOK, nil
+}
+
+func unload(ctx context.Context, s *settings, _ io.Writer) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.unloadTimeout)
+	defer cancel()
+	if err := node.Unload(ctx, s.host(), s.moduleName); err != nil {
+		return outcome.ExitNo, err
+	}
+	return outcome.ExitOK, nil
+}
+
+func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
+	targets := strings.FieldsFunc(s.targets, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(targets) == 0 && s.source.URL != "" {
+		targets = []string{s.source.URL}
+	}
+	if len(targets) == 0 {
+		return outcome.ExitError, fmt.Errorf("nothing to probe: give --probe-targets or --source-url")
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.loadTimeout)
+	defer cancel()
+	results := node.Probe(ctx, targets, func(target string) (module.Source, error) {
+		o := s.source
+		o.URL = target
+		return module.OpenSource(o)
+	})
+	line, err := json.Marshal(map[string]any{"node": s.node, "targets": results})
+	if err != nil {
+		return outcome.ExitError, err
+	}
+	if _, err := fmt.Fprintf(stdout, "%s\n", line); err != nil {
+		return outcome.ExitError, err
+	}
+	for _, r := range results {
+		if !r.OK {
+			return outcome.ExitNo, nil
+		}
+	}
+	return outcome.ExitOK, nil
+}

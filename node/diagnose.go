@@ -1,0 +1,179 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// attempt is one init_module that failed, and all that is known around it.
+type attempt struct {
+	err        error
+	facts      Facts
+	signed     bool
+	parameters string
+	// log holds the kernel's lines since before the attempt; nil if unreadable.
+	log []string
+}
+
+// diagnose says why. errno alone has many meanings: EPERM is kept apart by
+// MayLoad, which has asked with an empty module before, so what is left of it
+// is lockdown; the others by the kernel's log and, without one, by what the
+// checks of the file have ruled out.
+func diagnose(a attempt) *Refusal {
+	said := ""
+	if line := relevant(a.log); line != "" {
+		said = "; the kernel says: " + line
+	}
+	errno := fmt.Sprint(a.err)
+	if e := unix.Errno(0); errors.As(a.err, &e) {
+		errno = unix.ErrnoName(e)
+	}
+	switch {
+	case errors.Is(a.err, unix.EPERM):
+		return diagnosePermission(a, said)
+	case errors.Is(a.err, unix.EACCES):
+		return refuse(outcome.SELinuxDenied, "a security module (SELinux: %s) refuses to load modules from this container (EACCES)%s", a.facts.SELinux, said)
+	case anyErrno(a.err, unix.EKEYREJECTED, unix.ENOKEY, unix.EBADMSG, unix.ENOPKG, unix.EKEYEXPIRED, unix.EKEYREVOKED):
+		if a.signed {
+			return refuse(outcome.SignatureRequired, "the module carries a signature that the kernel does not accept: the key is not trusted, or the file was changed after signing (%s)%s", errno, said)
+		}
+		return refuse(outcome.SignatureRequired, "the kernel takes signed modules only and this one carries no signature (%s)%s", errno, said)
+	case anyErrno(a.err, unix.ENOEXEC):
+		return diagnoseFormat(a, said)
+	case anyErrno(a.err, unix.EINVAL):
+		return diagnoseInvalid(a, said)
+	case anyErrno(a.err, unix.ENOENT):
+		return refuse(outcome.SymbolMismatch, "the module needs a symbol that this kernel does not export (ENOENT)%s", said)
+	case anyErrno(a.err, unix.ENOMEM, unix.E2BIG, unix.EFAULT, unix.EFBIG):
+		return refuse(outcome.KernelRejected, "the kernel could not take the module in (%s)%s", errno, said)
+	case anyErrno(a.err, unix.ENOSYS):
+		return refuse(outcome.NoModuleSupport, "this kernel has no init_module (ENOSYS)")
+	}
+	return refuse(outcome.InitFailed, "the module's own initialisation failed with %s%s", errno, said)
+}
+
+func anyErrno(err error, list ...unix.Errno) bool {
+	for _, e := range list {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func diagnosePermission(a attempt, said string) *Refusal {
+	what := "an unsigned module"
+	if a.signed {
+		what = "a module whose signature it does not trust"
+	}
+	locked := "lockdown, which cannot be read here (the host's /sys is not mounted)"
+	if a.facts.Lockdown != unknown {
+		locked = "lockdown=" + a.facts.Lockdown
+	}
+	if a.facts.Lockdown == "none" {
+		return refuse(outcome.KernelRejected, "the kernel refuses this module with EPERM, although capability, seccomp filter and lockdown allow it%s", said)
+	}
+	return refuse(outcome.LockedDown, "the kernel refuses %s: %s, Secure Boot: %s%s", what, locked, a.facts.SecureBoot, said)
+}
+
+// diagnoseFormat: the file was a whole ELF module of the right name, machine
+// and release before it came here.
+func diagnoseFormat(a attempt, said string) *Refusal {
+	switch {
+	case says(a.log, "version magic"):
+		return refuse(outcome.WrongKernel, "the module was built for another kernel or configuration (ENOEXEC)%s", said)
+	case says(a.log, "Invalid ELF", "overflow", "truncated"):
+		return refuse(outcome.Truncated, "the kernel finds the module's ELF file broken (ENOEXEC)%s", said)
+	}
+	return refuse(outcome.SymbolMismatch, "the module was not built against exactly this kernel's headers and configuration (ENOEXEC)%s", said)
+}
+
+func diagnoseInvalid(a attempt, said string) *Refusal {
+	switch {
+	case says(a.log, "invalid for parameter", "for parameter `"):
+		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (EINVAL)%s", a.parameters, said)
+	case says(a.log, "disagrees about version", "Unknown symbol"):
+		return refuse(outcome.SymbolMismatch, "the module needs a symbol in another version than this kernel's (EINVAL)%s", said)
+	case a.log != nil:
+		return refuse(outcome.InitFailed, "the module's own initialisation failed with EINVAL%s", said)
+	case badValue(a.parameters):
+		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (EINVAL)", a.parameters)
+	}
+	return refuse(outcome.SymbolMismatch, "the module does not fit this kernel's symbols, or its initialisation failed (EINVAL); the node's kernel log says which")
+}
+
+// badValue finds a parameter that is no unsigned number of 32 bits, as all of
+// PF_RING's are.
+func badValue(parameters string) bool {
+	for _, p := range strings.Fields(parameters) {
+		_, value, _ := strings.Cut(p, "=")
+		if !isUint32(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func says(log []string, texts ...string) bool {
+	for _, line := range log {
+		for _, t := range texts {
+			if strings.Contains(line, t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// relevant is the line of the log that tells most, without level and time.
+func relevant(log []string) string {
+	for _, text := range []string{"version magic", "disagrees about version", "Unknown symbol", "parameter", "Lockdown", "unsigned module", "Loading of", "Invalid ELF"} {
+		for i := len(log) - 1; i >= 0; i-- {
+			if strings.Contains(log[i], text) {
+				return clean(log[i])
+			}
+		}
+	}
+	// PF_RING's own words; another driver's would mislead.
+	for i := len(log) - 1; i >= 0; i-- {
+		if strings.Contains(strings.ToLower(log[i]), "pf_ring") {
+			return clean(log[i])
+		}
+	}
+	return ""
+}
+
+func clean(line string) string {
+	if rest, ok := strings.CutPrefix(line, "<"); ok {
+		_, line, _ = strings.Cut(rest, ">")
+	}
+	if strings.HasPrefix(line, "[") {
+		if _, rest, ok := strings.Cut(line, "] "); ok {
+			line = rest
+		}
+	}
+	if len(line) > 300 {
+		line = line[:300]
+	}
+	return strings.ToValidUTF8(line, "?")
+}
+
+// logSince returns the lines of after that were not in before; nil if either
+// cannot be read.
+func logSince(before, after []string) []string {
+	if before == nil || after == nil {
+		return nil
+	}
+	last := before[len(before)-1]
+	for i := len(after) - 1; i >= 0; i-- {
+		if after[i] == last {
+			return after[i+1:]
+		}
+	}
+	return after
+}

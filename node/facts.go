@@ -1,0 +1,107 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// capSysModule is CAP_SYS_MODULE's bit, from linux/capability.h.
+const capSysModule = 16
+
+// Facts are what decides whether a kernel takes a module.
+type Facts struct {
+	SupportsModules bool
+	// CapSysModule is whether the process has the capability in effect.
+	CapSysModule bool
+	// Seccomp is whether a filter is in place.
+	Seccomp bool
+	// ModulesDisabled is the sysctl kernel.modules_disabled.
+	ModulesDisabled bool
+	// Lockdown is none, integrity or confidentiality; unknown if the host's
+	// /sys is not there.
+	Lockdown string
+	// SigEnforce, SecureBoot and SELinux are yes, no or unknown.
+	SigEnforce, SecureBoot, SELinux string
+}
+
+const unknown = "unknown"
+
+// Facts reads them all; nothing that cannot be read counts as off.
+func (h *Host) Facts() Facts {
+	status := h.statusFields()
+	capEff, err := strconv.ParseUint(status["CapEff"], 16, 64)
+	return Facts{
+		SupportsModules: h.SupportsModules(),
+		CapSysModule:    err == nil && capEff&(1<<capSysModule) != 0,
+		Seccomp:         status["Seccomp"] == "2",
+		ModulesDisabled: h.line(h.Proc, "sys/kernel/modules_disabled") == "1",
+		Lockdown:        h.lockdown(),
+		SigEnforce:      yesNo(h.line(h.Sys, "module/module/parameters/sig_enforce")),
+		SecureBoot:      h.secureBoot(),
+		SELinux:         h.seLinux(),
+	}
+}
+
+// statusFields reads /proc/self/status.
+func (h *Host) statusFields() map[string]string {
+	fields := map[string]string{}
+	for line := range strings.Lines(h.line(h.Proc, "self/status")) {
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			fields[key] = strings.TrimSpace(value)
+		}
+	}
+	return fields
+}
+
+// lockdown reads a line such as "none [integrity] confidentiality".
+func (h *Host) lockdown() string {
+	for _, sys := range []string{h.HostSys, h.Sys} {
+		text := h.line(sys, "kernel/security/lockdown")
+		if _, rest, ok := strings.Cut(text, "["); ok {
+			if mode, _, ok := strings.Cut(rest, "]"); ok {
+				return mode
+			}
+		}
+	}
+	return unknown
+}
+
+// secureBoot reads the EFI variable: four bytes of attributes, then one of value.
+func (h *Host) secureBoot() string {
+	const guid = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+	for _, sys := range []string{h.HostSys, h.Sys} {
+		data, err := os.ReadFile(filepath.Join(sys, "firmware/efi/efivars/SecureBoot-"+guid))
+		if err == nil && len(data) == 5 {
+			return yesNo(strconv.Itoa(int(data[4])))
+		}
+	}
+	// A machine that did not boot by EFI has no Secure Boot; inside a container
+	// the folder is masked, and its absence tells nothing.
+	if _, err := os.Stat(filepath.Join(h.HostSys, "firmware")); err == nil {
+		if _, err := os.Stat(filepath.Join(h.HostSys, "firmware/efi")); os.IsNotExist(err) {
+			return "no"
+		}
+	}
+	return unknown
+}
+
+func (h *Host) seLinux() string {
+	for _, sys := range []string{h.HostSys, h.Sys} {
+		if v := h.line(sys, "fs/selinux/enforce"); v != "" {
+			return yesNo(v)
+		}
+	}
+	return unknown
+}
+
+func yesNo(v string) string {
+	switch v {
+	case "Y", "y", "1":
+		return "yes"
+	case "N", "n", "0":
+		return "no"
+	}
+	return unknown
+}

@@ -1,0 +1,261 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// usableWithin is how long PF_RING may take to answer after init_module.
+const usableWithin = 2 * time.Second
+
+// LoadOptions say which module to load and what to do when another is there.
+type LoadOptions struct {
+	Host *Host
+	Node string
+	// ModuleName is the kernel's name of it, pf_ring.
+	ModuleName string
+	// Source is opened only when something has to be fetched.
+	Source func() (module.Source, error)
+	// Version pins a version; "" takes the highest.
+	Version    string
+	Verify     outcome.Verified
+	PublicKeys []string
+	MinSerial  int64
+	Parameters string
+	// ReplaceLoaded replaces another version when nothing uses it.
+	ReplaceLoaded bool
+	// Timeout bounds all of it: finding, fetching and loading.
+	Timeout time.Duration
+	// Before is the outcome that an earlier agent left, if it left one. In the
+	// same boot it tells where a module that is loaded came from.
+	Before *outcome.Outcome
+	Log    *slog.Logger
+}
+
+// Load makes sure that the module is loaded, and returns what became of it. It
+// never fails otherwise than by an outcome with backend libpcap.
+func Load(ctx context.Context, o LoadOptions) outcome.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	l := &loading{LoadOptions: o, start: time.Now(), out: o.Host.blank(o.Node)}
+	if err := l.run(ctx); err != nil {
+		l.refused(err)
+	}
+	l.out.Time = time.Now()
+	l.out.DurationMS.Total = time.Since(l.start).Milliseconds()
+	return l.out
+}
+
+// loading is one run of Load.
+type loading struct {
+	LoadOptions
+	start time.Time
+	facts Facts
+	out   outcome.Outcome
+}
+
+// blank is an outcome with what is known of the node before anything is tried.
+func (h *Host) blank(node string) outcome.Outcome {
+	o := outcome.Outcome{
+		SchemaVersion: outcome.SchemaVersion, Node: node, Arch: h.Arch(), BootID: h.BootID(),
+		Backend: outcome.Libpcap, Reason: outcome.Internal, Time: time.Now(),
+	}
+	// Without a release nothing is found, and that is told then.
+	o.Kernel, _ = h.Kernel.Release()
+	return o
+}
+
+func (l *loading) run(ctx context.Context) error {
+	if err := CheckParameters(l.Parameters); err != nil {
+		return refuse(outcome.BadParameter, "%v", err)
+	}
+	l.facts = l.Host.Facts()
+	l.Log.Debug("the node", "kernel", l.out.Kernel, "arch", l.out.Arch, "facts", l.facts)
+	loaded := l.Host.settled(ctx, l.ModuleName)
+	if loaded != nil && l.enough(loaded) {
+		return l.already(ctx, loaded)
+	}
+	// A version that is loaded can only give way if this process may load.
+	if err := l.Host.MayLoad(l.facts); err != nil {
+		if loaded != nil {
+			return l.already(ctx, loaded)
+		}
+		return err
+	}
+	v, err := l.fetch(ctx)
+	if loaded == nil {
+		if err != nil {
+			return err
+		}
+		return l.insert(ctx, v)
+	}
+	if err != nil {
+		l.Log.Warn("a module is loaded; whether the repository has another version is not known", "error", err)
+		return l.already(ctx, loaded)
+	}
+	if v.Info.Version == loaded.Version {
+		return l.already(ctx, loaded)
+	}
+	return l.replace(ctx, loaded, v)
+}
+
+// enough tells whether the loaded module is the wanted one, as far as can be
+// told without the repository.
+func (l *loading) enough(loaded *LoadedModule) bool {
+	return l.Version != "" && loaded.Version == l.Version
+}
+
+// settled returns the loaded module. One that is just coming or going, such as
+// by another agent or by KMM, is given the time to.
+func (h *Host) settled(ctx context.Context, name string) *LoadedModule {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		m := h.Loaded(name)
+		if m == nil || m.Live || time.Now().After(deadline) || !sleep(ctx, 50*time.Millisecond) {
+			return m
+		}
+	}
+}
+
+func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
+	start := time.Now()
+	defer func() { l.out.DurationMS.Fetch = time.Since(start).Milliseconds() }()
+	source, err := l.Source()
+	if err != nil {
+		return nil, err
+	}
+	l.out.Module.Source = source.String()
+	v, err := module.Get(ctx, source, module.Request{
+		Kernel: l.out.Kernel, Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
+		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.out.FetchedBytes = v.FetchedBytes
+	for _, w := range v.Warnings {
+		l.Log.Warn(w)
+	}
+	if names := unknownParameters(l.Parameters, v.Info.ParameterNames()); len(names) > 0 {
+		l.Log.Warn("the module has no such parameters, the kernel ignores them", "parameters", names)
+	}
+	return v, nil
+}
+
+// insert hands the very bytes that were verified to the kernel.
+func (l *loading) insert(ctx context.Context, v *module.Verified) error {
+	l.out.Module = outcome.Module{Version: v.Info.Version, SHA256: v.SHA256, Source: v.Source, Verified: v.Proof}
+	if err := ctx.Err(); err != nil {
+		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
+	}
+	before := l.Host.Kernel.Log()
+	start := time.Now()
+	err := l.Host.Kernel.InitModule(v.Data, l.Parameters)
+	l.out.DurationMS.Load = time.Since(start).Milliseconds()
+	if errors.Is(err, unix.EEXIST) {
+		// Another agent was faster.
+		if m := l.Host.settled(ctx, l.ModuleName); m != nil {
+			return l.already(ctx, m)
+		}
+		return refuse(outcome.KernelRejected, "the kernel says that the module is loaded (EEXIST), and does not list it: it may be built in")
+	}
+	if err != nil {
+		return diagnose(attempt{err: err, facts: l.facts, signed: v.Info.Signed, parameters: l.Parameters, log: logSince(before, l.Host.Kernel.Log())})
+	}
+	return l.good(ctx, outcome.Loaded)
+}
+
+// good sets a good outcome once PF_RING answers.
+func (l *loading) good(ctx context.Context, reason outcome.Reason) error {
+	for start := time.Now(); !l.Host.Usable(l.ModuleName); {
+		if time.Since(start) > usableWithin || !sleep(ctx, 20*time.Millisecond) {
+			return refuse(outcome.NotUsable, "the module is loaded, but /proc/net/%s/info does not answer", l.ModuleName)
+		}
+	}
+	l.out.Backend, l.out.Reason = outcome.PFRing, reason
+	if l.out.Message == "" {
+		l.out.Message = l.ModuleName + " " + l.out.Module.Version + " answers"
+	}
+	return nil
+}
+
+// already accepts the module that is loaded.
+func (l *loading) already(ctx context.Context, m *LoadedModule) error {
+	if l.Version != "" && m.Version != l.Version {
+		return l.other(ctx, m, "version "+l.Version+" is wanted")
+	}
+	l.out.Module = l.provenance(m)
+	return l.good(ctx, outcome.AlreadyLoaded)
+}
+
+// provenance is what is known of a module that was loaded before: what this
+// boot's earlier outcome says, if it speaks of the same version.
+func (l *loading) provenance(m *LoadedModule) outcome.Module {
+	b := l.Before
+	if b != nil && b.BootID != "" && b.BootID == l.out.BootID && b.Backend == outcome.PFRing && b.Module.Version == m.Version {
+		return b.Module
+	}
+	return outcome.Module{Version: m.Version, Verified: outcome.VerifiedNone}
+}
+
+// other leaves another version alone. PF_RING is there all the same, so that is
+// the backend; the reason says that it is not the wanted one.
+func (l *loading) other(ctx context.Context, m *LoadedModule, why string) error {
+	l.out.Module = l.provenance(m)
+	l.out.Message = "version " + m.Version + " was loaded before and is left alone: " + why
+	return l.good(ctx, outcome.OtherVersionLoaded)
+}
+
+// replace puts v in the place of m if the values ask for it and nothing uses m.
+func (l *loading) replace(ctx context.Context, m *LoadedModule, v *module.Verified) error {
+	want := "the repository has " + v.Info.Version
+	if !l.ReplaceLoaded {
+		return l.other(ctx, m, want+"; replaceLoaded would replace it")
+	}
+	if m.Refs > 0 {
+		return l.other(ctx, m, want+", and it is in use")
+	}
+	switch err := l.Host.Kernel.DeleteModule(l.ModuleName); {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):
+		return l.other(ctx, m, want+", and it is in use")
+	case err != nil && !errors.Is(err, unix.ENOENT):
+		return l.other(ctx, m, want+", and it could not be unloaded: "+err.Error())
+	}
+	if err := l.insert(ctx, v); err != nil {
+		return err
+	}
+	if l.out.Reason == outcome.Loaded {
+		l.out.Reason = outcome.Replaced
+		l.out.Message = "version " + m.Version + " was replaced by " + v.Info.Version
+	}
+	return nil
+}
+
+// refused turns an error into an outcome.
+func (l *loading) refused(err error) {
+	l.out.Backend, l.out.Reason, l.out.Message = outcome.Libpcap, outcome.Internal, err.Error()
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		l.out.Reason = r.Reason
+	} else if e := (*module.Error)(nil); errors.As(err, &e) {
+		l.out.Reason = e.Reason
+	}
+}
+
+// sleep waits for d, or returns false when ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

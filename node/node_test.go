@@ -1,0 +1,129 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	testRelease = "6.1.0-56-amd64"
+	testBoot    = "3f1c9a52-0000-4000-8000-000000000001"
+)
+
+// machine is a folder in the shape of /proc and /sys, and the system calls on
+// it: what the kernel in tests/vm does for real, in the small.
+type machine struct {
+	t    *testing.T
+	root string
+	mu   sync.Mutex
+	// initErr is what init_module answers for a module, nil loads it.
+	initErr error
+	// probeErr is what it answers for an empty image.
+	probeErr error
+	// version is what a loaded module says of itself.
+	version  string
+	log      []string
+	logAfter []string
+	inits    int
+	params   string
+}
+
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{t: t, root: t.TempDir(), probeErr: unix.ENOEXEC, version: "8.9.0"}
+	m.write("proc/modules", "")
+	m.write("proc/self/status", "Name:\tx\nCapEff:\t0000000000010000\nSeccomp:\t2\n")
+	m.write("proc/sys/kernel/random/boot_id", testBoot+"\n")
+	m.write("proc/sys/kernel/modules_disabled", "0\n")
+	m.write("hostsys/kernel/security/lockdown", "[none] integrity confidentiality\n")
+	return m
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.root, name) }
+
+func (m *machine) write(name, text string) {
+	m.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(m.path(name)), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(m.path(name), []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) host() *Host {
+	return &Host{Proc: m.path("proc"), Sys: m.path("sys"), HostSys: m.path("hostsys"), Kernel: m}
+}
+
+// load puts the module into the kernel.
+func (m *machine) load(version string, refs int) {
+	m.write("proc/modules", fmt.Sprintf("ext4 1 0 - Live 0x0\npf_ring 1032192 %d - Live 0x0000000000000000 (OE)\n", refs))
+	m.write("sys/module/pf_ring/version", version+"\n")
+	m.write("proc/net/pf_ring/info", "PF_RING Version          : "+version+"\n")
+}
+
+func (m *machine) unload() {
+	m.write("proc/modules", "ext4 1 0 - Live 0x0\n")
+	for _, p := range []string{"sys/module/pf_ring", "proc/net/pf_ring"} {
+		if err := os.RemoveAll(m.path(p)); err != nil {
+			m.t.Error(err)
+		}
+	}
+}
+
+func (m *machine) Release() (string, error) { return testRelease, nil }
+
+func (m *machine) InitModule(image []byte, params string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(image) == 0 {
+		return m.probeErr
+	}
+	m.inits++
+	m.params = params
+	m.log = append(m.log, m.logAfter...)
+	if m.initErr != nil {
+		return m.initErr
+	}
+	m.load(m.version, 0)
+	return nil
+}
+
+func (m *machine) DeleteModule(string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	data, err := os.ReadFile(m.path("proc/modules"))
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		f := strings.Fields(line)
+		if f[0] == "pf_ring" && f[2] != "0" {
+			return unix.EAGAIN
+		}
+		if f[0] == "pf_ring" {
+			m.unload()
+			return nil
+		}
+	}
+	return unix.ENOENT
+}
+
+func (m *machine) Log() []string { return append([]string(nil), m.log...) }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func reasonOf(err error) string {
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		return string(r.Reason)
+	}
+	return ""
+}

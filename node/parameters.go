@@ -1,0 +1,44 @@
+package node
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// CheckParameters accepts what init_module takes as a string of NAME=VALUE with
+// spaces between. It refuses what the kernel would read otherwise than meant:
+// quotes and control characters.
+func CheckParameters(text string) error {
+	for _, p := range strings.Fields(text) {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || !parameterName.MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
+			return fmt.Errorf("%q is not a parameter of the form name=value", p)
+		}
+	}
+	return nil
+}
+
+func isUint32(s string) bool {
+	_, err := strconv.ParseUint(s, 0, 32)
+	return err == nil
+}
+
+// unknownParameters are the names that the module does not declare. The kernel
+// ignores them but for a line in its log.
+func unknownParameters(text string, declared []string) []string {
+	known := map[string]bool{}
+	for _, name := range declared {
+		known[name] = true
+	}
+	var out []string
+	for _, p := range strings.Fields(text) {
+		if name, _, _ := strings.Cut(p, "="); !known[name] {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Record is where an outcome is written down. Each path may be "".
+type Record struct {
+	// Shared is read by the main container.
+	Shared string
+	// State is on the host, for whoever runs on the node.
+	State string
+	// Termination is the container's termination message.
+	Termination string
+}
+
+// Write writes the outcome everywhere. A place that cannot be written is logged
+// and does not keep the others from it: capture does not hang on a file.
+func (r Record) Write(o outcome.Outcome, log *slog.Logger) {
+	line, err := o.Encode()
+	if err != nil {
+		log.Error("the outcome cannot be written", "error", err)
+		return
+	}
+	for _, path := range []string{r.Shared, r.State} {
+		if path == "" {
+			continue
+		}
+		if err := replaceFile(path, line); err != nil {
+			log.Error("the outcome cannot be written", "error", err)
+		}
+	}
+	if r.Termination == "" {
+		return
+	}
+	// The container's runtime has mounted this very file: it is rewritten in
+	// place, as a rename would put another one beside it.
+	if err := os.WriteFile(r.Termination, line, 0o644); err != nil {
+		log.Warn("the termination message cannot be written", "error", err)
+	}
+}
+
+// ReadOutcome reads what Write has written; nil without error if there is none.
+func ReadOutcome(path string) (*outcome.Outcome, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the outcome: %w", err)
+	}
+	o, err := outcome.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the outcome in %s: %w", path, err)
+	}
+	return &o, nil
+}
+
+// replaceFile replaces a file at once: a reader sees the old or the new one,
+// and after a crash of the machine one of both.
+func replaceFile(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("creating the folder of %s: %w", path, err)
+	}
+	// What a killed agent has left. Only one agent runs on a node at a time, but
+	// in an update; then the loser tries its rename in vain and logs it.
+	pattern := "." + filepath.Base(path) + ".*.tmp"
+	if stale, err := filepath.Glob(filepath.Join(dir, pattern)); err == nil {
+		for _, name := range stale {
+			_ = os.Remove(name)
+		}
+	}
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

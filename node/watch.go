@@ -1,0 +1,126 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// WatchOptions say what to watch over.
+type WatchOptions struct {
+	Host       *Host
+	Node       string
+	ModuleName string
+	Record     Record
+	// Poll is the pause between two looks.
+	Poll time.Duration
+	Log  *slog.Logger
+}
+
+// Watch holds the outcome that load or wait came to against what the kernel
+// says, for as long as the agent runs.
+type Watch struct {
+	WatchOptions
+	mu sync.Mutex
+	// first is the outcome that was handed over, now what holds.
+	first, now outcome.Outcome
+}
+
+// NewWatch takes over the outcome in Record.Shared. Where there is none, it
+// starts from what the kernel says.
+func NewWatch(o WatchOptions) *Watch {
+	w := &Watch{WatchOptions: o}
+	before, err := ReadOutcome(o.Record.Shared)
+	if err != nil {
+		o.Log.Warn("the outcome of the init container cannot be used", "error", err)
+	}
+	if before == nil {
+		b := o.Host.blank(o.Node)
+		b.Message = "there is no outcome of an init container"
+		before = &b
+	}
+	w.first, w.now = *before, *before
+	w.look()
+	return w
+}
+
+// Outcome is what holds now.
+func (w *Watch) Outcome() outcome.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+// Gone is true when a module that was there has vanished.
+func (w *Watch) Gone() bool { return w.Outcome().Reason == outcome.ModuleGone }
+
+// Run looks again and again until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
+	for sleep(ctx, w.Poll) {
+		w.look()
+	}
+}
+
+// look compares the outcome with the kernel, and writes down what has changed.
+func (w *Watch) look() {
+	m := w.Host.Loaded(w.ModuleName)
+	there := m != nil && m.Live && w.Host.Usable(w.ModuleName)
+	was := w.Outcome()
+	next := was
+	switch {
+	case there && was.Backend != outcome.PFRing:
+		next = w.back(m)
+	case !there && was.Backend == outcome.PFRing:
+		next.Backend, next.Reason = outcome.Libpcap, outcome.ModuleGone
+		next.Message = w.ModuleName + " was loaded and has vanished since; capture on this node goes on with libpcap"
+		next.Time = time.Now()
+	default:
+		return
+	}
+	w.mu.Lock()
+	w.now = next
+	w.mu.Unlock()
+	w.Log.Warn("the module's state has changed", "backend", next.Backend, "reason", next.Reason, "message", next.Message)
+	w.Record.Write(next, w.Log)
+}
+
+// back is the outcome for a module that is there again, or late.
+func (w *Watch) back(m *LoadedModule) outcome.Outcome {
+	if w.first.Backend == outcome.PFRing && w.first.Module.Version == m.Version {
+		o := w.first
+		o.Time = time.Now()
+		return o
+	}
+	o := w.first
+	o.Backend, o.Reason, o.Time = outcome.PFRing, outcome.AlreadyLoaded, time.Now()
+	o.Message = w.ModuleName + " " + m.Version + " was loaded by another since the agent started"
+	o.Module = outcome.Module{Version: m.Version, Verified: outcome.VerifiedNone}
+	if w.first.Reason == outcome.WaitTimeout {
+		o.Module.Source, o.Module.Verified = "kmm", outcome.VerifiedKMM
+	}
+	return o
+}
+
+// UnloadAtEnd unloads the module as the agent ends, and writes down what holds
+// then.
+func (w *Watch) UnloadAtEnd(timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	o := w.Outcome()
+	err := Unload(ctx, w.Host, w.ModuleName)
+	if err == nil {
+		o.Backend, o.Reason, o.Message = outcome.Libpcap, outcome.ModuleGone, w.ModuleName+" was unloaded as the agent ended (unloadOnDestroy)"
+	} else {
+		o.Reason, o.Message = outcome.UnloadBusy, err.Error()
+		if r := (*Refusal)(nil); errors.As(err, &r) {
+			o.Reason = r.Reason
+		}
+	}
+	o.Time = time.Now()
+	w.Log.Info("the agent ends", "reason", o.Reason, "message", o.Message)
+	w.Record.Write(o, w.Log)
+}

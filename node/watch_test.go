@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func waitOptions(m *machine, mode WaitMode, timeout time.Duration) WaitOptions {
+	return WaitOptions{Host: m.host(), Node: "n1", ModuleName: "pf_ring", Mode: mode, Timeout: timeout, State: m.path("state/state.json"), Log: quiet()}
+}
+
+func TestWaitEndsWhenTheModuleAnswers(t *testing.T) {
+	m := newMachine(t)
+	time.AfterFunc(80*time.Millisecond, func() { m.load("8.9.0", 0) })
+	o := Wait(t.Context(), waitOptions(m, WaitKMM, time.Minute))
+	if o.Backend != outcome.PFRing || o.Reason != outcome.Loaded || o.Module.Verified != outcome.VerifiedKMM || o.BootID != testBoot || o.Kernel != testRelease {
+		t.Errorf("%+v", o)
+	}
+	if o = Wait(t.Context(), waitOptions(m, WaitKMM, time.Minute)); o.Reason != outcome.AlreadyLoaded {
+		t.Errorf("the second time: %+v", o)
+	}
+}
+
+func TestWaitSaysHowFarItGot(t *testing.T) {
+	m := newMachine(t)
+	o := Wait(t.Context(), waitOptions(m, WaitKMM, time.Millisecond))
+	if o.Backend != outcome.Libpcap || o.Reason != outcome.WaitTimeout || !strings.Contains(o.Message, "nobody has loaded") {
+		t.Errorf("%+v", o)
+	}
+	m.write("proc/modules", "pf_ring 1 0 - Loading 0x0\n")
+	if o = Wait(t.Context(), waitOptions(m, WaitKMM, time.Millisecond)); !strings.Contains(o.Message, "still being loaded") {
+		t.Errorf("%+v", o)
+	}
+	if err := os.Remove(m.path("proc/modules")); err != nil {
+		t.Fatal(err)
+	}
+	if o = Wait(t.Context(), waitOptions(m, WaitKMM, time.Hour)); o.Reason != outcome.NoModuleSupport {
+		t.Errorf("a kernel without modules is waited for: %+v", o)
+	}
+}
+
+func TestWaitInAutoEndsAtOnceWhenThisBootFellBack(t *testing.T) {
+	m := newMachine(t)
+	r := Record{State: m.path("state/state.json")}
+	before := m.host().blank("n1")
+	before.Reason, before.Message = outcome.NoModuleForKernel, "none"
+	r.Write(before, quiet())
+	if o := Wait(t.Context(), waitOptions(m, WaitAuto, time.Hour)); o.Reason != outcome.NoModuleForKernel {
+		t.Errorf("%+v", o)
+	}
+	before.BootID = "of an earlier boot"
+	r.Write(before, quiet())
+	if o := Wait(t.Context(), waitOptions(m, WaitAuto, time.Millisecond)); o.Reason != outcome.WaitTimeout {
+		t.Errorf("an earlier boot's outcome counted: %+v", o)
+	}
+}
+
+func newWatch(t *testing.T, m *machine, first outcome.Outcome) *Watch {
+	t.Helper()
+	r := Record{Shared: m.path("shared/outcome.json"), State: m.path("state/state.json"), Termination: m.path("termination")}
+	r.Write(first, quiet())
+	return NewWatch(WatchOptions{Host: m.host(), Node: "n1", ModuleName: "pf_ring", Record: r, Poll: time.Millisecond, Log: quiet()})
+}
+
+func loadedOutcome(m *machine) outcome.Outcome {
+	o := m.host().blank("n1")
+	o.Backend, o.Reason, o.Message = outcome.PFRing, outcome.Loaded, "pf_ring 8.9.0 answers"
+	o.Module = outcome.Module{Version: "8.9.0", SHA256: "ab", Source: `s3://b/"p"`, Verified: outcome.VerifiedSignature}
+	o.DurationMS.Total, o.FetchedBytes = 1234, 99
+	return o
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestAModuleThatVanishesMakesThePodUnreadyAndItsReturnReady(t *testing.T) {
+	m := newMachine(t)
+	m.load("8.9.0", 0)
+	w := newWatch(t, m, loadedOutcome(m))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- w.Serve(ctx, l, ServerOptions{Metrics: true, Rings: true}) }()
+	url := "http://" + l.Addr().String()
+
+	if status, body := get(t, url+"/readyz"); status != 200 || !strings.Contains(body, "loaded") {
+		t.Errorf("%d %s", status, body)
+	}
+	m.unload()
+	w.look()
+	if status, body := get(t, url+"/readyz"); status != 503 || !strings.Contains(body, "module-gone") {
+		t.Errorf("%d %s", status, body)
+	}
+	for _, name := range []string{"shared/outcome.json", "state/state.json", "termination"} {
+		o, err := ReadOutcome(m.path(name))
+		if err != nil || o.Reason != outcome.ModuleGone || o.Backend != outcome.Libpcap {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+	m.load("8.9.0", 0)
+	w.look()
+	if o := w.Outcome(); o.Reason != outcome.Loaded || o.Module.SHA256 != "ab" {
+		t.Errorf("back again: %+v", o)
+	}
+	_, metrics := get(t, url+"/metrics")
+	for _, want := range []string{
+		`pfring_backend{backend="pf_ring",reason="loaded"} 1`,
+		`pfring_module_info{version="8.9.0",kernel="6.1.0-56-amd64",source="s3://b/\"p\"",verified="signature"} 1`,
+		"pfring_load_duration_seconds 1.234\n", "pfring_fetch_bytes_total 99\n", "pfring_rings 0\n",
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %s in\n%s", want, metrics)
+		}
+	}
+	if status, _ := get(t, url+"/healthz"); status != 200 {
+		t.Errorf("healthz: %d", status)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFallbackIsReadyAndALateModuleIsNoticed(t *testing.T) {
+	m := newMachine(t)
+	first := m.host().blank("n1")
+	first.Reason = outcome.WaitTimeout
+	w := newWatch(t, m, first)
+	if w.Gone() {
+		t.Error("a fallback counts as a module that is gone")
+	}
+	m.load("8.8.0", 0)
+	w.look()
+	if o := w.Outcome(); o.Backend != outcome.PFRing || o.Reason != outcome.AlreadyLoaded || o.Module.Version != "8.8.0" || o.Module.Verified != outcome.VerifiedKMM {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestUnloadNeverForcesAndIsBounded(t *testing.T) {
+	m := newMachine(t)
+	if err := Unload(t.Context(), m.host(), "pf_ring"); err != nil {
+		t.Errorf("nothing is loaded: %v", err)
+	}
+	m.load("8.9.0", 2)
+	w := newWatch(t, m, loadedOutcome(m))
+	w.UnloadAtEnd(time.Millisecond)
+	if o, err := ReadOutcome(m.path("state/state.json")); err != nil || o.Reason != outcome.UnloadBusy || !strings.Contains(o.Message, "by 2") {
+		t.Errorf("%+v %v", o, err)
+	}
+	if m.host().Loaded("pf_ring") == nil {
+		t.Error("a module in use is gone")
+	}
+	time.AfterFunc(70*time.Millisecond, func() { m.mu.Lock(); defer m.mu.Unlock(); m.load("8.9.0", 0) })
+	w.UnloadAtEnd(time.Minute)
+	if m.host().Loaded("pf_ring") != nil {
+		t.Error("still loaded after its last user went")
+	}
+}
+
+func TestRingsAreFoundInEachNetworkNamespaceOnce(t *testing.T) {
+	m := newMachine(t)
+	ring := func(process, name string, packets int) {
+		m.write("proc/"+process+"/net/dev", "x")
+		if name != "" {
+			m.write("proc/"+process+"/net/pf_ring/info", "PF_RING Version : 8.9.0\n")
+			m.write("proc/"+process+"/net/pf_ring/"+name, "Bound Device(s)    : eth0\nAppl. Name : worker\nTot Packets : 17\nTot Pkt Lost : 3\n")
+		}
+	}
+	ring("100", "100-eth0.1", 17)
+	ring("200", "200-any.2", 17)
+	ring("300", "", 0)
+	// 101 is in the namespace of 100: the same files.
+	if err := os.MkdirAll(m.path("proc/101/net/pf_ring"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"dev", "pf_ring/100-eth0.1"} {
+		if err := os.Link(m.path("proc/100/net/"+f), m.path("proc/101/net/"+f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := m.host().Rings("pf_ring")
+	want := []Ring{
+		{Name: "100-eth0.1", Device: "eth0", App: "worker", Packets: 17, Lost: 3},
+		{Name: "200-any.2", Device: "eth0", App: "worker", Packets: 17, Lost: 3},
+	}
+	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRecordReplacesAtomicallyAndCleansUpAfterAKill(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub", "state.json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stale := filepath.Join(dir, "sub", ".state.json.123.tmp")
+	if err := os.WriteFile(stale, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	Record{State: path, Termination: filepath.Join(dir, "no", "such")}.Write(loadedOutcome(m), quiet())
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v %v", entries, err)
+	}
+	if o, err := ReadOutcome(path); err != nil || o.Reason != outcome.Loaded {
+		t.Errorf("%+v %v", o, err)
+	}
+	if err := os.WriteFile(path, []byte("{broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadOutcome(path); err == nil {
+		t.Error("a broken file was read")
+	}
+	if o, err := ReadOutcome(filepath.Join(dir, "none")); o != nil || err != nil {
+		t.Errorf("%v %v", o, err)
+	}
+}
+
+func FuzzRingFile(f *testing.F) {
+	f.Add([]byte("Tot Packets : 18446744073709551616\n: \n\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) { parseRing("1-a.0", data) })
+}
