@@ -99,7 +99,7 @@ var errTooLarge = errors.New("too large")
 func readValues(name string, stdin io.Reader) (data []byte, err error) {
 	in := stdin
 	if name != "-" {
-		f, err := os.Open(name) // #nosec G304 -- the file that the user named
+		f, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading the values: %w", err)
 		}

@@ -21,7 +21,8 @@ type earlier struct {
 func checkMappings(c *check) {
 	path := module.With("kernelMappings")
 	list := c.list(path)
-	if c.mode() == "kmm" && len(list) == 0 {
+	// What is no list at all, the schema refuses.
+	if v, _ := lookup(c.values, path); c.mode() == "kmm" && len(list) == 0 && (v == nil || list != nil) {
 		c.errorf("mappings-missing", path, "add a mapping with regexp and containerImage", "kmm mode needs at least one mapping")
 	}
 	e := &earlier{all: -1, texts: map[string]int{}}

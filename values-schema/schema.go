@@ -100,3 +100,16 @@ func (c *compiled) keys(path Path) []string {
 	slices.Sort(names)
 	return names
 }
+
+// find lists the places below path at which the schema names key.
+func (c *compiled) find(path Path, key string) []Path {
+	var found []Path
+	for _, name := range c.keys(path) {
+		at := path.With(name)
+		if name == key {
+			found = append(found, at)
+		}
+		found = append(found, c.find(at, key)...)
+	}
+	return found
+}

@@ -63,19 +63,26 @@ func countOf(n any, noun string) string {
 	return fmt.Sprintf("%.0f %ss", n, noun)
 }
 
-// describe is what the schema says the value is for.
+// describe is what the schema says the value is for; an item of a list is for
+// what the list is for.
 func (c *check) describe(path Path) string {
 	text, _ := c.schema.at(path)["description"].(string)
+	if text == "" && len(path) > 0 && isIndex(path) {
+		return c.describe(path[:len(path)-1])
+	}
 	return text
 }
 
 func (c *check) unknownKey(parent Path, key string) {
 	hint := ""
+	elsewhere := c.schema.find(module, key)
 	switch near := Nearest(key, c.schema.keys(parent)); {
 	case key == "false" && len(parent) > 0 && parent[len(parent)-1] == "proxy":
 		hint = `YAML reads a plain no as false; write "no" in quotes`
 	case near != "":
 		hint = "did you mean " + near + "?"
+	case len(elsewhere) == 1 && parent.hasPrefix(module):
+		hint = "did you mean " + elsewhere[0].String() + "?"
 	default:
 		hint = "known here: " + strings.Join(c.schema.keys(parent), ", ")
 	}
