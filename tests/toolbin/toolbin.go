@@ -63,18 +63,31 @@ func Tool(pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	module := filepath.Join(root, "tests", "tools")
-	sum, err := os.ReadFile(filepath.Join(module, "go.sum"))
+	return pinned(filepath.Join(root, "tests", "tools"), "tools-", pkg, filepath.Base(pkg), "-s -w")
+}
+
+// pinned builds a program of a module once for each go.sum, Go version, platform
+// and source of the module's own.
+func pinned(module, prefix, pkg, name, ldflags string) (string, error) {
+	sources, err := filepath.Glob(filepath.Join(module, "*.go"))
 	if err != nil {
-		return "", fmt.Errorf("reading the pinned versions: %w", err)
+		return "", fmt.Errorf("listing %s: %w", module, err)
 	}
-	key := sha256.Sum256([]byte(string(sum) + runtime.Version() + runtime.GOOS + runtime.GOARCH))
+	key := sha256.New()
+	for _, file := range append([]string{filepath.Join(module, "go.sum")}, sources...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("reading the pinned versions: %w", err)
+		}
+		key.Write(text)
+	}
+	key.Write([]byte(runtime.Version() + runtime.GOOS + runtime.GOARCH))
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "tools-"+hex.EncodeToString(key[:8]))
-	return cached(dir, filepath.Base(pkg), func(out string) error { return build(module, pkg, out, "-s -w") })
+	dir := filepath.Join(cache, prefix+hex.EncodeToString(key.Sum(nil)[:8]))
+	return cached(dir, name, func(out string) error { return build(module, pkg, out, ldflags) })
 }
 
 // Pfring builds cmd/pfring of this checkout into dir.
