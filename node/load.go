@@ -246,6 +246,10 @@ func (l *loading) refused(err error) {
 	} else if e := (*module.Error)(nil); errors.As(err, &e) {
 		l.out.Reason = e.Reason
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		l.out.Reason = outcome.SourceTimeout
+		l.out.Message = "the time for loading (" + l.Timeout.String() + ") was over: " + err.Error()
+	}
 }
 
 // sleep waits for d, or returns false when ctx ends.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -127,3 +128,13 @@ func reasonOf(err error) string {
 	}
 	return ""
 }
+
+// hangs is a repository that never answers.
+type hangs struct{}
+
+func (hangs) Fetch(ctx context.Context, _ string, _ int64) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hangs) String() string { return "https://hangs.example" }
