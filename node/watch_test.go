@@ -184,16 +184,16 @@ func TestUnloadNeverForcesAndIsBounded(t *testing.T) {
 
 func TestRingsAreFoundInEachNetworkNamespaceOnce(t *testing.T) {
 	m := newMachine(t)
-	ring := func(process, name string, packets int) {
+	ring := func(process, name string) {
 		m.write("proc/"+process+"/net/dev", "x")
 		if name != "" {
 			m.write("proc/"+process+"/net/pf_ring/info", "PF_RING Version : 8.9.0\n")
 			m.write("proc/"+process+"/net/pf_ring/"+name, "Bound Device(s)    : eth0\nAppl. Name : worker\nTot Packets : 17\nTot Pkt Lost : 3\n")
 		}
 	}
-	ring("100", "100-eth0.1", 17)
-	ring("200", "200-any.2", 17)
-	ring("300", "", 0)
+	ring("100", "100-eth0.1")
+	ring("200", "200-any.2")
+	ring("300", "")
 	// 101 is in the namespace of 100: the same files.
 	if err := os.MkdirAll(m.path("proc/101/net/pf_ring"), 0o755); err != nil {
 		t.Fatal(err)
@@ -245,5 +245,5 @@ func TestRecordReplacesAtomicallyAndCleansUpAfterAKill(t *testing.T) {
 
 func FuzzRingFile(f *testing.F) {
 	f.Add([]byte("Tot Packets : 18446744073709551616\n: \n\x00"))
-	f.Fuzz(func(t *testing.T, data []byte) { parseRing("1-a.0", data) })
+	f.Fuzz(func(_ *testing.T, data []byte) { parseRing("1-a.0", data) })
 }
