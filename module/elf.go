@@ -139,12 +139,16 @@ func slice(data []byte, offset, size uint64) ([]byte, bool) {
 	return data[offset : offset+size], true
 }
 
-// cstring is the NUL-terminated text at offset, or "" out of bounds.
+// cstring is the NUL-terminated text at offset, or "" out of bounds. It reads
+// no more than any name here has, so that a file whose many sections share one
+// endless name takes no longer than others.
 func cstring(data []byte, offset uint64) string {
 	if offset >= uint64(len(data)) {
 		return ""
 	}
+	const longest = 256
 	rest := data[offset:]
+	rest = rest[:min(len(rest), longest)]
 	if end := bytes.IndexByte(rest, 0); end >= 0 {
 		rest = rest[:end]
 	}

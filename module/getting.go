@@ -190,7 +190,7 @@ func (g *getting) accept(data []byte, e Entry, err error) error {
 	if err := info.Check(g.Kernel, g.Arch, g.ModuleName); err != nil {
 		return err
 	}
-	if e.Version != info.Version && info.Version != "" {
+	if e.Version != info.Version && e.Version != "" && info.Version != "" {
 		if g.Version != "" {
 			return noModule(fmt.Sprintf("version %s is pinned, %s is %s", g.Version, e.Path, info.Version), "")
 		}
