@@ -1,0 +1,145 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+// Cluster is a running control plane.
+type Cluster struct {
+	// URL is the API server's, on loopback.
+	URL string
+	// CA has signed every certificate here and signs more.
+	CA *Authority
+	// Kubeconfig is the path of an administrator's, and Config the same for client-go, without limits on its requests.
+	Kubeconfig string
+	Config     *rest.Config
+	Client     kubernetes.Interface
+	Dynamic    dynamic.Interface
+
+	dir       string
+	processes []*process
+}
+
+// Start runs a control plane for one test and stops it at the test's end.
+func Start(t testing.TB) *Cluster {
+	t.Helper()
+	cluster, err := Launch(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Stop)
+	return cluster
+}
+
+// Main runs a package's tests with one control plane that they share, and
+// returns the exit code for os.Exit. set gets the cluster before the first test.
+func Main(m *testing.M, set func(*Cluster)) (code int) {
+	dir, err := os.MkdirTemp("", "pfring-kube-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	cluster, err := Launch(context.Background(), dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer cluster.Stop()
+	set(cluster)
+	return m.Run()
+}
+
+// Launch runs a control plane that keeps its files in dir, and returns when it
+// is ready to take pods. The first call on a machine builds it, for minutes.
+func Launch(ctx context.Context, dir string) (*Cluster, error) {
+	program, err := toolbin.ControlPlane()
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	// Somebody else may take a port between our choosing it and the component's listening on it.
+	for attempt := range 3 {
+		cluster := &Cluster{dir: filepath.Join(dir, fmt.Sprintf("attempt-%d", attempt))}
+		if err = cluster.start(ctx, program); err == nil {
+			return cluster, nil
+		}
+		cluster.Stop()
+		failures = append(failures, err)
+	}
+	return nil, fmt.Errorf("starting the control plane: %w", errors.Join(failures...))
+}
+
+// Stop ends the control plane. Its files stay for whoever owns the folder.
+func (c *Cluster) Stop() {
+	for _, p := range slices.Backward(c.processes) {
+		p.stop()
+	}
+	c.processes = nil
+}
+
+func (c *Cluster) start(ctx context.Context, program string) (err error) {
+	if err := os.MkdirAll(c.dir, 0o750); err != nil {
+		return fmt.Errorf("making the cluster's folder: %w", err)
+	}
+	if c.CA, err = newAuthority(c.dir); err != nil {
+		return err
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	client, peer := loopbackURL("http", ports[0]), loopbackURL("http", ports[1])
+	c.URL = loopbackURL("https", ports[2])
+	if err := c.run(program, "etcd", etcdFlags(client, peer)); err != nil {
+		return err
+	}
+	if err := c.startAPIServer(program, client, ports[2]); err != nil {
+		return err
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	if err := c.waitFor(ctx, "the API server to be ready", c.apiReady); err != nil {
+		return err
+	}
+	if err := c.startControllers(program); err != nil {
+		return err
+	}
+	return c.waitFor(ctx, "the ServiceAccount default", c.hasServiceAccount)
+}
+
+func (c *Cluster) connect() (err error) {
+	if c.Kubeconfig, err = c.WriteKubeconfig("admin", admin); err != nil {
+		return err
+	}
+	if c.Config, err = clientcmd.BuildConfigFromFlags("", c.Kubeconfig); err != nil {
+		return fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	c.Config.QPS = -1
+	if c.Client, err = kubernetes.NewForConfig(c.Config); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	if c.Dynamic, err = dynamic.NewForConfig(c.Config); err != nil {
+		return fmt.Errorf("making a dynamic client: %w", err)
+	}
+	return nil
+}

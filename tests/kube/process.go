@@ -1,0 +1,83 @@
+package kube
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// process is a running component of the control plane.
+type process struct {
+	name string
+	log  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended; valid after done
+}
+
+// startProcess runs program with args and writes what it says to dir/name.log.
+// It is killed when this process dies, however that happens.
+func startProcess(dir, name, program string, args ...string) (*process, error) {
+	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	out, err := os.Create(p.log)
+	if err != nil {
+		return nil, fmt.Errorf("making the log of %s: %w", name, err)
+	}
+	p.cmd = exec.Command(program, append([]string{name}, args...)...) // #nosec G204 -- arguments of our own
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go func() {
+		// The death signal comes when the thread ends that started the child, so keep the thread until the child is gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(p.done)
+		err := p.cmd.Start()
+		if closeErr := out.Close(); err == nil {
+			err = closeErr
+		}
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// stop kills the process, if it still runs, and waits for its end.
+func (p *process) stop() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	// An error means that it has just ended by itself; nothing it holds is worth a slower end.
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// ended tells whether the process is gone, and then why.
+func (p *process) ended() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s has ended (%v); its log ends:\n%s", p.name, p.err, p.tail())
+	default:
+		return nil
+	}
+}
+
+// tail returns the end of the log.
+func (p *process) tail() string {
+	const most = 4 << 10
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-most):])
+}
