@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+)
+
+// inspected is one file's facts, as JSON.
+type inspected struct {
+	File        string `json:"file"`
+	Compression string `json:"compression"`
+	module.Info
+	// Fits is absent without --kernel and --arch.
+	Fits *bool  `json:"fits,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
+
+type inspectFlags struct {
+	output, kernel, arch, name string
+	symbols                    bool
+}
+
+func newModuleInspectCmd(o *Options) *cobra.Command {
+	f := &inspectFlags{}
+	cmd := &cobra.Command{
+		Use:   "inspect FILE|URL...",
+		Short: "Print what a kernel module says about itself, and whether it fits a node",
+		Long: `Print what a kernel module says about itself, and whether it fits a node.
+
+Reads .ko files, plain or compressed by gzip, xz or zstd, from disk, https:// or s3://.
+With --kernel or --arch the exit code says whether every file fits: the release must be
+exactly that of uname -r.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd, f, args) },
+	}
+	cmd.Example = examples(o, "module inspect pf_ring.ko.zst\nmodule inspect pf_ring.ko --kernel 6.1.0-56-amd64 --arch amd64 -o json")
+	fl := cmd.Flags()
+	fl.StringVarP(&f.output, "output", "o", "table", "table or json")
+	fl.StringVar(&f.kernel, "kernel", "", "kernel release of a node, as uname -r prints it")
+	fl.StringVar(&f.arch, "arch", "", "architecture of a node, such as amd64 or arm64")
+	fl.StringVar(&f.name, "name", "pf_ring", "name that the module must have to fit")
+	fl.BoolVar(&f.symbols, "symbols", false, "list the kernel symbols that the module needs")
+	complete(cmd, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
+	if f.output != "table" && f.output != "json" {
+		return fmt.Errorf("--output %q: it is table or json", f.output)
+	}
+	var list []inspected
+	fits := true
+	for _, name := range args {
+		one, err := inspect(cmd.Context(), name, f)
+		if err != nil {
+			return err
+		}
+		fits = fits && (one.Fits == nil || *one.Fits)
+		list = append(list, one)
+	}
+	if err := printInspected(cmd.OutOrStdout(), f.output, list); err != nil {
+		return err
+	}
+	if !fits {
+		return no(nil)
+	}
+	return nil
+}
+
+func inspect(ctx context.Context, name string, f *inspectFlags) (inspected, error) {
+	data, err := readModule(ctx, name)
+	if err != nil {
+		return inspected{}, err
+	}
+	ko, format, err := module.Decompress(data, module.DefaultMaxSize)
+	var info module.Info
+	if err == nil {
+		info, err = module.Inspect(ko)
+	}
+	if err != nil {
+		return inspected{}, no(fmt.Errorf("%s: %w", name, err))
+	}
+	one := inspected{File: name, Compression: format, Info: info}
+	if !f.symbols {
+		one.Symbols = nil
+	}
+	if f.kernel != "" || f.arch != "" {
+		err := info.Check(f.kernel, f.arch, f.name)
+		fits := err == nil
+		one.Fits = &fits
+		if e := (*module.Error)(nil); errors.As(err, &e) {
+			one.Why = e.Why
+		}
+	}
+	return one, nil
+}
+
+// readModule reads a file, or what a URL leads to.
+func readModule(ctx context.Context, name string) ([]byte, error) {
+	if !strings.Contains(name, "://") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading the module: %w", err)
+		}
+		return data, nil
+	}
+	i := strings.LastIndexByte(name, '/')
+	source, err := module.OpenSource(module.SourceOptions{URL: name[:i]})
+	if err != nil {
+		return nil, err
+	}
+	return source.Fetch(ctx, name[i+1:], module.DefaultMaxSize)
+}
+
+func printInspected(w io.Writer, format string, list []inspected) error {
+	if format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		if len(list) == 1 {
+			return enc.Encode(list[0])
+		}
+		return enc.Encode(list)
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, one := range list {
+		for _, row := range one.rows() {
+			if row[1] == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]); err != nil {
+				return err
+			}
+		}
+	}
+	return t.Flush()
+}
+
+func (m inspected) rows() [][2]string {
+	signed := "no"
+	if m.Signed {
+		signed = "yes, by " + m.Signer
+	}
+	rows := [][2]string{
+		{"File", fmt.Sprintf("%s (%s, %d bytes uncompressed)", m.File, m.Compression, m.Size)},
+		{"Module", m.Name}, {"Version", m.Version}, {"Kernel release", m.KernelRelease}, {"Architecture", m.Arch},
+		{"Vermagic", m.Vermagic}, {"Source version", m.SrcVersion}, {"License", m.License}, {"Description", m.Description},
+		{"Depends on", strings.Join(m.Depends, ", ")}, {"Signed", signed},
+	}
+	for i, p := range m.Parameters {
+		key := ""
+		if i == 0 {
+			key = "Parameters"
+		}
+		rows = append(rows, [2]string{key, strings.TrimSpace(fmt.Sprintf("%s (%s) %s", p.Name, p.Type, p.Description))})
+	}
+	for i, s := range m.Symbols {
+		key := ""
+		if i == 0 {
+			key = "Symbols"
+		}
+		rows = append(rows, [2]string{key, fmt.Sprintf("0x%08x %s", s.CRC, s.Name)})
+	}
+	if m.Fits != nil {
+		rows = append(rows, [2]string{"Fits", map[bool]string{true: "yes", false: "no: " + m.Why}[*m.Fits]})
+	}
+	return rows
+}

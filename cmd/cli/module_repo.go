@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+)
+
+func newModuleIndexCmd(o *Options) *cobra.Command {
+	var expires, key string
+	cmd := &cobra.Command{
+		Use:   "index DIR",
+		Short: "Make or update a repository's index, and sign it",
+		Long: `Make or update a repository's index, and sign it.
+
+Every kernel module below DIR (.ko, .ko.gz, .ko.xz, .ko.zst) is read and listed in
+DIR/index.json with its kernel release, architecture, version, size and sha256. The
+serial grows by one. Then upload the folder: modules first, index and signature last.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := lifetime(expires)
+			if err != nil {
+				return err
+			}
+			change, err := modulerepo.Update(args[0], modulerepo.Options{Lifetime: d, Now: time.Now()})
+			if err != nil {
+				return no(err)
+			}
+			if err := printChange(cmd, change); err != nil {
+				return err
+			}
+			if key == "" {
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "not signed; next: %s module sign %s --key FILE\n", o.Name, args[0])
+				return err
+			}
+			return signIndex(cmd, args[0], key)
+		},
+	}
+	cmd.Example = examples(o, "module index ./repository --key pfring.key\nmodule index ./repository --expires 90d")
+	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index; 0 is for ever")
+	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
+	return cmd
+}
+
+func printChange(cmd *cobra.Command, c modulerepo.Change) error {
+	out := cmd.OutOrStdout()
+	for _, group := range []struct {
+		mark  string
+		paths []string
+	}{{"+", c.Added}, {"~", c.Replaced}, {"-", c.Removed}} {
+		for _, p := range group.paths {
+			if _, err := fmt.Fprintf(out, "%s %s\n", group.mark, p); err != nil {
+				return err
+			}
+		}
+	}
+	until := "for ever"
+	if !c.Index.Expires.IsZero() {
+		until = "until " + c.Index.Expires.Format(time.DateOnly)
+	}
+	_, err := fmt.Fprintf(out, "%s: serial %d, %s, valid %s\n", module.IndexName, c.Index.Serial, plural(len(c.Index.Modules), "module"), until)
+	return err
+}
+
+func newModuleSignCmd(o *Options) *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use:   "sign DIR",
+		Short: "Sign a repository's index with a minisign key",
+		Long: `Sign a repository's index with a minisign key.
+
+Writes DIR/index.json.minisig. The key is one of pfring module keygen or of the
+minisign tool; the password of an encrypted key is asked for, or read from
+` + passwordEnv + `.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return signIndex(cmd, args[0], key) },
+	}
+	cmd.Example = examples(o, "module sign ./repository --key pfring.key")
+	cmd.Flags().StringVar(&key, "key", "", "minisign secret key")
+	if err := cmd.MarkFlagRequired("key"); err != nil {
+		panic(err) // a slip in the line above
+	}
+	return cmd
+}
+
+func signIndex(cmd *cobra.Command, dir, keyFile string) error {
+	key, err := modulerepo.ReadKey(keyFile, func() (string, error) { return password(cmd, "Password of "+keyFile+": ") })
+	if err != nil {
+		return err
+	}
+	index, err := modulerepo.Sign(dir, key, time.Now())
+	if err != nil {
+		return no(err)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: serial %d signed by key %016X\n", module.SignatureName, index.Serial, key.ID())
+	return err
+}
+
+func newModuleKeygenCmd(o *Options) *cobra.Command {
+	var plain bool
+	cmd := &cobra.Command{
+		Use:   "keygen FILE",
+		Short: "Make a minisign key pair to sign a repository with",
+		Long: `Make a minisign key pair to sign a repository with.
+
+Writes the secret key to FILE and the public key to FILE.pub, and prints what to put
+into tap.kernelModule.source.publicKeys. Existing files are left alone.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			secret := ""
+			if !plain {
+				var err error
+				if secret, err = password(cmd, "Password for the new key: "); err != nil {
+					return fmt.Errorf("%w, or use --no-password", err)
+				}
+			}
+			public, err := modulerepo.NewKey(args[0], secret)
+			if err != nil {
+				return no(err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", public)
+			return err
+		},
+	}
+	cmd.Example = examples(o, "module keygen pfring.key")
+	cmd.Flags().BoolVar(&plain, "no-password", false, "do not encrypt the secret key")
+	return cmd
+}
