@@ -2,12 +2,7 @@ package module
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net/url"
-
-	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
-	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // Source is where a module repository lies.
@@ -47,29 +42,4 @@ type SourceOptions struct {
 	UserAgent string
 	// Log gets retries and warnings; nil drops them.
 	Log *slog.Logger
-}
-
-// OpenSource returns the source at o.URL. It reads the files that o names and
-// reaches for nothing else.
-func OpenSource(o SourceOptions) (Source, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil {
-		return nil, badURL(o.URL, "it is not a URL")
-	}
-	switch u.Scheme {
-	case "file":
-		if u.Host != "" && u.Host != "localhost" {
-			return nil, badURL(u.Redacted(), fmt.Sprintf("a file URL has three slashes: file:///%s%s", u.Host, u.Path))
-		}
-		return folder.Open(u.Path), nil
-	default:
-		return nil, badURL(u.Redacted(), "its scheme is none of https, s3, oci and file")
-	}
-}
-
-func badURL(where, why string) error {
-	return &Error{
-		Reason: outcome.SourceInvalid, What: "opening the module repository", Where: where, Why: why,
-		Do: "Correct tap.kernelModule.source.url.",
-	}
 }

@@ -1,0 +1,127 @@
+// Package web fetches files over HTTP for the sources that speak it: retried
+// with backoff and jitter, resumed where a body was cut, bounded in size, and
+// with credentials that stay with the host they are for. What a path or an
+// answer means is the sources' business.
+package web
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Options are a client's settings; the zero value works.
+type Options struct {
+	// CAFile is a PEM bundle, trusted besides the system's.
+	CAFile string
+	// ProxyHTTP, ProxyHTTPS and ProxyNo are as HTTP_PROXY, HTTPS_PROXY and
+	// NO_PROXY; all empty takes those from the environment.
+	ProxyHTTP, ProxyHTTPS, ProxyNo string
+	UserAgent                      string
+	Log                            *slog.Logger
+	// Backoff is the first wait before a retry; 0 is 250 ms.
+	Backoff time.Duration
+	// Idle is how long a server may stay silent; 0 is 15 s.
+	Idle time.Duration
+}
+
+// Client fetches with one set of options. It is safe for concurrent use.
+type Client struct {
+	http      *http.Client
+	userAgent string
+	log       *slog.Logger
+	backoff   time.Duration
+	idle      time.Duration
+}
+
+// New returns a client. It fails with *fault.Error when the CA bundle or a
+// proxy's address cannot be used.
+func New(o Options) (*Client, error) {
+	roots, err := rootCAs(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := proxyFunc(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{userAgent: o.UserAgent, log: o.Log, backoff: o.Backoff, idle: o.Idle}
+	if c.userAgent == "" {
+		c.userAgent = "kubeshark-pfring"
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.backoff == 0 {
+		c.backoff = 250 * time.Millisecond
+	}
+	if c.idle == 0 {
+		c.idle = 15 * time.Second
+	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	c.http = &http.Client{
+		CheckRedirect: checkRedirect,
+		Transport: &http.Transport{
+			Proxy: proxy, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 30 * time.Second,
+			// Digests are those of the stored bytes, so these must come as they are.
+			DisableCompression: true,
+			// Larger headers come from no repository.
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}
+	return c, nil
+}
+
+func rootCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	e := &fault.Error{
+		Reason: outcome.SourceTLSUntrusted, What: "reading the CA bundle", Where: file,
+		Do: "Check tap.kernelModule.source.caBundle: its key must hold certificates in PEM.",
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		e.Err = errors.Unwrap(err)
+		return nil, e
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		e.Why = "it holds no certificate"
+		return nil, e
+	}
+	return pool, nil
+}
+
+func proxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
+	if o.ProxyHTTP == "" && o.ProxyHTTPS == "" && o.ProxyNo == "" {
+		return http.ProxyFromEnvironment, nil
+	}
+	for key, proxy := range map[string]string{"http": o.ProxyHTTP, "https": o.ProxyHTTPS} {
+		if u, err := url.Parse(proxy); proxy != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5")) {
+			return nil, &fault.Error{
+				Reason: outcome.SourceUnreachable, What: "setting up the proxy", Why: "source.proxy." + key + " is not a proxy's URL",
+				Do: fmt.Sprintf("Write tap.kernelModule.source.proxy.%s as http://host:port.", key),
+			}
+		}
+	}
+	find := (&httpproxy.Config{HTTPProxy: o.ProxyHTTP, HTTPSProxy: o.ProxyHTTPS, NoProxy: o.ProxyNo}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return find(r.URL) }, nil
+}

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// statusError is an answer that is no success.
+type statusError struct {
+	code int
+	body []byte
+}
+
+func (e *statusError) Error() string {
+	s := fmt.Sprintf("the server answered %d %s", e.code, http.StatusText(e.code))
+	if text := e.text(); text != "" {
+		s += ": " + text
+	}
+	return s
+}
+
+// text is the answer's first line, if a person can read it.
+func (e *statusError) text() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(e.body)), "\n")
+	line = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, line)
+	if strings.HasPrefix(line, "<") || len(line) > 200 {
+		return ""
+	}
+	return line
+}
+
+// refused makes an error of an answer that is no success, unless the source
+// knows better.
+func (f *fetching) refused(ctx context.Context, r *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
+	if err != nil {
+		body = nil // the status says enough
+	}
+	f.wait = retryAfter(r.Header, time.Now())
+	if f.Refused != nil && !f.mended {
+		again, err := f.Refused(ctx, r, body)
+		if err != nil {
+			return err
+		}
+		if again {
+			f.mended = true
+			return errMended
+		}
+	}
+	if r.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		f.validator = "" // start over
+	}
+	return &statusError{code: r.StatusCode, body: body}
+}
+
+// explain gives err its reason and tells whether another attempt may help.
+func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retry bool) {
+	if errors.As(err, &e) {
+		return e, false
+	}
+	e = &fault.Error{What: f.What, Where: Where(f.URL), Err: err, Why: err.Error()}
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		e.Reason, e.Err = outcome.SourceTimeout, ctxErr
+		e.Why = fmt.Sprintf("time was over after %d bytes", f.body.Len())
+		if errors.Is(ctxErr, context.Canceled) {
+			e.Why, e.Do = "it was interrupted", "Try again."
+		}
+		return e, false
+	}
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		return f.explainStatus(e, s.code)
+	}
+	switch {
+	case errors.Is(err, errRedirect):
+		e.Reason = outcome.SourceInvalid
+		return e, false
+	case untrusted(err):
+		e.Reason = outcome.SourceTLSUntrusted
+		return e, false
+	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)):
+		e.Reason, e.Do = outcome.SourceForbidden, "Put the proxy's user and password into source.proxy."
+		return e, false
+	case errors.Is(err, errStalled):
+		e.Reason = outcome.SourceTimeout
+	default:
+		e.Reason = outcome.SourceUnreachable
+		e.Why = plain(err)
+	}
+	return e, true
+}
+
+func (f *fetching) explainStatus(e *fault.Error, code int) (*fault.Error, bool) {
+	switch code {
+	case http.StatusNotFound, http.StatusGone:
+		return fault.NotFound(e.What, e.Where), false
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
+		e.Reason = outcome.SourceForbidden
+		return e, false
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusRequestedRangeNotSatisfiable:
+	default:
+		if code < 500 {
+			e.Reason = outcome.SourceInvalid
+			return e, false
+		}
+	}
+	e.Reason = outcome.SourceUnreachable
+	if code < 500 || code == http.StatusServiceUnavailable {
+		e.Do = "Wait until the server is less busy, or mirror the modules nearby with `pfring module mirror`."
+	} else {
+		e.Do = "Look into the repository's server; the request reached it."
+	}
+	return e, true
+}
+
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+// plain is err in words that name the cause first.
+func plain(err error) string {
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		if dns.IsNotFound {
+			return "the name " + dns.Name + " is not known to DNS"
+		}
+		return "DNS failed for " + dns.Name + ": " + dns.Err
+	case errors.As(err, &record):
+		return "the server does not speak TLS on this port"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the server cut the connection"
+	case errors.As(err, &op) && op.Op == "dial" && errors.Is(err, os.ErrDeadlineExceeded):
+		return "nothing answers: " + err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,212 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+)
+
+// attempts is how often in a row a request is tried without a byte gained; with
+// the default backoff that takes about twenty seconds. The context's deadline
+// ends it earlier.
+const attempts = 8
+
+// Request is one file to fetch.
+type Request struct {
+	// What is being done, for messages: "fetching index.json".
+	What   string
+	Method string // "" is GET
+	URL    *url.URL
+	Header http.Header
+	Body   []byte
+	// Max is how many bytes the answer may have.
+	Max int64
+	// Sign adds credentials to each attempt; nil adds none.
+	Sign func(context.Context, *http.Request) error
+	// Refused looks first at an answer other than 2xx, of which body is the
+	// beginning. It may mend the request and ask for another try, once a
+	// request, or return an error; false and nil leave it to the client.
+	Refused func(ctx context.Context, r *http.Response, body []byte) (again bool, err error)
+}
+
+// Response is an answer with status 2xx.
+type Response struct {
+	Header http.Header
+	Body   []byte
+}
+
+// fetching is one run of Fetch.
+type fetching struct {
+	*Client
+	Request
+	body   bytes.Buffer
+	header http.Header
+	// validator identifies the file of which body is the beginning: an ETag or
+	// a date of change. Without one nothing is resumed.
+	validator string
+	mended    bool
+	wait      time.Duration // what the server asked for
+}
+
+// Fetch returns the answer to r. It fails with *fault.Error: fault.ErrNotFound
+// in the chain for a 404.
+func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
+	f := &fetching{Client: c, Request: r}
+	for failed := 0; ; {
+		had := f.body.Len()
+		f.wait = 0
+		err := f.attempt(ctx)
+		if err == nil {
+			return &Response{Header: f.header, Body: f.body.Bytes()}, nil
+		}
+		if errors.Is(err, errMended) {
+			continue
+		}
+		if failed++; f.body.Len() > had {
+			failed = 1
+		}
+		e, retry := f.explain(ctx, err)
+		if !retry || failed >= attempts {
+			return nil, e
+		}
+		wait := max(c.delay(failed), f.wait)
+		c.log.Info("trying again", "error", e.Why, "where", e.Where, "attempt", failed, "wait", wait, "bytes", f.body.Len())
+		if !sleep(ctx, wait) {
+			return nil, e
+		}
+	}
+}
+
+// errMended asks for an attempt that does not count.
+var errMended = errors.New("mended")
+
+// errStalled means that the server fell silent.
+var errStalled = errors.New("the server fell silent")
+
+// attempt makes one request and appends its body to what there is.
+func (f *fetching) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	alarm := time.AfterFunc(f.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, f.idle)) })
+	defer alarm.Stop()
+	err := f.exchange(ctx, func() { alarm.Reset(f.idle) })
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errStalled) {
+		return cause
+	}
+	return err
+}
+
+func (f *fetching) exchange(ctx context.Context, alive func()) error {
+	r, err := f.request(ctx)
+	if err != nil {
+		return err
+	}
+	response, err := f.http.Do(r)
+	if err != nil {
+		// The message of *url.Error holds the whole address, which may have a
+		// signature in its query.
+		if u := (*url.Error)(nil); errors.As(err, &u) {
+			err = u.Err
+		}
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read as far as is wanted
+	alive()
+	if response.StatusCode >= 300 || response.StatusCode < 200 {
+		return f.refused(ctx, response)
+	}
+	return f.read(response, alive)
+}
+
+func (f *fetching) request(ctx context.Context) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, f.Method, f.URL.String(), bytes.NewReader(f.Body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range f.Header {
+		r.Header[name] = values
+	}
+	r.Header.Set("User-Agent", f.userAgent)
+	if f.validator != "" && f.body.Len() > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.body.Len()))
+		r.Header.Set("If-Range", f.validator)
+	} else {
+		f.body.Reset()
+	}
+	if f.Sign != nil {
+		if err := f.Sign(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// read appends the body of a 200 or 206 to what there is, if it continues it.
+func (f *fetching) read(r *http.Response, alive func()) error {
+	if !f.continues(r) {
+		f.body.Reset()
+	}
+	if r.StatusCode == http.StatusPartialContent && f.body.Len() == 0 {
+		f.validator = ""
+		return errors.New("the server sent a part that does not continue what was there")
+	}
+	f.validator, f.header = validator(r.Header), r.Header
+	if total := int64(f.body.Len()) + r.ContentLength; r.ContentLength > 0 && total > f.Max {
+		return f.tooLarge(total)
+	}
+	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-int64(f.body.Len())), alive: alive}
+	if _, err := f.body.ReadFrom(body); err != nil {
+		return err
+	}
+	if int64(f.body.Len()) > f.Max {
+		return f.tooLarge(-1)
+	}
+	return nil
+}
+
+// continues tells whether r is the rest of the file of which body is the
+// beginning. Not every server knows If-Range, so the validators are compared.
+func (f *fetching) continues(r *http.Response) bool {
+	var from int
+	n, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-", &from)
+	return r.StatusCode == http.StatusPartialContent && err == nil && n == 1 && from == f.body.Len() && validator(r.Header) == f.validator
+}
+
+func validator(h http.Header) string {
+	if tag := h.Get("ETag"); tag != "" {
+		if tag[0] == '"' {
+			return tag
+		}
+		return "" // a weak one says nothing about bytes
+	}
+	return h.Get("Last-Modified")
+}
+
+func (f *fetching) tooLarge(size int64) error {
+	why := fmt.Sprintf("it has more than %d bytes", f.Max)
+	if size > 0 {
+		why = fmt.Sprintf("it has %d bytes, the limit is %d", size, f.Max)
+	}
+	return fault.TooLarge(f.What, Where(f.URL), why)
+}
+
+// watched calls alive whenever bytes come.
+type watched struct {
+	io.Reader
+	alive func()
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if n > 0 {
+		w.alive()
+	}
+	return n, err
+}

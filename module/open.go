@@ -1,0 +1,60 @@
+package module
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/httpdir"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// OpenSource returns the source at o.URL. It reads the files that o names and
+// reaches for nothing else. It fails with *Error.
+func OpenSource(o SourceOptions) (Source, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, badURL("", "it is not a URL") // err would repeat it, with a password if it has one
+	}
+	shown := web.Where(u)
+	switch u.Scheme {
+	case "file":
+		if u.Host != "" && u.Host != "localhost" {
+			return nil, badURL(shown, fmt.Sprintf("a file URL has three slashes: file:///%s%s", u.Host, u.Path))
+		}
+		return folder.Open(u.Path), nil
+	case "https", "http", "s3", "oci":
+		if u.Hostname() == "" {
+			return nil, badURL(shown, "it names no host")
+		}
+		return openRemote(o, u)
+	default:
+		return nil, badURL(shown, "its scheme is none of https, s3, oci and file")
+	}
+}
+
+func openRemote(o SourceOptions, u *url.URL) (Source, error) {
+	auth, err := credentials.Load(o.CredentialsDir)
+	if err != nil {
+		return nil, err
+	}
+	client, err := web.New(web.Options{
+		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, UserAgent: o.UserAgent, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	default:
+		return httpdir.Open(u, auth, client), nil
+	}
+}
+
+func badURL(where, why string) error {
+	return &Error{
+		Reason: outcome.SourceInvalid, What: "opening the module repository", Where: where, Why: why,
+		Do: "Correct tap.kernelModule.source.url.",
+	}
+}
