@@ -1,0 +1,320 @@
+package valuesschema
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Values are the keys that this project reads, typed. What an older or a newer
+// Kubernetes may say in a volume source or a node selector term is left as it
+// is.
+type Values struct {
+	InternetConnectivity *bool `json:"internetConnectivity"`
+	Tap                  Tap   `json:"tap"`
+}
+
+// Tap holds the keys shared with Kubeshark, and this project's own block.
+type Tap struct {
+	NoKernelModule    *bool             `json:"noKernelModule"`
+	Docker            Docker            `json:"docker"`
+	NodeSelectorTerms any               `json:"nodeSelectorTerms"`
+	Tolerations       WorkerTolerations `json:"tolerations"`
+	IgnoreTainted     bool              `json:"ignoreTainted"`
+	Labels            StringMap         `json:"labels"`
+	Annotations       StringMap         `json:"annotations"`
+	Capabilities      Capabilities      `json:"capabilities"`
+	SecurityContext   SecurityContext   `json:"securityContext"`
+	KernelModule      KernelModule      `json:"kernelModule"`
+}
+
+// Docker says where images come from.
+type Docker struct {
+	Registry         string   `json:"registry"`
+	ImagePullPolicy  string   `json:"imagePullPolicy"`
+	ImagePullSecrets []string `json:"imagePullSecrets"`
+}
+
+// WorkerTolerations are those of Kubeshark's workers.
+type WorkerTolerations struct {
+	Workers []Toleration `json:"workers"`
+}
+
+// Toleration is that of a Pod.
+type Toleration struct {
+	Key               string `json:"key"`
+	Operator          string `json:"operator"`
+	Value             string `json:"value"`
+	Effect            string `json:"effect"`
+	TolerationSeconds *int64 `json:"tolerationSeconds"`
+}
+
+// SecurityContext is where newer charts keep the capability lists.
+type SecurityContext struct {
+	Capabilities Capabilities `json:"capabilities"`
+}
+
+// Capabilities are Linux capabilities without CAP_.
+type Capabilities struct {
+	KernelModule []string `json:"kernelModule"`
+}
+
+// KernelModule is tap.kernelModule.
+type KernelModule struct {
+	Enabled         bool             `json:"enabled"`
+	Mode            string           `json:"mode"`
+	Image           string           `json:"image"`
+	OnUnavailable   string           `json:"onUnavailable"`
+	WaitTimeout     Duration         `json:"waitTimeout"`
+	ReplaceLoaded   bool             `json:"replaceLoaded"`
+	UnloadOnDestroy bool             `json:"unloadOnDestroy"`
+	Parameters      map[string]int64 `json:"parameters"`
+	Source          Source           `json:"source"`
+	KernelMappings  []KernelMapping  `json:"kernelMappings"`
+	ImageRepoSecret string           `json:"imageRepoSecret"`
+	KMM             KMM              `json:"kmm"`
+	Agent           Agent            `json:"agent"`
+	ServiceAccount  ServiceAccount   `json:"serviceAccount"`
+	Metrics         Metrics          `json:"metrics"`
+	NetworkPolicy   Switch           `json:"networkPolicy"`
+	OpenShift       OpenShift        `json:"openshift"`
+	StateFile       string           `json:"stateFile"`
+}
+
+// Source is the module repository of auto mode.
+type Source struct {
+	URL               string         `json:"url"`
+	Verify            string         `json:"verify"`
+	PublicKeys        []string       `json:"publicKeys"`
+	PublicKeySecret   string         `json:"publicKeySecret"`
+	Version           string         `json:"version"`
+	MinSerial         int64          `json:"minSerial"`
+	Region            string         `json:"region"`
+	Endpoint          string         `json:"endpoint"`
+	PathStyle         bool           `json:"pathStyle"`
+	CredentialsSecret string         `json:"credentialsSecret"`
+	CABundle          CABundle       `json:"caBundle"`
+	Proxy             Proxy          `json:"proxy"`
+	Volume            map[string]any `json:"volume"`
+}
+
+// CABundle names the ConfigMap or Secret, and the key in it.
+type CABundle struct {
+	ConfigMap string `json:"configMap"`
+	Secret    string `json:"secret"`
+	Key       string `json:"key"`
+}
+
+// Proxy is as HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+type Proxy struct {
+	HTTP  string `json:"http"`
+	HTTPS string `json:"https"`
+	No    string `json:"no"`
+}
+
+// KernelMapping says which image has the module for which kernels.
+type KernelMapping struct {
+	Literal               string       `json:"literal"`
+	Regexp                string       `json:"regexp"`
+	ContainerImage        string       `json:"containerImage"`
+	InTreeModulesToRemove []string     `json:"inTreeModulesToRemove"`
+	RegistryTLS           *RegistryTLS `json:"registryTLS"`
+	Build                 *Build       `json:"build"`
+	Sign                  *Sign        `json:"sign"`
+}
+
+// RegistryTLS loosens how KMM speaks to a registry.
+type RegistryTLS struct {
+	Insecure              bool `json:"insecure"`
+	InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify"`
+}
+
+// Name refers to an object of the release's namespace.
+type Name struct {
+	Name string `json:"name"`
+}
+
+// Build lets KMM build the image.
+type Build struct {
+	DockerfileConfigMap  Name              `json:"dockerfileConfigMap"`
+	BuildArgs            []BuildArg        `json:"buildArgs"`
+	Secrets              []Name            `json:"secrets"`
+	BaseImageRegistryTLS *RegistryTLS      `json:"baseImageRegistryTLS"`
+	KanikoParams         *Kaniko           `json:"kanikoParams"`
+	Selector             map[string]string `json:"selector"`
+}
+
+// BuildArg is an argument of the Dockerfile.
+type BuildArg struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Kaniko says which kaniko builds.
+type Kaniko struct {
+	Tag string `json:"tag"`
+}
+
+// Sign lets KMM sign the modules of the image.
+type Sign struct {
+	KeySecret                Name         `json:"keySecret"`
+	CertSecret               Name         `json:"certSecret"`
+	UnsignedImage            string       `json:"unsignedImage"`
+	UnsignedImageRegistryTLS *RegistryTLS `json:"unsignedImageRegistryTLS"`
+	FilesToSign              []string     `json:"filesToSign"`
+}
+
+// KMM are the settings of the Module resource.
+type KMM struct {
+	ModuleName         string    `json:"moduleName"`
+	ServiceAccountName string    `json:"serviceAccountName"`
+	Selector           StringMap `json:"selector"`
+	Version            string    `json:"version"`
+}
+
+// Agent is the node agent.
+type Agent struct {
+	Image             Image        `json:"image"`
+	Resources         Resources    `json:"resources"`
+	Tolerations       []Toleration `json:"tolerations"`
+	NodeSelector      StringMap    `json:"nodeSelector"`
+	PriorityClassName string       `json:"priorityClassName"`
+	LogLevel          string       `json:"logLevel"`
+	PodAnnotations    StringMap    `json:"podAnnotations"`
+	PodLabels         StringMap    `json:"podLabels"`
+	SELinuxType       string       `json:"seLinuxType"`
+}
+
+// Image names the agent's image.
+type Image struct {
+	Registry   string `json:"registry"`
+	Repository string `json:"repository"`
+	Tag        string `json:"tag"`
+	Digest     string `json:"digest"`
+	PullPolicy string `json:"pullPolicy"`
+}
+
+// Resources are those of a container; quantities as text or number.
+type Resources struct {
+	Requests map[string]any `json:"requests"`
+	Limits   map[string]any `json:"limits"`
+}
+
+// ServiceAccount is that of the agent's pods.
+type ServiceAccount struct {
+	Create      bool      `json:"create"`
+	Name        string    `json:"name"`
+	Annotations StringMap `json:"annotations"`
+}
+
+// Metrics of the agent.
+type Metrics struct {
+	Enabled    bool       `json:"enabled"`
+	Port       int        `json:"port"`
+	Rings      bool       `json:"rings"`
+	PodMonitor PodMonitor `json:"podMonitor"`
+}
+
+// PodMonitor is Prometheus' operator's.
+type PodMonitor struct {
+	Enabled  bool      `json:"enabled"`
+	Interval string    `json:"interval"`
+	Labels   StringMap `json:"labels"`
+}
+
+// Switch is a block with one switch.
+type Switch struct {
+	Enabled bool `json:"enabled"`
+}
+
+// OpenShift are settings for that distribution.
+type OpenShift struct {
+	SCC SCC `json:"scc"`
+}
+
+// SCC binds the service account to a SecurityContextConstraints.
+type SCC struct {
+	Create bool `json:"create"`
+}
+
+// StringMap is a map of strings in which a plain number or boolean is taken as
+// its text, as the chart does.
+type StringMap map[string]string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *StringMap) UnmarshalJSON(data []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return fmt.Errorf("reading a map of strings: %w", err)
+	}
+	*m = StringMap{}
+	for k, v := range raw {
+		var s string
+		if json.Unmarshal(v, &s) != nil {
+			s = string(v)
+		}
+		(*m)[k] = s
+	}
+	return nil
+}
+
+// Duration is a Go duration, or 0 without a unit.
+type Duration time.Duration
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Duration) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `"`)
+	if text == "0" || text == "null" {
+		*d = 0
+		return nil
+	}
+	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("reading a duration: %w", err)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Typed returns the merged values. It is of use only when Validate finds no
+// error.
+func (d *Document) Typed() (Values, error) {
+	var v Values
+	data, err := json.Marshal(d.merged)
+	if err != nil {
+		return v, fmt.Errorf("reading the values: %w", err)
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, fmt.Errorf("reading the values: %w", err)
+	}
+	v.Tap.KernelModule.historic()
+	return v, nil
+}
+
+// historic gives tap.kernelModule.image the meaning that it has today, as the
+// chart does.
+func (k *KernelModule) historic() {
+	if k.Image != "" && strings.TrimSuffix(k.Source.URL, "/") == HistoricRoot {
+		k.Source.URL = "oci://" + k.Image
+	}
+}
+
+// Installs tells whether the values install anything.
+func (v Values) Installs() bool {
+	off := v.Tap.NoKernelModule
+	return v.Tap.KernelModule.Enabled && (off == nil || !*off)
+}
+
+// WorkerTerms are the node selector terms of Kubeshark's workers: those of
+// tap.nodeSelectorTerms, a list in older and a map in newer charts.
+func (t Tap) WorkerTerms() []any {
+	switch terms := t.NodeSelectorTerms.(type) {
+	case []any:
+		return terms
+	case map[string]any:
+		list, _ := terms["workers"].([]any)
+		return list
+	}
+	return nil
+}
