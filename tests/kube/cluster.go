@@ -45,27 +45,35 @@ func Start(t testing.TB) *Cluster {
 }
 
 // Main runs a package's tests with one control plane that they share, and
-// returns the exit code for os.Exit. set gets the cluster before the first test.
-func Main(m *testing.M, set func(*Cluster)) (code int) {
+// returns the exit code for os.Exit. prepare gets the cluster before the first
+// test, with a context that ends after the last one.
+func Main(m *testing.M, prepare func(context.Context, *Cluster) error) int {
 	dir, err := os.MkdirTemp("", "pfring-kube-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() {
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}()
-	cluster, err := Launch(context.Background(), dir)
-	if err != nil {
+	code, err := runIn(dir, m, prepare)
+	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return max(code, 1)
+	}
+	return code
+}
+
+func runIn(dir string, m *testing.M, prepare func(context.Context, *Cluster) error) (int, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cluster, err := Launch(ctx, dir)
+	if err != nil {
+		cancel()
+		return 1, err
 	}
 	defer cluster.Stop()
-	set(cluster)
-	return m.Run()
+	defer cancel()
+	if err := prepare(ctx, cluster); err != nil {
+		return 1, fmt.Errorf("preparing the cluster: %w", err)
+	}
+	return m.Run(), nil
 }
 
 // Launch runs a control plane that keeps its files in dir, and returns when it

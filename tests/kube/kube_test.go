@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -15,7 +16,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(launchEnv); dir != "" {
 		launchAndHang(dir)
 	}
-	os.Exit(kube.Main(m, func(c *kube.Cluster) { cluster = c }))
+	os.Exit(kube.Main(m, func(_ context.Context, c *kube.Cluster) error {
+		cluster = c
+		return nil
+	}))
 }
 
 func TestTheControlPlaneReportsThePinnedVersion(t *testing.T) {

@@ -1,0 +1,78 @@
+package install_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+var (
+	crdResource    = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	moduleResource = schema.GroupVersionResource{Group: "kmm.sigs.x-k8s.io", Version: "v1beta1", Resource: "modules"}
+)
+
+// minimalModuleCRD takes any Module: it stands in where KMM's own definition is not at hand.
+const minimalModuleCRD = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: modules.kmm.sigs.x-k8s.io}
+spec:
+  group: kmm.sigs.x-k8s.io
+  names: {kind: Module, listKind: ModuleList, plural: modules, singular: module}
+  scope: Namespaced
+  versions:
+    - name: v1beta1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+// kmmCRD returns KMM's own definition of Module, which lies beside this
+// repository where it is developed; fs.ErrNotExist elsewhere.
+func kmmCRD() ([]byte, error) {
+	root, err := toolbin.Root()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(root, "..", "shared", "crds", "kmm", "modules.yaml"))
+}
+
+// installModuleCRD installs KMM's own definition or the minimal one, and waits until it is served.
+func installModuleCRD(ctx context.Context) error {
+	text, err := kmmCRD()
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte(minimalModuleCRD), nil
+	}
+	if err != nil {
+		return err
+	}
+	var crd unstructured.Unstructured
+	if err := yaml.Unmarshal(text, &crd.Object); err != nil {
+		return fmt.Errorf("reading the CRD of Module: %w", err)
+	}
+	if _, err := shared.Dynamic.Resource(crdResource).Create(ctx, &crd, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("making the CRD of Module: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return kube.Poll(ctx, "the API of Module", func(ctx context.Context) (bool, error) {
+		_, err := shared.Dynamic.Resource(moduleResource).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
