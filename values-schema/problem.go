@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Severity of a problem: an error makes the values invalid, a warning does not.
@@ -52,8 +53,26 @@ type Problem struct {
 	Suggestion string `json:"suggestion,omitempty"`
 }
 
-// String writes the problem on one line, two with a suggestion.
+// String writes the problem on one line, two with a suggestion. What a terminal
+// would not show as it is becomes a replacement character.
 func (p Problem) String() string {
+	text := printable(p.line())
+	if p.Suggestion != "" {
+		text += "\n    " + printable(p.Suggestion)
+	}
+	return text
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+func (p Problem) line() string {
 	var b strings.Builder
 	if at := p.Origin.String(); at != "" {
 		b.WriteString(at + ": ")
@@ -67,9 +86,6 @@ func (p Problem) String() string {
 		b.WriteString(": ")
 	}
 	fmt.Fprintf(&b, "%s (%s)", p.Message, p.Rule)
-	if p.Suggestion != "" {
-		b.WriteString("\n    " + p.Suggestion)
-	}
 	return b.String()
 }
 
