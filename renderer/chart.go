@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -48,6 +50,11 @@ func LoadFS(fsys fs.FS, dir string) (*Chart, error) {
 // LoadPath loads a chart from a folder (heeding .helmignore) or from a packaged
 // .tgz file.
 func LoadPath(path string) (*Chart, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); err != nil {
+			return nil, fmt.Errorf("loading chart %s: it has no Chart.yaml", path)
+		}
+	}
 	c, err := loader.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("loading chart %s: %w", path, err)

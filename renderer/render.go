@@ -9,6 +9,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Defaults of Options. The Kubernetes version is pinned, since Helm's own
@@ -47,23 +48,27 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Error is a refusal that lies in the caller's input: the values, the release
-// name or the Kubernetes version; not in the chart.
+// Error is a refusal that lies in the values or in what the chart says of the
+// cluster it needs: the answer to "can this be rendered" is no.
 type Error struct{ err error }
 
 func (e *Error) Error() string { return e.err.Error() }
 func (e *Error) Unwrap() error { return e.err }
 
-// Render renders c. What a template refuses, a value that the chart's schema
-// refuses and a wrong option are an *Error. o.Values is not changed.
+// Render renders c. What a template or the chart's schema refuses, and a chart
+// that needs another Kubernetes version, are an *Error; a wrong option is a
+// plain error. o.Values is not changed.
 func Render(c *Chart, o Options) (*Result, error) {
 	o = o.withDefaults()
 	caps, err := capabilities(c, o)
 	if err != nil {
-		return nil, &Error{err}
+		return nil, err
 	}
 	if err := chartutil.ValidateReleaseName(o.ReleaseName); err != nil {
-		return nil, &Error{fmt.Errorf("release name %q: %w", o.ReleaseName, err)}
+		return nil, fmt.Errorf("the release name %q is not one: it has at most 53 of a-z 0-9 - and dots, and begins and ends with a letter or digit", o.ReleaseName)
+	}
+	if faults := validation.IsDNS1123Label(o.Namespace); len(faults) > 0 {
+		return nil, fmt.Errorf("the namespace %q is not one: it has at most 63 of a-z 0-9 and -, and begins and ends with a letter or digit", o.Namespace)
 	}
 	h, err := c.load()
 	if err != nil {
@@ -82,7 +87,7 @@ func capabilities(c *Chart, o Options) (*chartutil.Capabilities, error) {
 		return nil, fmt.Errorf("the Kubernetes version %q is not one; write it like 1.31 or v1.31.2", o.KubeVersion)
 	}
 	if c.KubeVersion != "" && !chartutil.IsCompatibleRange(c.KubeVersion, kv.String()) {
-		return nil, fmt.Errorf("chart %s needs Kubernetes %s, and this is %s", c.Name, c.KubeVersion, kv)
+		return nil, &Error{fmt.Errorf("chart %s needs Kubernetes %s, and this is %s", c.Name, c.KubeVersion, kv)}
 	}
 	caps := chartutil.DefaultCapabilities.Copy()
 	caps.KubeVersion = *kv

@@ -80,13 +80,11 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 		}
 		f.values.set = append(f.values.set, "tap.kernelModule.mode="+f.mode)
 	}
-	values, err := f.validValues(cmd)
+	chart, err := loadChart(f.chart)
 	if err != nil {
 		return err
 	}
-	f.options.Values = values
-	chart, err := loadChart(f.chart)
-	if err != nil {
+	if f.options.Values, err = f.validValues(cmd, chart); err != nil {
 		return err
 	}
 	result, err := renderer.Render(chart, f.options)
@@ -101,12 +99,12 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 
 // validValues merges the values and refuses invalid ones with the messages of
 // validate. Warnings go to stderr, as the manifests are to be had all the same.
-func (f *renderFlags) validValues(cmd *cobra.Command) (map[string]any, error) {
+func (f *renderFlags) validValues(cmd *cobra.Command, chart *renderer.Chart) (map[string]any, error) {
 	o, err := f.values.loadOptions(cmd.InOrStdin())
 	if err != nil {
 		return nil, err
 	}
-	o.ReleaseName, o.Namespace = f.options.ReleaseName, f.options.Namespace
+	o.Defaults, o.ReleaseName, o.Namespace = chart.Values, f.options.ReleaseName, f.options.Namespace
 	doc, err := valuesschema.Load(o)
 	if err != nil {
 		return nil, err
