@@ -50,11 +50,25 @@ type Verified struct {
 	// FetchedBytes counts what was delivered, index and signature included.
 	FetchedBytes  int64
 	FetchDuration time.Duration
-	Warnings      []string
+	// IndexExpires is when the index ends; zero if it does not, or if there is none.
+	IndexExpires time.Time
+	Warnings     []string
 }
 
 // Get finds the module for a kernel release and architecture in source,
 // fetches it, and verifies it. It fails with *Error.
 func Get(ctx context.Context, source Source, r Request) (*Verified, error) {
 	return newGetting(source, r).run(ctx)
+}
+
+// ReadIndex fetches the index of source and verifies it as r asks; r's kernel
+// and architecture do not matter. It fails with *Error; ErrNotFound is in the
+// chain when source has no index, which may mean a historic layout.
+func ReadIndex(ctx context.Context, source Source, r Request) (*Index, error) {
+	g := newGetting(source, r)
+	index, err := g.index(ctx)
+	if err != nil {
+		return nil, g.located(err)
+	}
+	return index, nil
 }

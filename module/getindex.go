@@ -44,6 +44,7 @@ func (g *getting) indexOnce(ctx context.Context) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.out.IndexExpires = index.Expires
 	return index, g.current(index)
 }
 

@@ -89,21 +89,51 @@ func (l *loading) run(ctx context.Context) error {
 		}
 		return err
 	}
-	v, err := l.fetch(ctx)
-	if loaded == nil {
-		if err != nil {
-			return err
-		}
-		return l.insert(ctx, v)
+	if loaded != nil {
+		return l.beside(ctx, loaded)
 	}
+	v, err := l.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	return l.insert(ctx, v)
+}
+
+// beside decides what to do about a module that is loaded: the index alone
+// tells whether another version is wanted. If it cannot be read, what is loaded
+// stays.
+func (l *loading) beside(ctx context.Context, loaded *LoadedModule) error {
+	wanted, err := l.wanted(ctx)
 	if err != nil {
 		l.Log.Warn("a module is loaded; whether the repository has another version is not known", "error", err)
 		return l.already(ctx, loaded)
 	}
-	if v.Info.Version == loaded.Version {
+	if wanted == loaded.Version {
 		return l.already(ctx, loaded)
 	}
-	return l.replace(ctx, loaded, v)
+	return l.replace(ctx, loaded, wanted)
+}
+
+// wanted is the version that the repository has for this node.
+func (l *loading) wanted(ctx context.Context) (string, error) {
+	source, err := l.Source()
+	if err != nil {
+		return "", err
+	}
+	index, err := module.ReadIndex(ctx, source, l.request())
+	if err != nil {
+		return "", err
+	}
+	l.out.IndexExpires = index.Expires
+	entry, err := index.Find(l.out.Kernel, l.out.Arch, l.Version)
+	return entry.Version, err
+}
+
+func (l *loading) request() module.Request {
+	return module.Request{
+		Kernel: l.out.Kernel, Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
+		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial,
+	}
 }
 
 // enough tells whether the loaded module is the wanted one, as far as can be
@@ -132,14 +162,11 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 		return nil, err
 	}
 	l.out.Module.Source = source.String()
-	v, err := module.Get(ctx, source, module.Request{
-		Kernel: l.out.Kernel, Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
-		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial,
-	})
+	v, err := module.Get(ctx, source, l.request())
 	if err != nil {
 		return nil, err
 	}
-	l.out.FetchedBytes = v.FetchedBytes
+	l.out.FetchedBytes, l.out.IndexExpires = v.FetchedBytes, v.IndexExpires
 	for _, w := range v.Warnings {
 		l.Log.Warn(w)
 	}
@@ -213,14 +240,20 @@ func (l *loading) other(ctx context.Context, m *LoadedModule, why string) error 
 	return l.good(ctx, outcome.OtherVersionLoaded)
 }
 
-// replace puts v in the place of m if the values ask for it and nothing uses m.
-func (l *loading) replace(ctx context.Context, m *LoadedModule, v *module.Verified) error {
-	want := "the repository has " + v.Info.Version
+// replace puts the wanted version in the place of m if the values ask for it
+// and nothing uses m. The new module is there and verified before the old one
+// goes.
+func (l *loading) replace(ctx context.Context, m *LoadedModule, wanted string) error {
+	want := "the repository has " + wanted
 	if !l.ReplaceLoaded {
 		return l.other(ctx, m, want+"; replaceLoaded would replace it")
 	}
 	if m.Refs > 0 {
 		return l.other(ctx, m, want+", and it is in use")
+	}
+	v, err := l.fetch(ctx)
+	if err != nil {
+		return l.other(ctx, m, want+", which cannot be had: "+err.Error())
 	}
 	switch err := l.Host.Kernel.DeleteModule(l.ModuleName); {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):

@@ -20,6 +20,10 @@ func (w *Watch) metrics(rings bool) string {
 	sample(&b, "pfring_load_duration_seconds", seconds(o.DurationMS.Total))
 	family(&b, "pfring_fetch_bytes_total", "counter", "Bytes that were fetched from the module repository.")
 	sample(&b, "pfring_fetch_bytes_total", strconv.FormatInt(o.FetchedBytes, 10))
+	if !o.IndexExpires.IsZero() {
+		family(&b, "pfring_index_expiry_timestamp_seconds", "gauge", "When the module repository's index ends, in seconds since 1970.")
+		sample(&b, "pfring_index_expiry_timestamp_seconds", strconv.FormatInt(o.IndexExpires.Unix(), 10))
+	}
 	if rings {
 		w.ringMetrics(&b)
 	}

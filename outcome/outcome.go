@@ -85,7 +85,9 @@ type Outcome struct {
 	Module        Module    `json:"module"`
 	DurationMS    Durations `json:"durationMs"`
 	// FetchedBytes came over the network or from a folder for this outcome.
-	FetchedBytes int64     `json:"fetchedBytes,omitempty"`
+	FetchedBytes int64 `json:"fetchedBytes,omitempty"`
+	// IndexExpires is when the repository's index ends; zero if it does not.
+	IndexExpires time.Time `json:"indexExpires,omitzero"`
 	Time         time.Time `json:"time"`
 }
 
