@@ -58,6 +58,19 @@ func (h *helm) install(name string, values map[string]any, timeout time.Duration
 	return install.RunWithContext(h.ctx, loadChart(h.t), values)
 }
 
+// render returns the objects that an installation would make.
+func (h *helm) render(values map[string]any) []object {
+	h.t.Helper()
+	install := action.NewInstall(h.config)
+	install.ReleaseName, install.Namespace = "pfring", h.namespace
+	install.DryRun, install.DryRunOption = true, "client"
+	rel, err := install.RunWithContext(h.ctx, loadChart(h.t), values)
+	if err != nil {
+		h.t.Fatalf("rendering: %v", err)
+	}
+	return parse(h.t, rel.Manifest)
+}
+
 func (h *helm) mustInstall(name string, values map[string]any) {
 	h.t.Helper()
 	if _, err := h.install(name, values, waitTimeout); err != nil {
