@@ -3,10 +3,12 @@ package module
 import (
 	"fmt"
 	"net/url"
+	"os"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/httpdir"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -47,6 +49,10 @@ func openRemote(o SourceOptions, u *url.URL) (Source, error) {
 		return nil, err
 	}
 	switch u.Scheme {
+	case "s3":
+		return s3.Open(s3.Options{
+			Bucket: u.Host, Prefix: u.Path, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle, Auth: auth, Client: client, Getenv: os.Getenv,
+		})
 	default:
 		return httpdir.Open(u, auth, client), nil
 	}

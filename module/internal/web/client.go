@@ -125,3 +125,11 @@ func proxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
 	find := (&httpproxy.Config{HTTPProxy: o.ProxyHTTP, HTTPSProxy: o.ProxyHTTPS, NoProxy: o.ProxyNo}).ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) { return find(r.URL) }, nil
 }
+
+// Direct returns the client without its proxy, for what is on this machine.
+func (c *Client) Direct() *Client {
+	direct, transport := *c, c.http.Transport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	direct.http = &http.Client{CheckRedirect: checkRedirect, Transport: transport}
+	return &direct
+}

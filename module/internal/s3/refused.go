@@ -1,0 +1,99 @@
+package s3
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// answer is the body of an S3 or STS error.
+type answer struct {
+	Code    string `xml:"Code"`
+	Message string `xml:"Message"`
+	Region  string `xml:"Region"`
+	// STS puts the same one level down.
+	Error struct {
+		Code    string `xml:"Code"`
+		Message string `xml:"Message"`
+	} `xml:"Error"`
+}
+
+func parseAnswer(body []byte) answer {
+	var a answer
+	if err := xml.Unmarshal(body, &a); err != nil {
+		return answer{} // the status alone has to say it
+	}
+	if a.Code == "" {
+		a.Code, a.Message = a.Error.Code, a.Error.Message
+	}
+	a.Code, a.Message = line(a.Code, 60), line(a.Message, 200)
+	return a
+}
+
+// line makes text of a server fit for a message.
+func line(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}
+
+// refused reads an S3 server's refusal. A bucket of another region names it,
+// and that is taken.
+func (s *Source) refused(what string, r *http.Response, body []byte) (again bool, err error) {
+	a := parseAnswer(body)
+	region := r.Header.Get("X-Amz-Bucket-Region")
+	if region == "" {
+		region = a.Region
+	}
+	if r.StatusCode < 500 && r.StatusCode != http.StatusNotFound && s.move(region) {
+		return true, nil
+	}
+	if a.Code == "" || r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
+		return false, nil
+	}
+	e := &fault.Error{
+		Reason: outcome.SourceForbidden, What: what, Where: web.Where(r.Request.URL),
+		Why: fmt.Sprintf("the server answered %d %s: %s", r.StatusCode, a.Code, a.Message),
+	}
+	switch {
+	case a.Code == "NoSuchBucket":
+		e.Reason, e.Do = outcome.SourceInvalid, "Check the bucket in tap.kernelModule.source.url, and source.endpoint."
+	case a.Code == "RequestTimeTooSkewed":
+		e.Do = "Set the node's clock."
+	case a.Code == "AccessDenied" && r.Request.Header.Get("Authorization") == "":
+		e.Why += " (the request was anonymous: no credentials are configured)"
+	case r.StatusCode == http.StatusNotFound:
+		return false, nil
+	case r.StatusCode != http.StatusForbidden && r.StatusCode != http.StatusUnauthorized && !strings.Contains(a.Code, "Token"):
+		e.Reason = outcome.SourceInvalid
+	}
+	return false, e
+}
+
+// move goes over to another region, if it is one and not the present one. It
+// does so only on AWS itself: elsewhere the endpoint decides.
+func (s *Source) move(region string) bool {
+	if s.endpoint != nil || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if region == "" || region == s.region {
+		return false
+	}
+	s.region = region
+	return true
+}
