@@ -11,7 +11,7 @@ func checkHistoric(c *check) {
 			"this key is of Kubeshark 52.0 and older")
 	}
 	if path := module.With("image"); c.str(path) != "" {
-		c.warnf("historic-image", path, "write tap.kernelModule.source.url: oci://"+c.str(path),
+		c.warnf("historic-image", path, "write tap.kernelModule.source.url: oci://"+withRegistry(c.str(path)),
 			"this key is of Kubeshark 52.1.0 to 52.3.88; it is taken as an oci:// source")
 	}
 	if path := ParsePath("tap.capabilities.kernelModule"); c.present(path) {

@@ -48,8 +48,16 @@ func (c *check) image(path Path, known []string) {
 	case m[2] == "" && m[3] == "":
 		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, which KMM's webhook asks for")
 	case !qualified(m[1]):
-		c.warnf("image-unqualified", path, "write docker.io/"+image, "the image names no registry; CRI-O and others refuse such names")
+		c.warnf("image-unqualified", path, "write "+withRegistry(image), "the image names no registry; CRI-O and others refuse such names")
 	}
+}
+
+// withRegistry adds the registry that Docker would take.
+func withRegistry(image string) string {
+	if first, _, ok := strings.Cut(image, "/"); ok && qualified(first+"/") {
+		return image
+	}
+	return "docker.io/" + image
 }
 
 // qualified tells whether an image's first part is a registry.

@@ -56,8 +56,9 @@ func (c *check) sourceURL(source Path) {
 		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "not s3://BUCKET/PREFIX with a bucket name of 3 to 63 of a-z 0-9 . -")
 	case strings.HasPrefix(text, "oci://"):
 		rest := strings.TrimPrefix(text, "oci://")
-		if !reference.MatchString(rest) || !strings.Contains(rest, "/") {
-			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "not oci://REGISTRY/REPOSITORY")
+		host, repository, _ := strings.Cut(rest, "/")
+		if !reference.MatchString(rest) || repository == "" || !qualified(host+"/") {
+			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "not oci://REGISTRY/REPOSITORY, where a registry has a dot or a port in its name")
 		}
 	case strings.HasPrefix(text, "https://"):
 		if u, err := url.Parse(text); err != nil || u.Host == "" {
@@ -101,7 +102,7 @@ func checkEgress(c *check) {
 	if v, ok := c.values["internetConnectivity"]; !ok || v != false || c.mode() != "auto" {
 		return
 	}
-	if strings.HasPrefix(c.str(module.With("source", "url")), HistoricRoot) {
+	if strings.HasPrefix(c.str(module.With("source", "url")), HistoricRoot) && c.str(module.With("image")) == "" {
 		c.warnf("egress", path, "set tap.kernelModule.source.url to a mirror inside the network", "the cluster has no internet, and %s is there", HistoricRoot)
 	}
 }
