@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that `make test` needs beside Go. Does nothing
+# where they are there already, and nothing but say so where it may not.
+set -euo pipefail
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "this is not Debian: install what a skipped test asks for by hand" >&2
+  exit 0
+fi
+
+# qemu, kmod, binutils, gcc, make: tests/vm boots kernels and builds modules.
+packages=(gcc make binutils git ca-certificates xz-utils kmod qemu-system-x86)
+
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+  echo "tests that need these will skip themselves; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,169 @@
+package vm
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
+)
+
+// answerWithin bounds one request: longer than the guest's own patience.
+const answerWithin = 150 * time.Second
+
+// Options say what to boot.
+type Options struct {
+	Kernel Kernel
+	// Append is added to the kernel's command line.
+	Append string
+	// Files are put into the machine, by absolute path.
+	Files map[string][]byte
+}
+
+// Machine is a running one. Its methods end the test when it does not answer.
+type Machine struct {
+	cmd     *exec.Cmd
+	conn    net.Conn
+	lines   *bufio.Reader
+	console string
+}
+
+// Boot starts a machine and waits for its init. It is switched off when the test
+// ends.
+func Boot(t testing.TB, o Options) *Machine {
+	t.Helper()
+	// Not t.TempDir: the path of a socket has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "pfring-vm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	o.Files["/init"] = Program(t, "./tests/vm/guest")
+	m := &Machine{console: filepath.Join(dir, "console")}
+	if err := m.start(dir, o); err != nil {
+		t.Fatalf("starting a machine with %s: %v", o.Kernel.Release, err)
+	}
+	t.Cleanup(func() { m.stop(t) })
+	if first := m.receive(t); first.Data != "ready" {
+		t.Fatalf("the machine's init is not ready: %+v", first)
+	}
+	return m
+}
+
+func (m *Machine) start(dir string, o Options) (err error) {
+	initrd := filepath.Join(dir, "initrd")
+	if err := os.WriteFile(initrd, makeInitramfs(o.Files), 0o644); err != nil {
+		return err
+	}
+	socket := filepath.Join(dir, "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, listener.Close()) }()
+	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-smp", "1", "-m", "512", "-display", "none", "-nodefaults",
+		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
+		"-kernel", o.Kernel.Image, "-initrd", initrd,
+		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
+	said := &limited{}
+	m.cmd.Stdout, m.cmd.Stderr = said, said
+	if err := m.cmd.Start(); err != nil {
+		return err
+	}
+	if l, ok := listener.(*net.UnixListener); ok {
+		err = l.SetDeadline(time.Now().Add(30 * time.Second))
+	}
+	if err == nil {
+		m.conn, err = listener.Accept()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("QEMU: %w\n%s", err, said.b), m.cmd.Process.Kill(), m.cmd.Wait())
+	}
+	m.lines = bufio.NewReader(m.conn)
+	return nil
+}
+
+// limited keeps the beginning of what is written.
+type limited struct{ b []byte }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.b = append(l.b, p[:min(len(p), 4096-len(l.b))]...)
+	return len(p), nil
+}
+
+// Do carries out a request. What the machine itself could not do ends the test.
+func (m *Machine) Do(t testing.TB, r step.Request) step.Result {
+	t.Helper()
+	result := m.Try(t, r)
+	if result.Error != "" {
+		t.Fatalf("%s %s%q: %s\n%s%s", r.Op, r.Path, r.Args, result.Error, result.Stdout, result.Stderr)
+	}
+	return result
+}
+
+// Try is Do where the machine may answer that it could not.
+func (m *Machine) Try(t testing.TB, r step.Request) step.Result {
+	t.Helper()
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = m.conn.Write(append(line, '\n'))
+	}
+	if err != nil {
+		t.Fatalf("asking the machine: %v\n%s", err, m.Console())
+	}
+	return m.receive(t)
+}
+
+func (m *Machine) receive(t testing.TB) (r step.Result) {
+	t.Helper()
+	err := m.conn.SetReadDeadline(time.Now().Add(answerWithin))
+	var line []byte
+	if err == nil {
+		line, err = m.lines.ReadBytes('\n')
+	}
+	if err == nil {
+		err = json.Unmarshal(line, &r)
+	}
+	if err != nil {
+		t.Fatalf("the machine has not answered: %v\nits console:\n%s", err, m.Console())
+	}
+	return r
+}
+
+// Console is the end of what the kernel has printed.
+func (m *Machine) Console() string {
+	data, err := os.ReadFile(m.console)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data[max(0, len(data)-8192):])
+}
+
+// stop asks the machine to power off, and waits for it or kills it.
+func (m *Machine) stop(t testing.TB) {
+	line, err := json.Marshal(step.Request{Op: step.Off})
+	if err == nil {
+		_, err = m.conn.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = m.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, m.conn)
+	}
+	if err != nil {
+		t.Logf("the machine did not power off: %v\n%s", err, m.Console())
+		_ = m.cmd.Process.Kill()
+	}
+	_ = m.conn.Close()
+	// It ends by a signal or not at all; both are fine here.
+	_ = m.cmd.Wait()
+}
