@@ -214,6 +214,15 @@ type Metrics struct {
 	Port       int        `json:"port"`
 	Rings      bool       `json:"rings"`
 	PodMonitor PodMonitor `json:"podMonitor"`
+	// PrometheusRule and Dashboard are made when enabled.
+	PrometheusRule Labelled `json:"prometheusRule"`
+	Dashboard      Labelled `json:"dashboard"`
+}
+
+// Labelled is a switch for an object that gets labels of its own.
+type Labelled struct {
+	Enabled bool      `json:"enabled"`
+	Labels  StringMap `json:"labels"`
 }
 
 // PodMonitor is Prometheus' operator's.

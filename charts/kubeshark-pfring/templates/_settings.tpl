@@ -12,6 +12,8 @@ gets its default or its empty form, never a nil pointer. Templates read this ins
 {{- $sa := default dict $km.serviceAccount -}}
 {{- $metrics := default dict $km.metrics -}}
 {{- $podMonitor := default dict $metrics.podMonitor -}}
+{{- $rule := default dict $metrics.prometheusRule -}}
+{{- $dashboard := default dict $metrics.dashboard -}}
 {{- $scc := default dict (default dict $km.openshift).scc -}}
 {{- dict
   "mode" (default "auto" $km.mode)
@@ -54,7 +56,13 @@ gets its default or its empty form, never a nil pointer. Templates read this ins
     "podMonitor" (dict
       "enabled" (default false $podMonitor.enabled)
       "interval" (default "30s" $podMonitor.interval)
-      "labels" (default dict $podMonitor.labels)))
+      "labels" (default dict $podMonitor.labels))
+    "prometheusRule" (dict
+      "enabled" (default false $rule.enabled)
+      "labels" (default dict $rule.labels))
+    "dashboard" (dict
+      "enabled" (default false $dashboard.enabled)
+      "labels" (default dict $dashboard.labels)))
   "networkPolicy" (default false (default dict $km.networkPolicy).enabled)
   "scc" (default false $scc.create)
   "stateFile" (default "" $km.stateFile)
