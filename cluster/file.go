@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,16 +17,27 @@ import (
 // each optionally followed by an architecture (default amd64). In a plain list
 // "#" begins a comment.
 func ReadNodes(text []byte) ([]Node, error) {
+	return ReadNodesFor(text, Targets{})
+}
+
+// ReadNodesFor is ReadNodes, with those marked as excluded that targets leave
+// out. A plain list has no labels to go by, so none of it is excluded.
+func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
+	unmarshal := func(data []byte, into any) error { return yaml.Unmarshal(data, into) }
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		// Thousands of nodes take seconds to read as YAML.
+		unmarshal = json.Unmarshal
+	}
 	var head struct {
 		Kind string `json:"kind"`
 	}
-	if err := yaml.Unmarshal(text, &head); err != nil || head.Kind == "" {
+	if err := unmarshal(text, &head); err != nil || head.Kind == "" {
 		return readReleases(text)
 	}
 	switch head.Kind {
 	case "List", "NodeList":
 		var list corev1.NodeList
-		if err := yaml.Unmarshal(text, &list); err != nil {
+		if err := unmarshal(text, &list); err != nil {
 			return nil, fmt.Errorf("reading a list of nodes: %w", err)
 		}
 		nodes := make([]Node, 0, len(list.Items))
@@ -33,17 +45,23 @@ func ReadNodes(text []byte) ([]Node, error) {
 			if kind := list.Items[i].Kind; kind != "" && kind != "Node" {
 				return nil, fmt.Errorf("item %d of the list is a %s, not a Node", i, kind)
 			}
-			nodes = append(nodes, FromObject(&list.Items[i]))
+			nodes = append(nodes, fromFile(&list.Items[i], targets))
 		}
 		return nodes, nil
 	case "Node":
 		var one corev1.Node
-		if err := yaml.Unmarshal(text, &one); err != nil {
+		if err := unmarshal(text, &one); err != nil {
 			return nil, fmt.Errorf("reading a node: %w", err)
 		}
-		return []Node{FromObject(&one)}, nil
+		return []Node{fromFile(&one, targets)}, nil
 	}
 	return nil, fmt.Errorf("the document is a %s; wanted is a saved `kubectl get nodes -o json|yaml` or a list of kernel releases", head.Kind)
+}
+
+func fromFile(object *corev1.Node, targets Targets) Node {
+	node := FromObject(object)
+	node.Excluded = !targets.Match(object)
+	return node
 }
 
 func readReleases(text []byte) ([]Node, error) {

@@ -44,8 +44,14 @@ func NewNodeLister(config *rest.Config) (NodeLister, error) {
 // list whose continuation has expired (410) is begun anew, so that no node is
 // missed or counted twice.
 func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node, error) {
+	return ListNodesFor(ctx, lister, selector, Targets{})
+}
+
+// ListNodesFor is ListNodes, with those marked as excluded that targets leave
+// out.
+func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
 	for restart := 0; ; restart++ {
-		nodes, err := listOnce(ctx, lister, selector)
+		nodes, err := listOnce(ctx, lister, selector, targets)
 		if err == nil || !apierrors.IsResourceExpired(err) || restart == maxRestarts {
 			return nodes, err
 		}
@@ -55,7 +61,7 @@ func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node,
 	}
 }
 
-func listOnce(ctx context.Context, lister NodeLister, selector string) ([]Node, error) {
+func listOnce(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
 	var nodes []Node
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
@@ -64,7 +70,9 @@ func listOnce(ctx context.Context, lister NodeLister, selector string) ([]Node, 
 			return nil, fmt.Errorf("listing nodes: %w", err)
 		}
 		for i := range page.Items {
-			nodes = append(nodes, FromObject(&page.Items[i]))
+			node := FromObject(&page.Items[i])
+			node.Excluded = !targets.Match(&page.Items[i])
+			nodes = append(nodes, node)
 		}
 		if page.Continue == "" {
 			return nodes, nil

@@ -7,6 +7,8 @@
 package cluster
 
 import (
+	"unique"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -25,6 +27,8 @@ type Node struct {
 	BootID   string
 	// Ready is the node's Ready condition; Cordoned its spec.unschedulable.
 	Ready, Cordoned bool
+	// Excluded is true for a node that the caller's Targets leave out.
+	Excluded bool
 }
 
 // FromObject takes over what matters of a Node object.
@@ -32,12 +36,12 @@ func FromObject(n *corev1.Node) Node {
 	info := n.Status.NodeInfo
 	node := Node{
 		Name:     n.Name,
-		Kernel:   info.KernelVersion,
-		Arch:     firstOf(info.Architecture, n.Labels[corev1.LabelArchStable]),
-		OS:       firstOf(info.OperatingSystem, n.Labels[corev1.LabelOSStable]),
-		OSImage:  info.OSImage,
+		Kernel:   shared(info.KernelVersion),
+		Arch:     shared(firstOf(info.Architecture, n.Labels[corev1.LabelArchStable])),
+		OS:       shared(firstOf(info.OperatingSystem, n.Labels[corev1.LabelOSStable])),
+		OSImage:  shared(info.OSImage),
 		Platform: platformOf(n),
-		Zone:     n.Labels[corev1.LabelTopologyZone],
+		Zone:     shared(n.Labels[corev1.LabelTopologyZone]),
 		BootID:   info.BootID,
 		Cordoned: n.Spec.Unschedulable,
 	}
@@ -48,6 +52,9 @@ func FromObject(n *corev1.Node) Node {
 	}
 	return node
 }
+
+// shared keeps one copy of a string that thousands of nodes have in common.
+func shared(s string) string { return unique.Make(s).Value() }
 
 func firstOf(values ...string) string {
 	for _, v := range values {

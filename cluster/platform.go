@@ -13,9 +13,12 @@ type Platform string
 // node: a module built for its kernel can be expected to load, unless Secure
 // Boot or a policy says otherwise, which a Node object does not tell.
 const (
-	Generic        Platform = ""
-	Bottlerocket   Platform = "bottlerocket"
-	COS            Platform = "container-optimized-os"
+	Generic      Platform = ""
+	Bottlerocket Platform = "bottlerocket"
+	COS          Platform = "container-optimized-os"
+	// COSOther is Container-Optimized OS where LoadPin may be off: GKE's nodes
+	// with GPUs, and machines outside GKE.
+	COSOther       Platform = "container-optimized-os-other"
 	Talos          Platform = "talos"
 	Flatcar        Platform = "flatcar"
 	RHCOS          Platform = "rhcos"
@@ -67,13 +70,17 @@ func Platforms() []PlatformInfo {
 	const exclude = "Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all."
 	return []PlatformInfo{
 		{Bottlerocket, "Bottlerocket", Unclear,
-			"Bottlerocket's default lockdown is integrity, which takes only modules signed with its own key; its module headers ship as a kernel development kit.",
-			"Set settings.kernel.lockdown to none in the node's user data and build the module with Bottlerocket's kmod kit.",
+			"Bottlerocket's lockdown is integrity by default, except in its nvidia and dev variants, and then it takes only modules that it has signed itself.",
+			"Set settings.kernel.lockdown to none in the nodes' user data, and build the module with Bottlerocket's kmod kit.",
 			"https://bottlerocket.dev/en/os/latest/api/settings/kernel/"},
-		{COS, "Container-Optimized OS", SignedOnly,
-			"Container-Optimized OS verifies module signatures and restricts where modules come from (LoadPin).",
+		{COS, "Container-Optimized OS", Never,
+			"Container-Optimized OS on GKE's CPU and TPU nodes takes modules only from its own disk (LoadPin), or only those that Google has signed.",
 			"Use an Ubuntu node pool (image type UBUNTU_CONTAINERD) for nodes that need PF_RING.",
-			"https://cloud.google.com/container-optimized-os/docs/concepts/security"},
+			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
+		{COSOther, "Container-Optimized OS", Unclear,
+			"Container-Optimized OS takes foreign modules only where LoadPin is off, as it is by default on GKE's GPU nodes.",
+			"Try it on one node, or use an Ubuntu node pool (image type UBUNTU_CONTAINERD).",
+			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
 		{Talos, "Talos Linux", SignedOnly,
 			"Talos requires modules signed with the key that its kernel was built with, and that key is thrown away after the build.",
 			"Build PF_RING as a system extension together with a Talos kernel of your own.",
@@ -120,7 +127,11 @@ func platformOf(n *corev1.Node) Platform {
 	case strings.HasPrefix(n.Name, "gk3-") && strings.HasPrefix(n.Spec.ProviderID, "gce://"):
 		return GKEAutopilot
 	}
-	return platformOfImage(n.Status.NodeInfo.OSImage)
+	platform := platformOfImage(n.Status.NodeInfo.OSImage)
+	if platform == COS && (n.Labels["cloud.google.com/gke-nodepool"] == "" || n.Labels["cloud.google.com/gke-accelerator"] != "") {
+		return COSOther
+	}
+	return platform
 }
 
 // platformOfImage goes by the PRETTY_NAME of the node's /etc/os-release, which

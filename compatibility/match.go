@@ -1,8 +1,9 @@
 // Package compatibility says which nodes of a cluster can have the PF_RING
-// module: it matches their kernels against what a module repository holds and
-// prints the answer in every form that people and pipelines ask for.
+// module: it matches their kernels against what a module repository holds, or
+// against KMM's kernel mappings, and prints the answer in every form that
+// people and pipelines ask for.
 //
-// It neither reads the cluster nor the repository; both come in as data.
+// Reading the cluster is left to package cluster, loading to the agent and KMM.
 package compatibility
 
 import (
@@ -13,75 +14,50 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/cluster"
 )
 
-// Supported is the answer for one node.
-type Supported string
+// Lookup answers for exactly one kernel release and GOARCH architecture.
+type Lookup func(kernel, arch string) Answer
 
-// The three answers. Unknown stands where the Node object does not tell.
-const (
-	Yes     Supported = "yes"
-	No      Supported = "no"
-	Unknown Supported = "unknown"
-)
-
-// Lookup finds the module for exactly one kernel release and GOARCH
-// architecture and returns its PF_RING version.
-type Lookup func(kernel, arch string) (version string, found bool)
-
-// NodeResult is the answer for one node.
-type NodeResult struct {
-	Node      string    `json:"node"`
-	Kernel    string    `json:"kernelVersion"`
-	Supported Supported `json:"supported"`
-	Arch      string    `json:"architecture"`
-	OS        string    `json:"os"`
-	Platform  string    `json:"platform,omitempty"`
-	// Version is PF_RING's; empty when the repository has no module.
-	Version string `json:"pfRingVersion,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Remedy  string `json:"remedy,omitempty"`
-	Source  string `json:"source,omitempty"`
-}
-
-// KernelResult sums up the nodes that share kernel release and architecture.
-type KernelResult struct {
-	Kernel  string `json:"kernelVersion"`
-	Arch    string `json:"architecture"`
-	Nodes   int    `json:"nodes"`
-	Yes     int    `json:"supported"`
-	No      int    `json:"unsupported"`
-	Unknown int    `json:"unknown"`
-	Version string `json:"pfRingVersion,omitempty"`
-	// Remedy is the command that makes the missing module.
-	Remedy string `json:"remedy,omitempty"`
-}
-
-// Report is the answer for a cluster.
-type Report struct {
-	// Compatible is true when every node is supported.
-	Compatible bool `json:"compatible"`
-	// Source is the repository that was asked, without secrets.
-	Source  string         `json:"source"`
-	Kernels []KernelResult `json:"kernels"`
-	Nodes   []NodeResult   `json:"nodes"`
+// Answer is what a repository or the mappings say about one kernel.
+type Answer struct {
+	// Supported is Unknown where one cannot tell.
+	Supported Supported
+	// Version is PF_RING's; empty when unknown or when there is no module.
+	Version string
+	// Signed says that the module has a kernel module signature.
+	Signed bool
+	// Mapping and Image are KMM's for this kernel.
+	Mapping, Image string
+	// Reason is one of the reason codes below or of package outcome; Message
+	// and Remedy are a sentence each.
+	Reason, Message, Remedy string
 }
 
 // Match answers for all nodes. It asks find once for each kernel and
 // architecture, and sorts nodes by name and kernels by release.
-func Match(nodes []cluster.Node, source string, find Lookup) Report {
+func Match(nodes []cluster.Node, find Lookup) Report {
 	type key struct{ kernel, arch string }
 	kernels := map[key]*KernelResult{}
-	report := Report{Compatible: len(nodes) > 0, Source: source}
+	answers := map[key]Answer{}
+	platforms := map[cluster.Platform]cluster.PlatformInfo{}
+	report := Report{SchemaVersion: 1, Subject: SubjectCluster, Kernels: []KernelResult{}, Nodes: make([]NodeResult, 0, len(nodes))}
 	for _, n := range nodes {
-		k := key{n.Kernel, n.Arch}
-		sum := kernels[k]
-		if sum == nil {
-			sum = &KernelResult{Kernel: n.Kernel, Arch: n.Arch}
-			sum.Version, _ = find(n.Kernel, n.Arch)
-			kernels[k] = sum
+		info, ok := platforms[n.Platform]
+		if !ok {
+			info = n.Platform.Describe()
+			platforms[n.Platform] = info
 		}
-		result := judge(n, sum.Version)
-		sum.add(result)
-		report.Compatible = report.Compatible && result.Supported == Yes
+		k := key{n.Kernel, n.Arch}
+		answer, ok := answers[k]
+		if !ok && asks(n, info) {
+			answer = find(n.Kernel, n.Arch)
+			answers[k] = answer
+		}
+		if kernels[k] == nil {
+			kernels[k] = &KernelResult{Kernel: n.Kernel, Arch: n.Arch}
+		}
+		result := judge(n, info, answer)
+		kernels[k].add(result)
+		report.Totals.add(result.Supported)
 		report.Nodes = append(report.Nodes, result)
 	}
 	for _, sum := range kernels {
@@ -91,46 +67,65 @@ func Match(nodes []cluster.Node, source string, find Lookup) Report {
 	slices.SortFunc(report.Kernels, func(a, b KernelResult) int {
 		return cmp.Or(cmp.Compare(a.Kernel, b.Kernel), cmp.Compare(a.Arch, b.Arch))
 	})
+	t := report.Totals
+	report.Compatible = t.Yes > 0 && t.No == 0 && t.Unknown == 0
 	return report
+}
+
+// asks tells whether it matters what the source has for n's kernel.
+func asks(n cluster.Node, info cluster.PlatformInfo) bool {
+	return n.Kernel != "" && n.Arch != "" && !n.Excluded && info.Policy != cluster.Never
 }
 
 func (k *KernelResult) add(n NodeResult) {
 	k.Nodes++
-	switch n.Supported {
-	case Yes:
-		k.Yes++
-	case No:
-		k.No++
-	case Unknown:
-		k.Unknown++
+	k.Totals.add(n.Supported)
+	if k.Version == "" {
+		k.Version = n.Version
 	}
-	if k.Remedy == "" {
-		k.Remedy = n.Remedy
+	if k.Mapping == "" {
+		k.Mapping, k.Image = n.Mapping, n.Image
+	}
+	// What is missing for a node that could be helped is of more use than why
+	// another cannot be.
+	if n.Reason != "" && (k.Reason == "" || k.Reason == ReasonPlatformForbids || k.Reason == ReasonNotSelected) {
+		k.Reason, k.Message, k.Remedy = n.Reason, n.Message, n.Remedy
 	}
 }
 
 // judge decides for one node: what its platform forbids comes first, since no
 // module helps there.
-func judge(n cluster.Node, version string) NodeResult {
-	info := n.Platform.Describe()
+func judge(n cluster.Node, info cluster.PlatformInfo, a Answer) NodeResult {
 	r := NodeResult{
-		Node: n.Name, Kernel: n.Kernel, Arch: n.Arch, OS: n.OSImage, Platform: string(n.Platform), Version: version,
-		Supported: Yes,
+		Node: n.Name, Kernel: n.Kernel, Supported: a.Supported, Arch: n.Arch, OS: n.OSImage, Platform: string(n.Platform),
+		Version: a.Version, Mapping: a.Mapping, Image: a.Image,
+		Reason: a.Reason, Message: a.Message, Remedy: a.Remedy, Ready: n.Ready, Zone: n.Zone,
 	}
 	if r.OS == "" {
 		r.OS = n.OS
 	}
+	say := func(s Supported, reason, message, remedy string) {
+		r.Supported, r.Reason, r.Message, r.Remedy, r.Source = s, reason, message, remedy, info.Source
+	}
 	switch {
+	case n.Excluded:
+		say(Excluded, ReasonNotSelected, "The values do not select this node.", "")
+		r.Source = ""
 	case info.Policy == cluster.Never:
-		r.Supported, r.Reason, r.Remedy, r.Source = No, info.Name+": "+info.Why, info.Remedy, info.Source
+		say(No, ReasonPlatformForbids, info.Name+": "+info.Why, info.Remedy)
 	case n.Kernel == "" || n.Arch == "":
-		r.Supported, r.Reason = Unknown, "The node has not reported its kernel."
-		r.Remedy = "Wait for its kubelet, or look at it: kubectl describe node " + n.Name
-	case version == "":
-		r.Supported, r.Reason = No, fmt.Sprintf("The repository has no module for %s on %s.", n.Kernel, n.Arch)
-		r.Remedy = "Build PF_RING against this kernel's headers and add it to the repository: pfring module index DIR"
-	case info.Policy == cluster.SignedOnly || info.Policy == cluster.Unclear:
-		r.Supported, r.Reason, r.Remedy, r.Source = Unknown, info.Name+": "+info.Why, info.Remedy, info.Source
+		say(Unknown, ReasonNotReported, "The node has not reported its kernel.",
+			"Wait for its kubelet, or look at it: kubectl describe node "+n.Name)
+	case info.Policy == cluster.SignedOnly && a.Supported == Yes && !a.Signed:
+		say(No, ReasonPlatformSigned, info.Name+": "+info.Why, info.Remedy)
+	case info.Policy == cluster.SignedOnly && a.Supported == Yes:
+		say(Unknown, ReasonPlatformUnclear, fmt.Sprintf("%s: %s Whether the module's signature is from a key of this node's kernel, a Node does not tell.", info.Name, info.Why), info.Remedy)
+	case info.Policy == cluster.Unclear && a.Supported == Yes:
+		say(Unknown, ReasonPlatformUnclear, info.Name+": "+info.Why, info.Remedy)
+	case n.Platform != cluster.Generic && a.Supported == No:
+		r.Remedy, r.Source = info.Remedy, info.Source
+	case n.Platform != cluster.Generic && r.Message == "":
+		r.Message, r.Source = info.Name+": "+info.Why, info.Source
 	}
 	return r
 }

@@ -8,6 +8,7 @@ func commands(o *Options) []*cobra.Command {
 		newValidateCmd(o),
 		newSchemaCmd(o),
 		newRenderCmd(o),
+		newCompatibilityCmd(o),
 		newModuleCmd(o),
 		newVersionCmd(o),
 	}
