@@ -9,6 +9,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,8 +68,11 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out.`,
 }
 
 // Main runs the command tree for a main function: it takes the program's name
-// from args[0], prints the error that is left, and returns the exit code.
+// from args[0], prints the error that is left, and returns the exit code. It
+// turns the standard logger off: Helm writes remarks to it that mean nothing to
+// a user, such as one on each map that stands where the chart has a list.
 func Main(args []string, run func(*cobra.Command) error) int {
+	log.SetOutput(io.Discard)
 	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	root := New(o)
 	root.SetArgs(args[1:])
