@@ -160,17 +160,18 @@ func (g *getting) entryBytes(ctx context.Context, e Entry) ([]byte, error) {
 	if g.Verify == outcome.VerifiedNone {
 		limit = g.MaxSize
 	}
-	blobs, ok := g.source.(blobSource)
-	if !ok {
-		data, err := g.fetch(ctx, e.Path, limit)
-		if errors.Is(err, ErrNotFound) {
-			return nil, noModule(fmt.Sprintf("the index lists %s, and it is not there", e.Path),
-				"Upload it, or make the index again with `pfring module index`.")
-		}
-		return data, err
+	var data []byte
+	var err error
+	if blobs, ok := g.source.(blobSource); ok {
+		data, err = blobs.FetchBlob(ctx, e.SHA256, limit)
+		g.out.FetchedBytes += int64(len(data))
+	} else {
+		data, err = g.fetch(ctx, e.Path, limit)
 	}
-	data, err := blobs.FetchBlob(ctx, e.SHA256, limit)
-	g.out.FetchedBytes += int64(len(data))
+	if errors.Is(err, ErrNotFound) {
+		return nil, noModule(fmt.Sprintf("the index lists %s, and it is not there", e.Path),
+			"Upload it, or make the index again with `pfring module index`.")
+	}
 	return data, err
 }
 

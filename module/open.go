@@ -8,6 +8,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/httpdir"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/oci"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -52,6 +53,10 @@ func openRemote(o SourceOptions, u *url.URL) (Source, error) {
 	case "s3":
 		return s3.Open(s3.Options{
 			Bucket: u.Host, Prefix: u.Path, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle, Auth: auth, Client: client, Getenv: os.Getenv,
+		})
+	case "oci":
+		return oci.Open(oci.Options{
+			Registry: u.Host, Repository: u.Path, Endpoint: o.Endpoint, Auth: auth, DockerConfig: o.DockerConfig, Client: client,
 		})
 	default:
 		return httpdir.Open(u, auth, client), nil

@@ -55,12 +55,12 @@ func (f *fetching) refused(ctx context.Context, r *http.Response) error {
 		body = nil // the status says enough
 	}
 	f.wait = retryAfter(r.Header, time.Now())
-	if f.Refused != nil && !f.mended {
+	if f.Refused != nil {
 		again, err := f.Refused(ctx, r, body)
 		if err != nil {
 			return err
 		}
-		if again {
+		if again && !f.mended {
 			f.mended = true
 			return errMended
 		}

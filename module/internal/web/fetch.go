@@ -31,8 +31,8 @@ type Request struct {
 	// Sign adds credentials to each attempt; nil adds none.
 	Sign func(context.Context, *http.Request) error
 	// Refused looks first at an answer other than 2xx, of which body is the
-	// beginning. It may mend the request and ask for another try, once a
-	// request, or return an error; false and nil leave it to the client.
+	// beginning. It may mend the request and ask for another try, which it gets
+	// once, or return an error; false and nil leave it to the client.
 	Refused func(ctx context.Context, r *http.Response, body []byte) (again bool, err error)
 }
 

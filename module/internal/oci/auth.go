@@ -1,0 +1,126 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// maxToken bounds, in bytes, a token service's answer.
+const maxToken = 64 << 10
+
+// authorizer gets in as registries want it: anonymously, by password, or by a
+// token that a service gives for one of these.
+type authorizer struct {
+	client *web.Client
+	auth   credentials.Credentials
+	scope  string
+	secure bool
+
+	mu     sync.Mutex
+	header string // Authorization, once challenged
+}
+
+func (a *authorizer) sign(_ context.Context, r *http.Request) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.header != "" {
+		r.Header.Set("Authorization", a.header)
+	}
+	return nil
+}
+
+// challenged reads what a registry wants and prepares the next try. It returns
+// false when there is nothing to offer.
+func (a *authorizer) challenged(ctx context.Context, r *http.Response) (again bool, err error) {
+	for _, challenge := range r.Header.Values("WWW-Authenticate") {
+		scheme, parameters := parseChallenge(challenge)
+		switch {
+		case scheme == "basic" && a.auth.Username != "":
+			basic := &http.Request{Header: http.Header{}}
+			basic.SetBasicAuth(a.auth.Username, a.auth.Password)
+			return a.use(basic.Header.Get("Authorization"), r), nil
+		case scheme == "bearer" && a.auth.Token != "" && a.auth.Username == "":
+			return a.use("Bearer "+a.auth.Token, r), nil
+		case scheme == "bearer":
+			token, err := a.token(ctx, parameters)
+			if err != nil {
+				return false, err
+			}
+			return a.use("Bearer "+token, r), nil
+		}
+	}
+	return false, nil
+}
+
+// use takes header for the next try, unless r was refused with the very same.
+func (a *authorizer) use(header string, r *http.Response) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.header = header
+	return r.Request.Header.Get("Authorization") != header
+}
+
+// token asks the service that the challenge names.
+func (a *authorizer) token(ctx context.Context, parameters map[string]string) (string, error) {
+	const what = "getting a pull token"
+	realm, err := url.Parse(parameters["realm"])
+	if err != nil || realm.Host == "" || (realm.Scheme != "https" && (a.secure || realm.Scheme != "http")) {
+		return "", refusedToken(what, "", "the registry names no token service that can be used")
+	}
+	query := realm.Query()
+	if service := parameters["service"]; service != "" {
+		query.Set("service", service)
+	}
+	query.Set("scope", a.scope)
+	realm.RawQuery = query.Encode()
+	response, err := a.client.Fetch(ctx, web.Request{
+		What: what, URL: realm, Max: maxToken,
+		Sign: func(_ context.Context, r *http.Request) error {
+			if a.auth.Username != "" {
+				r.SetBasicAuth(a.auth.Username, a.auth.Password)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	var got struct {
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(response.Body, &got); err != nil || got.Token+got.AccessToken == "" {
+		return "", refusedToken(what, web.Where(realm), "the answer holds no token")
+	}
+	if got.Token == "" {
+		got.Token = got.AccessToken
+	}
+	return got.Token, nil
+}
+
+func refusedToken(what, where, why string) error {
+	return &fault.Error{Reason: outcome.SourceForbidden, What: what, Where: where, Why: why}
+}
+
+// parameter is one key="value" of a challenge.
+var parameter = regexp.MustCompile(`([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
+
+// parseChallenge splits a WWW-Authenticate value of one challenge, RFC 7235.
+func parseChallenge(value string) (scheme string, parameters map[string]string) {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
+	parameters = map[string]string{}
+	for _, m := range parameter.FindAllStringSubmatch(rest, 32) {
+		parameters[strings.ToLower(m[1])] = m[2] + m[3]
+	}
+	return strings.ToLower(scheme), parameters
+}

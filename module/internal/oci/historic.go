@@ -1,0 +1,147 @@
+package oci
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// AllTag is the historic image that holds the modules of all kernels.
+const AllTag = "all"
+
+// Bounds, in bytes, of an image's layer: as it comes, and unpacked.
+const (
+	maxLayer    = 128 << 20
+	maxUnpacked = 2 << 30
+)
+
+// HasHistoric tells whether there is an image for the kernel, or one for all.
+func (s *Source) HasHistoric(ctx context.Context, kernel string) bool {
+	for _, tag := range []string{releaseTag(kernel), AllTag} {
+		if _, err := s.manifest(ctx, tag); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// FetchHistoric looks for the kernel's module in the image of its own and in
+// the one for all. It returns the file and where it was.
+func (s *Source) FetchHistoric(ctx context.Context, kernel, arch string, max int64) (data []byte, where string, err error) {
+	for _, tag := range []string{releaseTag(kernel), AllTag} {
+		m, err := s.manifest(ctx, tag)
+		if errors.Is(err, fault.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if m, err = s.forArch(ctx, m, tag, arch); err != nil {
+			return nil, "", err
+		}
+		data, where, err := s.search(ctx, m, kernel, max)
+		if err != nil || data != nil {
+			return data, tag + ":" + where, err
+		}
+	}
+	return nil, "", &fault.Error{
+		Reason: outcome.NoModuleForKernel, What: "looking in the registry", Where: s.String(),
+		Why: fmt.Sprintf("neither the tag %s nor the tag %s has a module for kernel %s", releaseTag(kernel), AllTag, kernel),
+	}
+}
+
+// releaseTag is the tag for a kernel release; a tag has no +.
+func releaseTag(kernel string) string { return strings.ReplaceAll(kernel, "+", "_") }
+
+// search goes through an image's layers from the top.
+func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int64) (data []byte, where string, err error) {
+	for i := len(m.Layers) - 1; i >= 0; i-- {
+		const what = "fetching a layer of the image"
+		layer := m.Layers[i]
+		if layer.Size > maxLayer {
+			return nil, "", fault.TooLarge(what, s.String(), fmt.Sprintf("it has %d bytes, the limit is %d", layer.Size, maxLayer))
+		}
+		blob, err := s.blob(ctx, what, layer.Digest, maxLayer)
+		if err != nil {
+			return nil, "", err
+		}
+		data, where, err = searchLayer(blob, kernel, max)
+		if err != nil {
+			var e *fault.Error
+			if !errors.As(err, &e) {
+				err = &fault.Error{Reason: outcome.SourceInvalid, What: "reading a layer of the image", Where: s.String(), Err: err}
+			}
+			return nil, "", err
+		}
+		if data != nil {
+			return data, where, nil
+		}
+	}
+	return nil, "", nil
+}
+
+// searchLayer returns the module in a layer, or nil.
+func searchLayer(blob []byte, kernel string, max int64) (data []byte, where string, err error) {
+	plain, err := unpack(blob)
+	if err != nil {
+		return nil, "", err
+	}
+	defer plain.Close() //nolint:errcheck // a decoder over memory has nothing to lose
+	files := tar.NewReader(io.LimitReader(plain, maxUnpacked))
+	for {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		name := path.Clean("/" + h.Name)
+		if h.Typeflag != tar.TypeReg || !isModule(name, kernel) {
+			continue
+		}
+		if h.Size > max {
+			return nil, "", fault.TooLarge("reading "+name, "", fmt.Sprintf("it has %d bytes, the limit is %d", h.Size, max))
+		}
+		data, err := io.ReadAll(files)
+		return data, name, err
+	}
+}
+
+// isModule tells the places where the historic images keep a kernel's module:
+// one for KMM below /opt/lib/modules, one with all in /opt/modules.
+func isModule(name, kernel string) bool {
+	for _, extension := range []string{"", ".gz", ".xz", ".zst"} {
+		if name == "/opt/modules/pf-ring-"+kernel+".ko"+extension ||
+			(path.Base(name) == "pf_ring.ko"+extension && strings.HasPrefix(name, "/opt/lib/modules/"+kernel+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+func unpack(blob []byte) (io.ReadCloser, error) {
+	r := bytes.NewReader(blob)
+	switch {
+	case bytes.HasPrefix(blob, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(r)
+	case bytes.HasPrefix(blob, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return io.NopCloser(r), nil
+}

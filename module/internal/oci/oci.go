@@ -1,0 +1,200 @@
+// Package oci is a module repository in an OCI registry, read by the registry's
+// HTTP protocol (github.com/opencontainers/distribution-spec). The tag "index"
+// names an artifact whose layers are the index and its signature, by title;
+// modules are blobs of the same repository, by digest. Images of the historic
+// kinds are read too, layer by layer, without unpacking them.
+package oci
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// IndexTag names the artifact that holds the index.
+const IndexTag = "index"
+
+// titleAnnotation gives a layer its file name.
+const titleAnnotation = "org.opencontainers.image.title"
+
+// Options say which repository and how to get in.
+type Options struct {
+	// Registry is a host with or without a port, Repository a path in it.
+	Registry, Repository string
+	// Endpoint is the registry's URL where it is not https://Registry.
+	Endpoint string
+	Auth     credentials.Credentials
+	// DockerConfig is the path of a .dockerconfigjson, or "".
+	DockerConfig string
+	Client       *web.Client
+}
+
+// Source fetches from one repository of a registry.
+type Source struct {
+	Options
+	base *url.URL
+	auth *authorizer
+
+	mu    sync.Mutex
+	index *manifest // of IndexTag, as it was when the index was fetched
+}
+
+// Open returns the repository. It fails with *fault.Error when its name, the
+// endpoint or the docker config cannot be used.
+func Open(o Options) (*Source, error) {
+	s := &Source{Options: o}
+	s.Repository = strings.Trim(o.Repository, "/")
+	if s.Repository == "" || strings.ContainsAny(s.Repository, ":@?#% ") || s.Repository != strings.ToLower(s.Repository) {
+		return nil, s.bad("it names no repository: write oci://registry/repository, in lower case and without a tag", "source.url")
+	}
+	if isDockerHub(o.Registry) && !strings.Contains(s.Repository, "/") {
+		s.Repository = "library/" + s.Repository
+	}
+	base, err := url.Parse(s.endpoint())
+	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
+		return nil, s.bad("the endpoint is not a URL", "source.endpoint")
+	}
+	s.base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
+	auth := o.Auth
+	if auth.Username == "" && auth.Token == "" {
+		if auth, err = dockerAuth(o.DockerConfig, o.Registry, s.Repository); err != nil {
+			return nil, err
+		}
+	}
+	s.auth = &authorizer{client: o.Client, auth: auth, scope: "repository:" + s.Repository + ":pull", secure: base.Scheme == "https"}
+	return s, nil
+}
+
+func (s *Source) endpoint() string {
+	host, _, _ := strings.Cut(s.Registry, ":")
+	switch {
+	case s.Endpoint != "":
+		return s.Endpoint
+	case isDockerHub(s.Registry):
+		return "https://registry-1.docker.io"
+	case host == "localhost" || strings.HasPrefix(host, "127.") || strings.HasPrefix(s.Registry, "[::1]"):
+		// As every client does: nobody has a certificate for this machine.
+		return "http://" + s.Registry
+	}
+	return "https://" + s.Registry
+}
+
+func isDockerHub(registry string) bool {
+	return registry == "docker.io" || registry == "index.docker.io" || registry == "registry-1.docker.io"
+}
+
+func (s *Source) bad(why, key string) error {
+	return &fault.Error{
+		Reason: outcome.SourceInvalid, What: "opening the registry", Where: s.String(), Why: why, Do: "Correct tap.kernelModule." + key + ".",
+	}
+}
+
+// String is the repository's address as in the values.
+func (s *Source) String() string { return "oci://" + s.Registry + "/" + s.Repository }
+
+// Fetch gets the layer with this title of the index artifact. The artifact is
+// looked up anew for the index only, so that its signature is of the same
+// publication.
+func (s *Source) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.index == nil || path == "index.json" {
+		m, err := s.manifest(ctx, IndexTag)
+		if err != nil {
+			return nil, err
+		}
+		s.index = m
+	}
+	for _, layer := range s.index.Layers {
+		if layer.Annotations[titleAnnotation] == path {
+			return s.blob(ctx, "fetching "+path, layer.Digest, max)
+		}
+	}
+	return nil, fault.NotFound("fetching "+path, s.String()+":"+IndexTag)
+}
+
+// FetchBlob gets the blob with this digest, in hexadecimal.
+func (s *Source) FetchBlob(ctx context.Context, sha256 string, max int64) ([]byte, error) {
+	return s.blob(ctx, "fetching the module", "sha256:"+sha256, max)
+}
+
+// blob fetches and verifies a blob.
+func (s *Source) blob(ctx context.Context, what, digest string, max int64) ([]byte, error) {
+	if !validDigest(digest) {
+		return nil, &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: s.String(), Why: fmt.Sprintf("digest %.100q is not sha256", digest)}
+	}
+	r, err := s.get(ctx, what, "blobs/"+digest, nil, max)
+	if err != nil {
+		return nil, err
+	}
+	return r.Body, s.verify(what, digest, r.Body)
+}
+
+func (s *Source) verify(what, digest string, data []byte) error {
+	if got := sha256.Sum256(data); "sha256:"+hex.EncodeToString(got[:]) != digest {
+		return &fault.Error{
+			Reason: outcome.DigestMismatch, What: what, Where: s.String(), Why: fmt.Sprintf("the registry delivered sha256:%x for %s", got, digest),
+			Do: "Push it again; if that does not help, look for a cache or proxy in between that changes what passes.",
+		}
+	}
+	return nil
+}
+
+func validDigest(digest string) bool {
+	hexadecimal, ok := strings.CutPrefix(digest, "sha256:")
+	_, err := hex.DecodeString(hexadecimal)
+	return ok && err == nil && len(hexadecimal) == 2*sha256.Size && hexadecimal == strings.ToLower(hexadecimal)
+}
+
+// get asks the registry for a path below the repository.
+func (s *Source) get(ctx context.Context, what, path string, header http.Header, max int64) (*web.Response, error) {
+	u, challenged := *s.base, false
+	u.Path += "/v2/" + s.Repository + "/" + path
+	return s.Client.Fetch(ctx, web.Request{
+		What: what, URL: &u, Header: header, Max: max, Sign: s.auth.sign,
+		Refused: func(ctx context.Context, r *http.Response, body []byte) (bool, error) {
+			if r.StatusCode == http.StatusUnauthorized && !challenged {
+				challenged = true
+				if again, err := s.auth.challenged(ctx, r); again || err != nil {
+					return again, err
+				}
+			}
+			return false, s.refused(what, r, body)
+		},
+	})
+}
+
+// refused reads the registry's own words, if it has some.
+func (s *Source) refused(what string, r *http.Response, body []byte) error {
+	var answer struct {
+		Errors []struct{ Code, Message string }
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Errors) == 0 || r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
+		return nil
+	}
+	first := answer.Errors[0]
+	e := &fault.Error{
+		Reason: outcome.SourceForbidden, What: what, Where: s.String(),
+		Why: fmt.Sprintf("the registry answered %d %.60q: %.200q", r.StatusCode, first.Code, first.Message),
+	}
+	switch {
+	case first.Code == "NAME_UNKNOWN" || first.Code == "NAME_INVALID":
+		e.Reason, e.Do = outcome.SourceInvalid, "Check the repository in tap.kernelModule.source.url."
+	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
+		e.Do = "Check imageRepoSecret or source.credentialsSecret: it must be allowed to pull this repository."
+	default:
+		return nil
+	}
+	return e
+}
