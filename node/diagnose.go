@@ -47,7 +47,9 @@ func diagnose(a attempt) *Refusal {
 		return diagnoseFormat(a, said)
 	case anyErrno(a.err, unix.EINVAL):
 		return diagnoseInvalid(a, said)
-	case anyErrno(a.err, unix.ENOENT):
+	case anyErrno(a.err, unix.ERANGE) && badValue(a.parameters):
+		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (ERANGE)%s", a.parameters, said)
+	case anyErrno(a.err, unix.ENOENT) && (a.log == nil || says(a.log, "Unknown symbol")):
 		return refuse(outcome.SymbolMismatch, "the module needs a symbol that this kernel does not export (ENOENT)%s", said)
 	case anyErrno(a.err, unix.ENOMEM, unix.E2BIG, unix.EFAULT, unix.EFBIG):
 		return refuse(outcome.KernelRejected, "the kernel could not take the module in (%s)%s", errno, said)

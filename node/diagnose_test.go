@@ -37,6 +37,8 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 		"EINVAL, nothing known":  {attempt{err: unix.EINVAL, parameters: "min_num_slots=1"}, outcome.SymbolMismatch, "EINVAL"},
 		"EINVAL of init, log":    {attempt{err: unix.EINVAL, log: line("pf_ring: cannot register")}, outcome.InitFailed, "cannot register"},
 		"init fails":             {attempt{err: unix.ENXIO, log: line("[PF_RING] no luck")}, outcome.InitFailed, "ENXIO"},
+		"ENOENT of init, log":    {attempt{err: unix.ENOENT, log: line("[PF_RING] no file")}, outcome.InitFailed, "ENOENT"},
+		"parameter too large":    {attempt{err: unix.ERANGE, parameters: "min_num_slots=4294967296"}, outcome.BadParameter, "4294967296"},
 		"out of memory":          {attempt{err: unix.ENOMEM}, outcome.KernelRejected, "ENOMEM"},
 		"without module support": {attempt{err: unix.ENOSYS}, outcome.NoModuleSupport, "ENOSYS"},
 	} {
