@@ -6,15 +6,21 @@ AGENT_LDFLAGS := -s -w -X main.version=$(VERSION)
 ARCH ?= $(shell go env GOARCH)
 export CGO_ENABLED := 0
 
-.PHONY: help build agent demo test test-short vet lint bench fuzz golden clean
+.PHONY: help build agent dist demo bin/pfring test test-short vet lint bench fuzz golden clean
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: agent ## Build bin/pfring and bin/pfring-agent-ARCH
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
 
 agent: ## Build the static agent for ARCH (amd64 or arm64)
 	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-agent-$(ARCH) ./cmd/pfring-agent
+
+bin/pfring: ## Build only the CLI
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/pfring
+
+dist: ## Release archives, chart, completions, krew manifest and checksums into dist/release
+	VERSION=$(VERSION) hack/dist.sh
 
 demo: build ## Validate and render the examples in both modes; needs no cluster
 	@hack/demo.sh
