@@ -35,6 +35,7 @@ func (g *getting) indexOnce(ctx context.Context) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.raw = data
 	if g.Verify == outcome.VerifiedSignature {
 		if err := g.signature(ctx, data); err != nil {
 			return nil, err

@@ -32,6 +32,7 @@ type getting struct {
 	Request
 	source Source
 	out    *Verified
+	raw    []byte // the index as it came last
 }
 
 func newGetting(source Source, r Request) *getting {

@@ -24,6 +24,9 @@ const maxVersionsSize = 4 << 20
 type historicSource interface {
 	// FetchHistoric returns the module and where it was found.
 	FetchHistoric(ctx context.Context, kernel, arch string, max int64) (data []byte, where string, err error)
+	// HistoricReleases lists the kernel releases that have a module of their own,
+	// and tells whether there is one image for all.
+	HistoricReleases(ctx context.Context) (releases []string, all bool, err error)
 	// HasHistoric tells whether it has one for any kernel, as far as one can tell.
 	HasHistoric(ctx context.Context, kernel string) bool
 }
@@ -59,7 +62,7 @@ func (g *getting) historic(ctx context.Context, noIndex error) error {
 	if err != nil {
 		return err
 	}
-	g.warn("%s is of the historic layout: nothing about the module is verified", g.out.Source)
+	g.warnHistoric()
 	sum := sha256.Sum256(data)
 	g.out.SHA256 = hex.EncodeToString(sum[:])
 	e := Entry{
@@ -85,14 +88,7 @@ func (g *getting) historicBytes(ctx context.Context, noIndex error) (data []byte
 		g.out.FetchedBytes += int64(len(data))
 		return data, where, err
 	}
-	list, err := g.fetch(ctx, VersionsName, maxVersionsSize)
-	if historicMayBe(err) {
-		return nil, "", g.noRepository(noIndex)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	releases, err := ParseVersions(list)
+	releases, err := g.releases(ctx, noIndex)
 	if err != nil {
 		return nil, "", err
 	}
@@ -111,6 +107,10 @@ func (g *getting) historicBytes(ctx context.Context, noIndex error) (data []byte
 		err = noModule(fmt.Sprintf("%s lists %s, and %s is not there", VersionsName, g.Kernel, where), "")
 	}
 	return data, where, err
+}
+
+func (g *getting) warnHistoric() {
+	g.warn("%s is of the historic layout: nothing about its modules is verified", g.out.Source)
 }
 
 func (g *getting) unsigned() error {

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"path"
 	"strings"
 
@@ -34,6 +36,35 @@ func (s *Source) HasHistoric(ctx context.Context, kernel string) bool {
 		}
 	}
 	return false
+}
+
+// HistoricReleases lists the tags that look like kernel releases, and tells
+// whether there is one for all. Since a tag has no +, a release with one is
+// listed with _ in its place.
+func (s *Source) HistoricReleases(ctx context.Context) (releases []string, all bool, err error) {
+	const what, pages, pageSize = "listing the tags", 20, 1000
+	last := ""
+	for range pages {
+		r, err := s.get(ctx, what, fmt.Sprintf("tags/list?n=%d%s", pageSize, last), nil, maxManifest)
+		if err != nil {
+			return nil, false, err
+		}
+		var list struct{ Tags []string }
+		if err := json.Unmarshal(r.Body, &list); err != nil {
+			return nil, false, &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: s.String(), Err: err}
+		}
+		for _, tag := range list.Tags {
+			all = all || tag == AllTag
+			if strings.Contains(tag, ".") && tag[0] >= '0' && tag[0] <= '9' {
+				releases = append(releases, tag)
+			}
+		}
+		if r.Header.Get("Link") == "" || len(list.Tags) == 0 {
+			break
+		}
+		last = "&last=" + url.QueryEscape(list.Tags[len(list.Tags)-1])
+	}
+	return releases, all, nil
 }
 
 // FetchHistoric looks for the kernel's module in the image of its own and in

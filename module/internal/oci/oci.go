@@ -157,9 +157,11 @@ func validDigest(digest string) bool {
 	return ok && err == nil && len(hexadecimal) == 2*sha256.Size && hexadecimal == strings.ToLower(hexadecimal)
 }
 
-// get asks the registry for a path below the repository.
+// get asks the registry for a path, with or without a query, below the
+// repository.
 func (s *Source) get(ctx context.Context, what, path string, header http.Header, max int64) (*web.Response, error) {
 	u, challenged := *s.base, false
+	path, u.RawQuery, _ = strings.Cut(path, "?")
 	u.Path += "/v2/" + s.Repository + "/" + path
 	return s.Client.Fetch(ctx, web.Request{
 		What: what, URL: &u, Header: header, Max: max, Sign: s.auth.sign,

@@ -448,3 +448,23 @@ func FuzzParseDockerConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestHistoricReleasesAreTheTagsThatLookLikeOnes(t *testing.T) {
+	g := newRegistry(t)
+	pages := map[string]string{
+		"":      `{"tags":["6.1.0-18_cloud","all","latest","index"]}`,
+		"index": `{"tags":["5.10.199-190.747.amzn2.x86_64"]}`,
+	}
+	g.enter = func(w http.ResponseWriter, r *http.Request) bool {
+		last := r.FormValue("last")
+		if last == "" {
+			w.Header().Set("Link", `</v2/team/modules/tags/list?last=index>; rel="next"`)
+		}
+		_, _ = fmt.Fprint(w, pages[last])
+		return false
+	}
+	releases, all, err := open(t, g, nil).HistoricReleases(within(t))
+	if err != nil || !all || strings.Join(releases, " ") != "6.1.0-18_cloud 5.10.199-190.747.amzn2.x86_64" {
+		t.Errorf("%v, %v, %v", releases, all, err)
+	}
+}
