@@ -21,6 +21,8 @@ type Lookup func(kernel, arch string) Answer
 type Answer struct {
 	// Supported is Unknown where one cannot tell.
 	Supported Supported
+	// Present says that there is a module, whether or not a node takes it.
+	Present bool
 	// Version is PF_RING's; empty when unknown or when there is no module.
 	Version string
 	// Signed says that the module has a kernel module signature.
@@ -98,7 +100,7 @@ func (k *KernelResult) add(n NodeResult) {
 func judge(n cluster.Node, info cluster.PlatformInfo, a Answer) NodeResult {
 	r := NodeResult{
 		Node: n.Name, Kernel: n.Kernel, Supported: a.Supported, Arch: n.Arch, OS: n.OSImage, Platform: string(n.Platform),
-		Version: a.Version, Mapping: a.Mapping, Image: a.Image,
+		Present: a.Present, Version: a.Version, Mapping: a.Mapping, Image: a.Image,
 		Reason: a.Reason, Message: a.Message, Remedy: a.Remedy, Ready: n.Ready, Zone: n.Zone,
 	}
 	if r.OS == "" {

@@ -43,6 +43,9 @@ type NodeResult struct {
 	Platform string `json:"platform,omitempty"`
 	Zone     string `json:"zone,omitempty"`
 	Ready    bool   `json:"ready"`
+	// Present says that the repository has a module for the kernel, whether or
+	// not this node takes it.
+	Present bool `json:"modulePresent"`
 	// Version is PF_RING's; empty when unknown or when there is no module.
 	Version string `json:"pfRingVersion,omitempty"`
 	Mapping string `json:"mapping,omitempty"`

@@ -157,7 +157,7 @@ func (r *Repository) lookup(ctx context.Context, kernel, arch string) Answer {
 	if err != nil {
 		return missing(kernel, arch, err)
 	}
-	return Answer{Supported: Yes, Version: entry.Version, Signed: entry.Signed}
+	return Answer{Supported: Yes, Present: true, Version: entry.Version, Signed: entry.Signed}
 }
 
 // lookupHistoric goes by the list of releases, which tells neither version nor
@@ -168,13 +168,13 @@ func (r *Repository) lookupHistoric(ctx context.Context, kernel, arch string) An
 		return missing(kernel, arch, nil)
 	}
 	if r.Refused != nil || archOf(kernel) == arch {
-		return Answer{Supported: Yes}
+		return Answer{Supported: Yes, Present: true}
 	}
 	request := r.request
 	request.Kernel, request.Arch = kernel, arch
 	got, err := module.Get(ctx, r.source, request)
 	if err == nil {
-		return Answer{Supported: Yes, Version: got.Info.Version, Signed: got.Info.Signed}
+		return Answer{Supported: Yes, Present: true, Version: got.Info.Version, Signed: got.Info.Signed}
 	}
 	e := (*module.Error)(nil)
 	if !errors.As(err, &e) {

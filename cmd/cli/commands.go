@@ -9,6 +9,7 @@ func commands(o *Options) []*cobra.Command {
 		newSchemaCmd(o),
 		newRenderCmd(o),
 		newCompatibilityCmd(o),
+		newPlanCmd(o),
 		newModuleCmd(o),
 		newVersionCmd(o),
 	}

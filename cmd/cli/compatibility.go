@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/cluster"
 	"github.com/kubeshark/kubeshark-pfring/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -65,7 +66,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := report(cmd, values, &f.nodes, &f.source, f.release)
+	report, err := report(cmd, values, &f.nodes, &f.source, f.release, nil)
 	if err != nil {
 		return err
 	}
@@ -83,8 +84,11 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 	return nil
 }
 
-// report reads nodes and source, at the same time, and matches them.
-func report(cmd *cobra.Command, values valuesschema.Values, n *nodeFlags, s *sourceFlags, release string) (compatibility.Report, error) {
+// report reads nodes and source, at the same time, and matches them. A source
+// that cannot be read is an error, unless otherwise says what to answer then.
+func report(
+	cmd *cobra.Command, values valuesschema.Values, n *nodeFlags, s *sourceFlags, release string, otherwise compatibility.Lookup,
+) (compatibility.Report, error) {
 	terms, err := cluster.ParseTerms(values.Tap.WorkerTerms())
 	if err != nil {
 		return compatibility.Report{}, err
@@ -106,6 +110,10 @@ func report(cmd *cobra.Command, values valuesschema.Values, n *nodeFlags, s *sou
 		list <- listed{nodes, err}
 	}()
 	find, about, err := answers(ctx, values, s, release, n.kube.namespace)
+	if e := (*module.Error)(nil); otherwise != nil && errors.As(err, &e) {
+		about.Warnings = append(about.Warnings, err.Error())
+		find, err = otherwise, nil
+	}
 	if err != nil {
 		return compatibility.Report{}, err
 	}

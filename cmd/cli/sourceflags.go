@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,15 +43,11 @@ func (s *sourceFlags) open(values valuesschema.Source) (source module.Source, re
 		Version: values.Version, Verify: outcome.Verified(values.Verify), PublicKeys: values.PublicKeys, MinSerial: values.MinSerial,
 		Now: time.Now,
 	}
-	for _, key := range s.publicKeys {
-		if data, err := os.ReadFile(key); err == nil {
-			key = string(data)
-		}
-		if _, err := module.ParsePublicKey(key); err != nil {
-			return nil, request, nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
-		}
-		request.PublicKeys = append(request.PublicKeys, key)
+	keys, err := s.keys()
+	if err != nil {
+		return nil, request, nil, err
 	}
+	request.PublicKeys = slices.Concat(request.PublicKeys, keys)
 	if request.Verify == outcome.VerifiedSignature && values.PublicKeySecret != "" && len(request.PublicKeys) == 0 {
 		request.Verify = outcome.VerifiedChecksum
 		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
@@ -63,6 +60,22 @@ func (s *sourceFlags) open(values valuesschema.Source) (source module.Source, re
 		URL: url, Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, CAFile: s.caFile, UserAgent: userAgent(),
 	})
 	return source, request, warnings, err
+}
+
+// keys are those of --public-key, without their comments.
+func (s *sourceFlags) keys() ([]string, error) {
+	var keys []string
+	for _, text := range s.publicKeys {
+		if data, err := os.ReadFile(text); err == nil {
+			text = string(data)
+		}
+		key, err := module.ParsePublicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
+		}
+		keys = append(keys, key.String())
+	}
+	return keys, nil
 }
 
 func userAgent() string { return "pfring/" + strings.TrimSpace(Version) }

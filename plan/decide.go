@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/kubeshark/kubeshark-pfring/compatibility"
+)
+
+// kernel is a kernel release and architecture with its nodes.
+type kernel struct {
+	release, arch string
+	// nodes are those that count; forbidden of them can load nothing at all, and
+	// unsure of them only perhaps.
+	nodes, forbidden, unsure int
+	// present: the source has a module.
+	present bool
+	// refused is why a node would not take it from the source, or "".
+	refused string
+	// platform is a message about the nodes' platform, or "".
+	platform string
+}
+
+// takes is how many nodes could load a module.
+func (k kernel) takes() int { return k.nodes - k.forbidden }
+
+// group sums up nodes by kernel release and architecture, in that order.
+func group(r compatibility.Report) []kernel {
+	type key struct{ release, arch string }
+	at := map[key]*kernel{}
+	for _, n := range r.Nodes {
+		if n.Supported == compatibility.Excluded || n.Reason == compatibility.ReasonNotReported {
+			continue
+		}
+		k := at[key{n.Kernel, n.Arch}]
+		if k == nil {
+			k = &kernel{release: n.Kernel, arch: n.Arch}
+			at[key{n.Kernel, n.Arch}] = k
+		}
+		k.add(n)
+	}
+	list := make([]kernel, 0, len(at))
+	for _, k := range at {
+		list = append(list, *k)
+	}
+	slices.SortFunc(list, func(a, b kernel) int {
+		return cmp.Or(cmp.Compare(a.release, b.release), cmp.Compare(a.arch, b.arch))
+	})
+	return list
+}
+
+func (k *kernel) add(n compatibility.NodeResult) {
+	k.nodes++
+	k.present = k.present || n.Present
+	switch n.Reason {
+	case compatibility.ReasonPlatformForbids:
+		k.forbidden++
+		k.platform = n.Message
+	case compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear:
+		k.unsure++
+		k.platform = n.Message
+	default:
+		if n.Present && n.Supported != compatibility.Yes {
+			k.refused = n.Reason
+		}
+	}
+}
+
+// decide follows "what mode to use?": where modules exist and nodes may fetch
+// them, auto needs nothing else. Where they do not exist or nothing outside can
+// be reached, KMM takes images of the user's own.
+func (d *decision) decide() Way {
+	have, lack, nodes := 0, 0, 0
+	for _, k := range d.kernels {
+		switch {
+		case k.takes() == 0:
+			continue
+		case k.present:
+			have++
+		default:
+			lack++
+		}
+		nodes += k.takes()
+	}
+	if nodes == 0 {
+		d.because("No node that the values select can load a kernel module.")
+		return None
+	}
+	known := fmt.Sprintf("%s has a module for %d of them", orElse(d.Report.Source, "the source"), have)
+	if d.SourceUnread {
+		known = "what the public repository has for them is not known here"
+	}
+	d.because("%s, on %s that can load modules: %s.", count(have+lack, "kernel"), count(nodes, "node"), known)
+	return d.way(lack)
+}
+
+// way decides by how many kernels lack a module.
+func (d *decision) way(lack int) Way {
+	private := d.Addons.KMM && d.ImageRepository != PublicImages
+	switch {
+	case d.Mode == "auto":
+		d.because("Mode auto was asked for.")
+		return d.auto(lack)
+	case d.Mode == "kmm":
+		d.because("Mode kmm was asked for.")
+		return d.kmm(lack)
+	case d.SourceUnread && !private:
+		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
+		return AutoPrivate
+	case lack > 0 && !d.SourceUnread:
+		d.because("For %s a module has yet to be built, and KMM loads it from images of your own.", count(lack, "kernel"))
+		return d.kmm(lack)
+	case !d.NoEgress || !d.PublicSource:
+		d.because("Modules exist for every kernel, and mode auto needs no other component.")
+		return d.auto(lack)
+	case private:
+		d.because("Nodes reach nothing outside; KMM is installed and loads from your own registry.")
+		return d.kmm(lack)
+	}
+	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
+	return AutoPrivate
+}
+
+func (d *decision) auto(lack int) Way {
+	if d.NoEgress && d.PublicSource || lack > 0 && d.PublicSource {
+		return AutoPrivate
+	}
+	return Auto
+}
+
+func (d *decision) kmm(lack int) Way {
+	if lack > 0 && d.BuildConfigMap != "" {
+		return KMMBuild
+	}
+	return KMMPrebuilt
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,74 @@
+package plan
+
+import (
+	"regexp"
+	"strings"
+)
+
+// KernelPlan is how one kernel gets its module.
+type KernelPlan struct {
+	Kernel string `json:"kernelVersion"`
+	Arch   string `json:"architecture"`
+	Nodes  int    `json:"nodes"`
+	// By is repository, image, build, or libpcap for none.
+	By    string `json:"by"`
+	Image string `json:"image,omitempty"`
+	// Missing is true when the module or image has to be made first.
+	Missing bool   `json:"missing"`
+	Why     string `json:"why,omitempty"`
+}
+
+// Where a kernel's module comes from.
+const (
+	byRepository = "repository"
+	byImage      = "image"
+	byBuild      = "build"
+	byLibpcap    = "libpcap"
+)
+
+func (d *decision) perKernel() []KernelPlan {
+	list := make([]KernelPlan, 0, len(d.kernels))
+	for _, k := range d.kernels {
+		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform}
+		switch {
+		case k.takes() == 0:
+			p.By = byLibpcap
+		case d.plan.Mode == "auto":
+			p.By, p.Missing = byRepository, !k.present
+			if d.SourceUnread {
+				p.Why = "to be copied if there is one, else built"
+			}
+			if k.refused != "" {
+				p.Why = "nodes do not take it as it is: " + k.refused
+			}
+		case d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages):
+			p.By, p.Image, p.Missing = byBuild, d.image(k.release), true
+		default:
+			p.By, p.Image, p.Missing = byImage, d.image(k.release), !k.present || d.ImageRepository != PublicImages
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+var notInTag = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+
+// image is the image of a kernel, by the tag that KMM makes of its release.
+func (d *decision) image(release string) string {
+	return d.ImageRepository + ":" + notInTag.ReplaceAllString(literal(release), "_")
+}
+
+// literal is how a mapping names a kernel: KMM drops the plus signs that a
+// kernel built from a changed tree ends in.
+func literal(release string) string { return strings.TrimRight(release, "+") }
+
+// missing lists the kernels, once each, whose module or image has to be made.
+func (d *decision) missing() []string {
+	var list []string
+	for _, k := range d.plan.Kernels {
+		if k.Missing && k.By != byBuild {
+			list = append(list, k.Kernel+" ("+k.Arch+")")
+		}
+	}
+	return list
+}

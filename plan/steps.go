@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// steps says what must be done before the installation.
+func (d *decision) steps() {
+	switch d.plan.Way {
+	case AutoPrivate:
+		d.stepRepository()
+	case Auto:
+		d.stepMissing()
+		d.stepRefused()
+	case KMMPrebuilt, KMMBuild:
+		d.stepKMM()
+		d.stepImages()
+	case None:
+	}
+}
+
+func (d *decision) stepRepository() {
+	what := "Put the modules of these kernels into a folder, make its index and upload it to where the nodes can read (https, s3, oci or a volume): " +
+		d.wanted()
+	if lack := d.missing(); len(lack) > 0 && !d.SourceUnread {
+		what += ". To be built first: " + some(lack)
+	}
+	d.first(Step{What: what, Command: "pfring module keygen pfring.key && pfring module index DIR --key pfring.key"})
+	d.first(Step{What: "Then plan again with it", Command: "pfring plan --source URL --public-key pfring.key.pub"})
+}
+
+func (d *decision) stepMissing() {
+	if lack := d.missing(); len(lack) > 0 {
+		d.first(Step{
+			What:    "Build PF_RING for these kernels and add it to the repository; until then their nodes capture with libpcap: " + some(lack),
+			Command: "pfring module index DIR --key pfring.key",
+		})
+	}
+}
+
+// stepRefused: the modules are there, and no node would take them.
+func (d *decision) stepRefused() {
+	seen := map[string]bool{}
+	for _, k := range d.kernels {
+		if k.refused == "" || seen[k.refused] || k.takes() == 0 {
+			continue
+		}
+		seen[k.refused] = true
+		s := Step{What: "The repository is refused (" + k.refused + ")."}
+		if info, ok := outcome.Describe(outcome.Reason(k.refused)); ok {
+			s.What = fmt.Sprintf("%s (%s) %s", info.Cause, k.refused, info.Remedy)
+		}
+		if k.refused == string(outcome.SourceUnsigned) {
+			s.Command = "pfring plan --set tap.kernelModule.source.verify=none   # trusts it as it is"
+		}
+		d.first(s)
+	}
+}
+
+func (d *decision) stepKMM() {
+	seen := " (none was seen in this cluster)"
+	if !d.Addons.Known {
+		seen = ""
+	}
+	if !d.Addons.CertManager && !d.Addons.OpenShift {
+		d.first(Step{What: "Install cert-manager" + seen, Link: "https://cert-manager.io/docs/installation/"})
+	}
+	if !d.Addons.KMM {
+		link := "https://kmm.sigs.k8s.io/documentation/install/"
+		if d.Addons.OpenShift {
+			link = "https://docs.openshift.com/container-platform/latest/hardware_enablement/kmm-kernel-module-management.html"
+		}
+		d.first(Step{What: "Install Kernel Module Management" + seen, Link: link})
+	}
+}
+
+func (d *decision) stepImages() {
+	if lack := d.missing(); len(lack) > 0 {
+		what := fmt.Sprintf("Build and push an image for each of these kernels, with the module in /opt/lib/modules/RELEASE, depmod's files and /bin/sh: %s", some(lack))
+		if d.ImageRepository == PublicImages {
+			what += ". The public repository is not yours to push to: name your own with --image-repository"
+		}
+		d.first(Step{What: what})
+	}
+	if d.plan.Way == KMMBuild {
+		d.first(Step{
+			What: "Make the ConfigMap with the Dockerfile, and a registry secret that may push",
+			Command: fmt.Sprintf("kubectl create configmap %s -n %s --from-file=dockerfile=Dockerfile",
+				d.BuildConfigMap, orElse(d.Namespace, "kubeshark")),
+		})
+	}
+}
+
+// notes say what else to know.
+func (d *decision) notes() {
+	if d.plan.Way == None {
+		d.note("Kubeshark captures with libpcap there; nothing needs to be installed.")
+		return
+	}
+	sure := false
+	for _, k := range d.kernels {
+		if k.forbidden > 0 {
+			d.note("%s with kernel %s cannot load modules and stay on libpcap. %s", count(k.forbidden, "node"), k.release, k.platform)
+		}
+		if k.unsure > 0 {
+			d.note("%s with kernel %s may refuse the module. %s", count(k.unsure, "node"), k.release, k.platform)
+		}
+		sure = sure || k.takes() > k.unsure
+	}
+	if sure {
+		d.note("Secure Boot and lockdown do not show in a Node: see them with pfring prereq check --probe.")
+	}
+	switch d.plan.Mode {
+	case "kmm":
+		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
+		if d.Mode == "" {
+			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")
+		}
+	case "auto":
+		d.note("A node without a module falls back to libpcap; capture is never blocked.")
+	}
+	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" {
+		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", orElse(d.Report.Source, "the source"))
+	}
+}
+
+// wanted lists the kernels that a repository of one's own needs.
+func (d *decision) wanted() string {
+	var list []string
+	for _, k := range d.kernels {
+		if k.takes() > 0 {
+			list = append(list, k.release+" ("+k.arch+")")
+		}
+	}
+	return some(list)
+}
+
+// some shortens a long list; the plan's kernels have all of it.
+func some(list []string) string {
+	const most = 8
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+}

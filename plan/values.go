@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// maxModuleName is KMM's limit for a Module's name and namespace together.
+const maxModuleName = 40
+
+// values are what to install with.
+func (d *decision) values() map[string]any {
+	k := map[string]any{}
+	switch d.plan.Mode {
+	case "auto":
+		k["mode"] = "auto"
+		if d.plan.Way == Auto && d.SourceURL != "" {
+			source := map[string]any{"url": d.SourceURL}
+			if len(d.PublicKeys) > 0 {
+				source["publicKeys"] = d.PublicKeys
+			}
+			k["source"] = source
+		}
+	case "kmm":
+		k["mode"] = "kmm"
+		k["kernelMappings"] = d.mappings()
+		if d.ImageRepoSecret != "" {
+			k["imageRepoSecret"] = d.ImageRepoSecret
+		}
+		if len(d.Release+"-pf-ring"+orElse(d.Namespace, "kubeshark")) > maxModuleName {
+			k["kmm"] = map[string]any{"moduleName": "pf-ring"}
+		}
+	default:
+		k["enabled"] = false
+	}
+	return map[string]any{"tap": map[string]any{"kernelModule": k}}
+}
+
+// mappings has one literal for each kernel; architectures share an image.
+func (d *decision) mappings() []any {
+	list := []any{}
+	seen := map[string]bool{}
+	for _, k := range d.plan.Kernels {
+		name := literal(k.Kernel)
+		if k.By == byLibpcap || seen[name] {
+			continue
+		}
+		seen[name] = true
+		m := map[string]any{"literal": name, "containerImage": k.Image}
+		if k.By == byBuild {
+			m["build"] = map[string]any{"dockerfileConfigMap": map[string]any{"name": d.BuildConfigMap}}
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// ValuesYAML is the values file, which says in its head where it comes from.
+func (p Plan) ValuesYAML() ([]byte, error) {
+	data, err := yaml.Marshal(p.Values)
+	if err != nil {
+		return nil, fmt.Errorf("writing the values: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString("# Written by pfring plan. " + comment(p.Title) + "\n")
+	for _, why := range p.Why {
+		b.WriteString("# - " + comment(why) + "\n")
+	}
+	for _, step := range p.First {
+		b.WriteString("# Do first: " + comment(step.What) + "\n")
+	}
+	return append([]byte(b.String()), data...), nil
+}
+
+// comment keeps text on one line.
+func comment(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(c rune) bool { return c < ' ' || c == 0x85 || c == 0x2028 || c == 0x2029 }), " ")
+}
