@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,12 +11,11 @@ import (
 )
 
 // index fetches the index and verifies it as asked for. When its signature
-// does not fit, both are fetched once more: a publication may have come in
-// between.
+// does not fit, or half of it seems to be there, both are fetched once more: a
+// publication may have come in between.
 func (g *getting) index(ctx context.Context) (*Index, error) {
 	index, err := g.indexOnce(ctx)
-	var e *Error
-	if !errors.As(err, &e) || e.Reason != outcome.SignatureInvalid {
+	if !unsettled(err) {
 		return index, err
 	}
 	select {
@@ -30,6 +30,11 @@ func (g *getting) index(ctx context.Context) (*Index, error) {
 	return again, againErr
 }
 
+func unsettled(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Reason == outcome.SignatureInvalid || (e.Reason == outcome.SourceInvalid && !errors.Is(err, ErrNotFound)))
+}
+
 func (g *getting) indexOnce(ctx context.Context) (*Index, error) {
 	data, err := g.fetch(ctx, IndexName, maxIndexSize)
 	if err != nil {
@@ -38,6 +43,10 @@ func (g *getting) indexOnce(ctx context.Context) (*Index, error) {
 	g.raw = data
 	if g.Verify == outcome.VerifiedSignature {
 		if err := g.signature(ctx, data); err != nil {
+			if unsettled(err) && !json.Valid(data) {
+				// An error page or a login page is no attack.
+				_, err = ParseIndex(data)
+			}
 			return nil, err
 		}
 	}
