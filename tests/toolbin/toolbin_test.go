@@ -10,6 +10,9 @@ import (
 )
 
 func TestToolIsBuiltOnceAndRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds the program helm from tests/tools; run without -short")
+	}
 	helm, err := toolbin.Tool(toolbin.Helm)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,234 @@
+package conform_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/charts"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+	"github.com/kubeshark/kubeshark-pfring/tests/conform"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+// module is a Go module that API descriptions come from, with its checksum.
+type module struct{ path, version, sum string }
+
+var (
+	// The last patch of the oldest minor that Chart.yaml's kubeVersion admits.
+	kubernetes = module{"k8s.io/kubernetes", "v1.25.16", "h1:pdtEdre7aInDvXas+mWzpTiK/7cpcaGRyYB+Bedr2+Q="}
+	prometheus = module{"github.com/prometheus-operator/prometheus-operator", "v0.80.1", "h1:jeqy9C8ku5coMThZh/cVrB5FwJHlV98jvnSeVnQKCQw="}
+)
+
+// download returns the module's folder in Go's module cache.
+func (m module) download(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", m.path+"@"+m.version)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.Output()
+	var got struct{ Dir, Sum, Error string }
+	if jsonErr := json.Unmarshal(out, &got); jsonErr != nil || err != nil {
+		t.Fatalf("downloading %s: %v, %v\n%s", m.path, err, jsonErr, out)
+	}
+	if got.Sum != m.sum {
+		t.Fatalf("%s %s has checksum %s, want %s", m.path, m.version, got.Sum, m.sum)
+	}
+	return got.Dir
+}
+
+func needsTools(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: builds kubeconform and downloads 18 MB of Go modules; run without -short")
+	}
+}
+
+// kmmCRD is KMM's Module, which no Go module carries; "" when it is not there.
+func kmmCRD(t *testing.T) string {
+	t.Helper()
+	root, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "..", "shared", "crds", "kmm", "modules.yaml")
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+func schemas(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	swagger, err := os.ReadFile(filepath.Join(kubernetes.download(t), "api", "openapi-spec", "swagger.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []string{
+		"apps/v1/DaemonSet", "/v1/ServiceAccount", "/v1/Pod", "/v1/ConfigMap", "/v1/Service", "rbac.authorization.k8s.io/v1/Role",
+		"rbac.authorization.k8s.io/v1/RoleBinding", "networking.k8s.io/v1/NetworkPolicy",
+	}
+	if err := conform.WriteSwagger(dir, swagger, kinds...); err != nil {
+		t.Fatal(err)
+	}
+	crds := filepath.Join(prometheus.download(t), "example", "prometheus-operator-crd")
+	for _, name := range []string{"podmonitors", "prometheusrules"} {
+		if err := conform.WriteCRD(dir, filepath.Join(crds, "monitoring.coreos.com_"+name+".yaml")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if path := kmmCRD(t); path != "" {
+		if err := conform.WriteCRD(dir, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+type report struct {
+	Resources []struct{ Kind, Name, Status, Msg string }
+	Summary   struct{ Valid, Invalid, Errors, Skipped int }
+}
+
+// kubeconform checks a stream of manifests against the schemas in dir.
+func kubeconform(t *testing.T, dir, manifests string, skip ...string) report {
+	t.Helper()
+	program, err := toolbin.Tool(toolbin.Kubeconform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-output", "json", "-summary", "-verbose", "-strict", "-skip", strings.Join(skip, ","),
+		"-schema-location", dir+"/{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json", "-")
+	cmd.Stdin = strings.NewReader(manifests)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var r report
+	if jsonErr := json.Unmarshal(out, &r); jsonErr != nil {
+		t.Fatalf("kubeconform: %v, %v\n%s%s", err, jsonErr, out, stderr.String())
+	}
+	return r
+}
+
+func chart(t *testing.T) *renderer.Chart {
+	t.Helper()
+	c, err := renderer.LoadFS(charts.FS(), charts.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// renderAll renders a values file, with everything that depends on other APIs.
+func renderAll(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		t.Fatal(err)
+	}
+	r, err := renderer.Render(chart(t), renderer.Options{
+		Values: values, Namespace: "kubeshark", KubeVersion: kubernetes.version, APIVersions: []string{"monitoring.coreos.com/v1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := r.WriteStream(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestOldestSupportedKubernetesIsTheOneThatIsChecked(t *testing.T) {
+	m := regexp.MustCompile(`^>=(\d+\.\d+)\.0-0$`).FindStringSubmatch(chart(t).KubeVersion)
+	if m == nil || !strings.HasPrefix(kubernetes.version, "v"+m[1]+".") {
+		t.Errorf("Chart.yaml admits %s, the schemas are of %s", chart(t).KubeVersion, kubernetes.version)
+	}
+}
+
+// newer are cases whose values ask for more than the oldest Kubernetes has, and
+// what the schema says of it.
+var newer = map[string]string{
+	"auto-source-file-image": "additional properties 'image' not allowed", // image volumes, since 1.31
+}
+
+// Every manifest of every case of the chart's tests is one that the oldest
+// supported Kubernetes knows, field by field.
+func TestManifestsConformToTheOldestSupportedKubernetes(t *testing.T) {
+	needsTools(t)
+	dir := schemas(t)
+	var skip []string
+	if kmmCRD(t) == "" {
+		skip = append(skip, "Module")
+		t.Log("Modules are not checked: put KMM's modules.yaml into shared/crds/kmm beside this repository")
+	}
+	files, err := filepath.Glob("../../charts/testdata/*.values.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	kinds := map[string]int{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".values.yaml")
+		t.Run(name, func(t *testing.T) {
+			manifests := renderAll(t, file)
+			if strings.TrimSpace(manifests) == "" {
+				return
+			}
+			asExpected := 0
+			for _, res := range kubeconform(t, dir, manifests, skip...).Resources {
+				kinds[res.Kind]++
+				switch {
+				case newer[name] != "" && strings.Contains(res.Msg, newer[name]):
+					asExpected++
+				case res.Status != "statusValid" && res.Status != "statusSkipped":
+					t.Errorf("%s %s: %s %s", res.Kind, res.Name, res.Status, res.Msg)
+				}
+			}
+			if newer[name] != "" && asExpected != 1 {
+				t.Errorf("the oldest Kubernetes has all of it: take it out of the list of exceptions")
+			}
+		})
+	}
+	for _, kind := range []string{"DaemonSet", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "PodMonitor", "Module"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no %s among the manifests: %v", kind, kinds)
+		}
+	}
+}
+
+// The schemas refuse what the API server would.
+func TestSchemasRefuse(t *testing.T) {
+	needsTools(t)
+	dir := schemas(t)
+	head := "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: a}\nspec: {selector: {}, template: {spec: {containers: [{name: a, image: b"
+	for name, c := range map[string]struct {
+		manifest string
+		valid    bool
+	}{
+		"a good one":       {head + ", ports: [{containerPort: 1}], livenessProbe: {httpGet: {port: x}}, resources: {limits: {cpu: 1}}}]}}}", true},
+		"an unknown field": {head + ", imagePullPolcy: Always}]}}}", false},
+		"a wrong type":     {head + ", ports: [{containerPort: \"1\"}]}]}}}", false},
+		"a missing field":  {"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: a}\nspec: {selector: {}}", false},
+		"a newer field":    {head + ", resizePolicy: []}]}}}", false},
+		"in a CRD":         {"apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: a}\nspec: {selector: {}, podMetricsEndpoints: [{prot: x}]}", false},
+		"a good CR":        {"apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: a}\nspec: {selector: {}, podMetricsEndpoints: [{port: x}]}", true},
+		"a kind unknown":   {"apiVersion: v9\nkind: Nothing\nmetadata: {name: a}", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r := kubeconform(t, dir, c.manifest); (r.Summary.Valid == 1) != c.valid || len(r.Resources) != 1 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
