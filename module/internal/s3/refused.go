@@ -32,7 +32,7 @@ func parseAnswer(body []byte) answer {
 	if a.Code == "" {
 		a.Code, a.Message = a.Error.Code, a.Error.Message
 	}
-	a.Code, a.Message = line(a.Code, 60), line(a.Message, 200)
+	a.Code, a.Message = line(a.Code, 60), strings.TrimSuffix(line(a.Message, 200), ".")
 	return a
 }
 
@@ -75,18 +75,19 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 		e.Do = "Set the node's clock."
 	case a.Code == "AccessDenied" && r.Request.Header.Get("Authorization") == "":
 		e.Why += " (the request was anonymous: no credentials are configured)"
-	case r.StatusCode == http.StatusNotFound:
+	case a.Code == "AuthorizationHeaderMalformed":
+		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's."
+	case r.StatusCode == http.StatusNotFound && a.Code != "InvalidAccessKeyId": // some servers say 404 to an unknown key
 		return false, nil
-	case r.StatusCode != http.StatusForbidden && r.StatusCode != http.StatusUnauthorized && !strings.Contains(a.Code, "Token"):
+	case r.StatusCode == http.StatusBadRequest && !strings.Contains(a.Code, "Token"):
 		e.Reason = outcome.SourceInvalid
 	}
 	return false, e
 }
 
-// move goes over to another region, if it is one and not the present one. It
-// does so only on AWS itself: elsewhere the endpoint decides.
+// move goes over to another region, if it is one and not the present one.
 func (s *Source) move(region string) bool {
-	if s.endpoint != nil || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+	if strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return false
 	}
 	s.mu.Lock()
