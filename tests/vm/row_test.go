@@ -105,10 +105,13 @@ func (w row) checkAgent(t *testing.T, r *rig, p step.Privilege, reason outcome.R
 	}
 }
 
-// holds checks a fallback's exit code, reason and backend, the state file, and
-// that the kernel has the module or has it not.
+// holds checks a fallback's exit code, reason (if not "") and backend, the state
+// file, and that the kernel has the module or has it not.
 func (r *rig) holds(t *testing.T, result step.Result, o outcome.Outcome, reason outcome.Reason, live bool) {
 	t.Helper()
+	if reason == "" {
+		reason = o.Reason
+	}
 	backend := outcome.Libpcap
 	if reason.Good() || reason == outcome.OtherVersionLoaded {
 		backend = outcome.PFRing
