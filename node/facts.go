@@ -36,13 +36,15 @@ func (h *Host) Facts() Facts {
 		SupportsModules: h.SupportsModules(),
 		CapSysModule:    err == nil && capEff&(1<<capSysModule) != 0,
 		Seccomp:         status["Seccomp"] == "2",
-		ModulesDisabled: h.line(h.Proc, "sys/kernel/modules_disabled") == "1",
+		ModulesDisabled: h.modulesDisabled(),
 		Lockdown:        h.lockdown(),
 		SigEnforce:      yesNo(h.line(h.Sys, "module/module/parameters/sig_enforce")),
 		SecureBoot:      h.secureBoot(),
 		SELinux:         h.seLinux(),
 	}
 }
+
+func (h *Host) modulesDisabled() bool { return h.line(h.Proc, "sys/kernel/modules_disabled") == "1" }
 
 // statusFields reads /proc/self/status.
 func (h *Host) statusFields() map[string]string {

@@ -24,6 +24,8 @@ func Unload(ctx context.Context, h *Host, name string) error {
 			return nil
 		case errors.Is(err, unix.ENOSYS):
 			return refuse(outcome.NoModuleSupport, "this kernel has no delete_module (ENOSYS)")
+		case errors.Is(err, unix.EPERM) && h.modulesDisabled():
+			return refuse(outcome.ModulesDisabled, "kernel.modules_disabled is 1, so %s stays loaded until the node boots again", name)
 		case errors.Is(err, unix.EPERM):
 			return refuse(outcome.CapabilityMissing, "the kernel refuses to unload %s (EPERM): the agent needs uid 0 and the capability SYS_MODULE", name)
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EBUSY):
