@@ -77,7 +77,8 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 		e.Why += " (the request was anonymous: no credentials are configured)"
 	case a.Code == "AuthorizationHeaderMalformed":
 		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's."
-	case r.StatusCode == http.StatusNotFound && a.Code != "InvalidAccessKeyId": // some servers say 404 to an unknown key
+	case r.StatusCode == http.StatusNotFound && !strings.Contains(a.Code, "AccessKey") && !strings.Contains(a.Code, "User"):
+		// Else it is an unknown key, which versitygw answers so.
 		return false, nil
 	case r.StatusCode == http.StatusBadRequest && !strings.Contains(a.Code, "Token"):
 		e.Reason = outcome.SourceInvalid

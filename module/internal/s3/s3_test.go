@@ -205,7 +205,7 @@ func TestRefusalsAreRead(t *testing.T) {
 		"clock":      {403, "RequestTimeTooSkewed", "clock", outcome.SourceForbidden},
 		"no bucket":  {404, "NoSuchBucket", "source.url", outcome.SourceInvalid},
 		"region":     {400, "AuthorizationHeaderMalformed", "source.region", outcome.SourceInvalid},
-		"no such ID": {404, "InvalidAccessKeyId", "credentialsSecret", outcome.SourceForbidden},
+		"no such ID": {404, "XAdminUserNotFound", "credentialsSecret", outcome.SourceForbidden},
 		"no key":     {404, "NoSuchKey", "no such file", outcome.SourceInvalid},
 		"slow down":  {503, "SlowDown", "503", outcome.SourceUnreachable},
 		"no XML":     {403, "", "403 Forbidden", outcome.SourceForbidden},
