@@ -22,10 +22,11 @@ type Variant struct {
 	Version string
 	// Undefined makes it call a function that no kernel has.
 	Undefined bool
+	// Debug keeps the debug sections, which make the module as large as PF_RING.
+	Debug bool
 }
 
-// Module returns the stand-in module for a kernel, without debug sections,
-// built now or by an earlier run from the same source.
+// Module returns the stand-in module for a kernel, built now or by an earlier run from the same source.
 func Module(t testing.TB, k Kernel, v Variant) []byte {
 	t.Helper()
 	ko, err := buildModule(k, v)
@@ -95,7 +96,16 @@ func compile(k Kernel, v Variant, sources map[string][]byte, out string) (err er
 		return err
 	}
 	ko := filepath.Join(dir, "pf_ring.ko")
-	if _, err := run(exec.Command("strip", "--strip-debug", "-o", out+".new", ko)); err != nil {
+	if !v.Debug {
+		if _, err := run(exec.Command("strip", "--strip-debug", ko)); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(ko)
+	if err == nil {
+		err = os.WriteFile(out+".new", text, 0o644)
+	}
+	if err != nil {
 		return err
 	}
 	return os.Rename(out+".new", out)
