@@ -24,14 +24,18 @@ func ReadNodes(text []byte) ([]Node, error) {
 // out. A plain list has no labels to go by, so none of it is excluded.
 func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
 	unmarshal := func(data []byte, into any) error { return yaml.Unmarshal(data, into) }
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+	isJSON := bytes.HasPrefix(bytes.TrimSpace(text), []byte("{"))
+	if isJSON {
 		// Thousands of nodes take seconds to read as YAML.
 		unmarshal = json.Unmarshal
 	}
 	var head struct {
 		Kind string `json:"kind"`
 	}
-	if err := unmarshal(text, &head); err != nil || head.Kind == "" {
+	switch err := unmarshal(text, &head); {
+	case isJSON && err != nil:
+		return nil, fmt.Errorf("reading JSON: %w", err)
+	case err != nil || head.Kind == "":
 		return readReleases(text)
 	}
 	switch head.Kind {
