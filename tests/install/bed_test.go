@@ -41,7 +41,7 @@ type bed struct {
 func newBed(t *testing.T, n int) *bed {
 	t.Helper()
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	b := &bed{t: t, ctx: ctx, namespace: shared.Namespace(t, "")}
 	b.set = b.namespace

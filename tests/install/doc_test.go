@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/restmapper"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -26,6 +28,8 @@ import (
 var shared struct {
 	*kube.Cluster
 	answers answers
+	// mapper knows the API server's resources, Module included.
+	mapper meta.RESTMapper
 }
 
 func TestMain(m *testing.M) {
@@ -38,7 +42,12 @@ func TestMain(m *testing.M) {
 		if err := installModuleCRD(ctx); err != nil {
 			return err
 		}
-		_, err := cluster.RunKubelet(ctx, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
+		groups, err := restmapper.GetAPIGroupResources(cluster.Client.Discovery())
+		if err != nil {
+			return err
+		}
+		shared.mapper = restmapper.NewDiscoveryRESTMapper(groups)
+		_, err = cluster.RunKubelet(ctx, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
 			return shared.answers.of(pod, node)
 		})
 		return err

@@ -19,7 +19,7 @@ import (
 )
 
 // waitTimeout is far beyond what a wait here takes; nothing but a bug meets it.
-const waitTimeout = 4 * time.Minute
+const waitTimeout = 2 * time.Minute
 
 // helm runs Helm's actions in the namespace of one test.
 type helm struct {

@@ -82,6 +82,22 @@ func TestUpgradeToANewOutcomeOfFailWaitsToo(t *testing.T) {
 	h.returns(done)
 }
 
+func TestTurningItOffRemovesEverything(t *testing.T) {
+	b := newBed(t, 1)
+	h := newHelm(b)
+	h.mustInstall("pfring", b.values("kmm", nil))
+	if err := h.upgrade("pfring", b.values("kmm", object{"enabled": false})); err != nil {
+		t.Fatal(err)
+	}
+	b.waitForPods("pfring", "the pods to go", 0, func(corev1.Pod) bool { return true })
+	for _, name := range b.objects() {
+		// Helm's own memory of the two revisions.
+		if !strings.HasPrefix(name, "secrets/sh.helm.release") && !strings.HasPrefix(name, "pods/") && !strings.HasPrefix(name, "controllerrevisions/") {
+			t.Errorf("%s is there though the values turn PF_RING off", name)
+		}
+	}
+}
+
 func TestTwoReleasesSideBySideDoNotClash(t *testing.T) {
 	for mode := range modes {
 		t.Run(mode, func(t *testing.T) {

@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -20,6 +21,19 @@ func TestMain(m *testing.M) {
 		cluster = c
 		return nil
 	}))
+}
+
+// launchEnv, when set, makes this test program start a cluster in the folder that it names, say so, and hang.
+const launchEnv = "PFRING_TEST_LAUNCH_AND_HANG"
+
+func launchAndHang(dir string) {
+	cluster, err := kube.Launch(context.Background(), dir)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("ready", cluster.URL)
+	select {}
 }
 
 func TestTheControlPlaneReportsThePinnedVersion(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"syscall"
 )
 
 // process is a running component of the control plane.
@@ -15,7 +14,6 @@ type process struct {
 	log  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	err  error         // how it ended; valid after done
 }
 
 // startProcess runs program with args and writes what it says to dir/name.log.
@@ -28,7 +26,7 @@ func startProcess(dir, name, program string, args ...string) (*process, error) {
 	}
 	p.cmd = exec.Command(program, append([]string{name}, args...)...) // #nosec G204 -- arguments of our own
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = dieWithParent()
 	started := make(chan error, 1)
 	go func() {
 		// The death signal comes when the thread ends that started the child, so keep the thread until the child is gone.
@@ -41,7 +39,7 @@ func startProcess(dir, name, program string, args ...string) (*process, error) {
 		}
 		started <- err
 		if err == nil {
-			p.err = p.cmd.Wait()
+			_ = p.cmd.Wait() // how it ended is in ProcessState
 		}
 	}()
 	if err := <-started; err != nil {
@@ -66,7 +64,7 @@ func (p *process) stop() {
 func (p *process) ended() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s has ended (%v); its log ends:\n%s", p.name, p.err, p.tail())
+		return fmt.Errorf("%s has ended (%v); its log ends:\n%s", p.name, p.cmd.ProcessState, p.tail())
 	default:
 		return nil
 	}

@@ -63,11 +63,10 @@ func (c *Cluster) apiReady(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("making a request: %w", err)
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return false, nil
+	if resp, err := client.Do(req); err == nil {
+		return resp.StatusCode == http.StatusOK, resp.Body.Close()
 	}
-	return resp.StatusCode == http.StatusOK, resp.Body.Close()
+	return false, nil
 }
 
 // hasServiceAccount tells whether pods can be made in the namespace default.

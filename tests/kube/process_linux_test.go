@@ -3,7 +3,6 @@ package kube_test
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,19 +12,6 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
-
-// launchEnv, when set, makes this test program start a cluster in the folder that it names, say so, and hang.
-const launchEnv = "PFRING_TEST_LAUNCH_AND_HANG"
-
-func launchAndHang(dir string) {
-	cluster, err := kube.Launch(context.Background(), dir)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	fmt.Println("ready", cluster.URL)
-	select {}
-}
 
 func TestTheComponentsDieWithTheProcessThatStartedThem(t *testing.T) {
 	dir := t.TempDir()

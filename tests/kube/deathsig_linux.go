@@ -1,0 +1,8 @@
+package kube
+
+import "syscall"
+
+// dieWithParent has the kernel kill a child when the thread ends that started it.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
