@@ -55,7 +55,7 @@ func Decompress(data []byte, max int64) ([]byte, string, error) {
 	if err != nil {
 		return nil, format, broken(format, err)
 	}
-	defer r.Close() //nolint:errcheck // a decoder over memory has nothing to lose
+	defer r.Close()
 	plain, err := io.ReadAll(io.LimitReader(r, max+1))
 	if int64(len(plain)) > max {
 		return nil, format, tooLargeInside(format, max)

@@ -59,19 +59,19 @@ func parseELF(data []byte) (elf.Machine, sections, error) {
 		return 0, nil, err
 	}
 	le := binary.LittleEndian
-	table, size, count := le.Uint64(data[40:]), int(le.Uint16(data[58:])), int(le.Uint16(data[60:]))
+	table, size, count := le.Uint64(data[40:]), le.Uint16(data[58:]), uint64(le.Uint16(data[60:]))
 	if size != sectionHeaderSize || count == 0 {
 		return 0, nil, notAModule(fmt.Sprintf("it has %d section headers of %d bytes", count, size))
 	}
-	headers, ok := slice(data, table, uint64(count*size))
+	headers, ok := slice(data, table, count*sectionHeaderSize)
 	if !ok {
-		return 0, nil, truncated(fmt.Sprintf("its section headers end at byte %d, the file has %d", table+uint64(count*size), len(data)))
+		return 0, nil, truncated(fmt.Sprintf("its %d section headers at byte %d lie beyond its end at byte %d", count, table, len(data)))
 	}
-	names := int(le.Uint16(data[62:]))
+	names := uint64(le.Uint16(data[62:]))
 	if names >= count {
 		return 0, nil, notAModule("it has no section names")
 	}
-	found, err := readSections(data, headers, headers[names*size:])
+	found, err := readSections(data, headers, headers[names*sectionHeaderSize:])
 	return machine, found, err
 }
 

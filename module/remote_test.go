@@ -81,13 +81,28 @@ func TestGetOverTLSWithAPassword(t *testing.T) {
 	}
 }
 
+// fault may answer the n-th request for a path; false leaves it to a good
+// server.
+type fault func(n int64, path string, w http.ResponseWriter, req *http.Request) bool
+
+// forever answers for one path with chunk after chunk.
+func forever(of string, chunk []byte, pause time.Duration) fault {
+	return func(_ int64, path string, w http.ResponseWriter, req *http.Request) bool {
+		for path == of && req.Context().Err() == nil {
+			_, _ = w.Write(chunk)
+			w.(http.Flusher).Flush()
+			time.Sleep(pause)
+		}
+		return path == of
+	}
+}
+
 func TestGetOverAServerWithFaults(t *testing.T) {
 	r := moduletest.NewRepository(t).Add(moduletest.KO{Padding: 200_000}, "zst").Sign()
 	path := r.Index.Modules[0].Path
 	good := files(r.Files)
 	for name, test := range map[string]struct {
-		// fault may answer the n-th request for a path; false leaves it to good.
-		fault func(n int64, path string, w http.ResponseWriter, req *http.Request) bool
+		fault fault
 		want  outcome.Reason
 	}{
 		"503 for each file at first": {func(n int64, _ string, w http.ResponseWriter, _ *http.Request) bool {
@@ -124,26 +139,9 @@ func TestGetOverAServerWithFaults(t *testing.T) {
 			_, _ = w.Write(make([]byte, len(r.Files[path])))
 			return true
 		}, outcome.DigestMismatch},
-		"an endless module": {func(_ int64, p string, w http.ResponseWriter, req *http.Request) bool {
-			for p == path && req.Context().Err() == nil {
-				_, _ = w.Write(make([]byte, 4096))
-			}
-			return p == path
-		}, outcome.TooLarge},
-		"an endless index": {func(_ int64, p string, w http.ResponseWriter, req *http.Request) bool {
-			for p == module.IndexName && req.Context().Err() == nil {
-				_, _ = w.Write(make([]byte, 1<<20))
-			}
-			return p == module.IndexName
-		}, outcome.TooLarge},
-		"a drip": {func(_ int64, p string, w http.ResponseWriter, req *http.Request) bool {
-			for p == path && req.Context().Err() == nil {
-				_, _ = w.Write([]byte{0})
-				w.(http.Flusher).Flush()
-				time.Sleep(10 * time.Millisecond)
-			}
-			return p == path
-		}, outcome.SourceTimeout},
+		"an endless module": {forever(path, make([]byte, 4096), 0), outcome.TooLarge},
+		"an endless index":  {forever(module.IndexName, make([]byte, mib), 0), outcome.TooLarge},
+		"a drip":            {forever(path, []byte{0}, 10*time.Millisecond), outcome.SourceTimeout},
 		"a login page": {func(_ int64, _ string, w http.ResponseWriter, _ *http.Request) bool {
 			_, _ = w.Write([]byte("<html>Log in to the hotel's network</html>"))
 			return true
@@ -172,7 +170,7 @@ func TestGetOverAServerWithFaults(t *testing.T) {
 }
 
 func TestGetFromABucketThatSaysForbiddenForWhatItHasNot(t *testing.T) {
-	for _, key := range []string{"AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_REGION"} {
+	for _, key := range []string{"AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE", "HOME"} {
 		t.Setenv(key, "")
 	}
 	objects := map[string][]byte{

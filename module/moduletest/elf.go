@@ -17,7 +17,7 @@ type builder struct {
 func (b *builder) section(name string, kind elf.SectionType, data []byte) {
 	h := elf.Section64{Type: uint32(kind), Off: 64 + uint64(len(b.body)), Size: uint64(len(data)), Addralign: 1}
 	if name != "" {
-		h.Name = uint32(len(b.names))
+		h.Name = uint32(len(b.names)) //nolint:gosec // a few names
 		b.names = append(append(b.names, name...), 0)
 	}
 	if kind == elf.SHT_NULL {
@@ -42,7 +42,7 @@ func (b *builder) finish(k KO) []byte {
 		Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(k.Class), byte(k.Data), byte(elf.EV_CURRENT)},
 		Type:  uint16(k.Type), Machine: uint16(k.Machine), Version: uint32(elf.EV_CURRENT),
 		Shoff: 64 + uint64(len(b.body)), Ehsize: 64, Shentsize: 64,
-		Shnum: uint16(len(b.headers)), Shstrndx: uint16(len(b.headers) - 1),
+		Shnum: uint16(len(b.headers)), Shstrndx: uint16(len(b.headers) - 1), //nolint:gosec // a few sections
 	}
 	order := binary.ByteOrder(binary.LittleEndian)
 	if k.Data == elf.ELFDATA2MSB {

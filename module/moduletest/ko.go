@@ -125,15 +125,15 @@ func noise(n int) []byte {
 		state ^= state << 13
 		state ^= state >> 7
 		state ^= state << 17
-		out[i] = byte(state)
+		out[i] = byte(state & 0xff)
 	}
 	return out
 }
 
 func appendSignature(file, signature []byte) []byte {
 	head := make([]byte, 12)
-	head[2] = 2 // PKCS #7
-	binary.BigEndian.PutUint32(head[8:], uint32(len(signature)))
+	head[2] = 2                                                  // PKCS #7
+	binary.BigEndian.PutUint32(head[8:], uint32(len(signature))) //nolint:gosec // a small one
 	return bytes.Join([][]byte{file, signature, head, []byte("~Module signature appended~\n")}, nil)
 }
 

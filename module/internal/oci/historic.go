@@ -128,7 +128,7 @@ func searchLayer(blob []byte, kernel string, max int64) (data []byte, where stri
 	if err != nil {
 		return nil, "", err
 	}
-	defer plain.Close() //nolint:errcheck // a decoder over memory has nothing to lose
+	defer plain.Close()
 	files := tar.NewReader(io.LimitReader(plain, maxUnpacked))
 	for {
 		h, err := files.Next()

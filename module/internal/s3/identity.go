@@ -37,7 +37,7 @@ type identity struct {
 }
 
 // keys returns the first of: keys from the Secret, those of the environment,
-// EKS's web identity (IRSA), EKS Pod Identity, none.
+// EKS's web identity (IRSA), EKS Pod Identity, the user's profile, none.
 func (i *identity) keys(ctx context.Context) (keys, error) {
 	if i.auth.AccessKeyID != "" {
 		return keys{AccessKeyID: i.auth.AccessKeyID, SecretAccessKey: i.auth.SecretAccessKey, SessionToken: i.auth.SessionToken}, nil
@@ -67,12 +67,15 @@ func (i *identity) fetch(ctx context.Context) (keys, error) {
 	case uri != "":
 		return i.podIdentity(ctx, uri, i.getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
 	}
-	return keys{}, nil
+	return i.profile()
 }
 
 // webIdentity exchanges the service account's token for a role's keys.
 func (i *identity) webIdentity(ctx context.Context, role, tokenFile string) (keys, error) {
 	const what = "getting keys for the service account's role"
+	refused := func(_ context.Context, r *http.Response, body []byte) (bool, error) {
+		return identityRefused(what, r, body)
+	}
 	token, err := readToken(what, tokenFile)
 	if err != nil {
 		return keys{}, err
@@ -95,7 +98,7 @@ func (i *identity) webIdentity(ctx context.Context, role, tokenFile string) (key
 	}
 	response, err := i.client.Fetch(ctx, web.Request{
 		What: what, Method: http.MethodPost, URL: u, Body: []byte(form.Encode()), Max: maxIdentityAnswer,
-		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Refused: identityRefused(what),
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Refused: refused,
 	})
 	if err != nil {
 		return keys{}, err
@@ -117,6 +120,9 @@ func (i *identity) webIdentity(ctx context.Context, role, tokenFile string) (key
 // podIdentity asks the agent on the node, which knows the pod by its token.
 func (i *identity) podIdentity(ctx context.Context, uri, tokenFile string) (keys, error) {
 	const what = "getting keys from EKS Pod Identity"
+	refused := func(_ context.Context, r *http.Response, body []byte) (bool, error) {
+		return identityRefused(what, r, body)
+	}
 	u, err := url.Parse(uri)
 	if err != nil || !trustedAgent(u) {
 		return keys{}, refusedIdentity(what, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "it names neither the node's identity agent nor an https address")
@@ -126,7 +132,7 @@ func (i *identity) podIdentity(ctx context.Context, uri, tokenFile string) (keys
 		return keys{}, err
 	}
 	response, err := i.client.Direct().Fetch(ctx, web.Request{
-		What: what, URL: u, Max: maxIdentityAnswer, Refused: identityRefused(what),
+		What: what, URL: u, Max: maxIdentityAnswer, Refused: refused,
 		Header: http.Header{"Authorization": {token}},
 	})
 	if err != nil {
@@ -164,14 +170,12 @@ func readToken(what, file string) (string, error) {
 }
 
 // identityRefused reads the refusal of an identity service.
-func identityRefused(what string) func(context.Context, *http.Response, []byte) (bool, error) {
-	return func(_ context.Context, r *http.Response, body []byte) (bool, error) {
-		if r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
-			return false, nil
-		}
-		a := parseAnswer(body)
-		return false, refusedIdentity(what, web.Where(r.Request.URL), "the service answered "+r.Status+" "+a.Code+" "+a.Message)
+func identityRefused(what string, r *http.Response, body []byte) (bool, error) {
+	if r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
+		return false, nil
 	}
+	a := parseAnswer(body)
+	return false, refusedIdentity(what, web.Where(r.Request.URL), "the service answered "+r.Status+" "+a.Code+" "+a.Message)
 }
 
 func refusedIdentity(what, where, why string) error {

@@ -234,7 +234,7 @@ func TestABucketOfAnotherRegionIsFollowed(t *testing.T) {
 			t.Errorf("moved to %q", bad)
 		}
 	}
-	r := &http.Response{StatusCode: 301, Header: http.Header{"X-Amz-Bucket-Region": {"eu-west-1"}}, Request: httptest.NewRequest(http.MethodGet, "/", nil)}
+	r := &http.Response{StatusCode: http.StatusMovedPermanently, Header: http.Header{"X-Amz-Bucket-Region": {"eu-west-1"}}, Request: httptest.NewRequest(http.MethodGet, "/", nil)}
 	again, err := s.refused("x", r, nil)
 	if !again || err != nil || s.object("x").Host != "modules.s3.eu-west-1.amazonaws.com" {
 		t.Errorf("%v %v %s", again, err, s.object("x"))

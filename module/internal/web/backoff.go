@@ -16,7 +16,7 @@ const maxBackoff = 8 * time.Second
 // of it is random, so that the nodes of a cluster spread out.
 func (c *Client) delay(failed int) time.Duration {
 	d := min(c.backoff<<min(failed-1, 16), maxBackoff)
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // spreading out needs no secret
 }
 
 // retryAfter reads what a server asks to wait, in seconds or as a date.

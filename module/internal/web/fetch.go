@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 )
 
 // attempts is how often in a row a request is tried without a byte gained; with
@@ -117,7 +114,7 @@ func (f *fetching) exchange(ctx context.Context, alive func()) error {
 		}
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read as far as is wanted
+	defer response.Body.Close()
 	alive()
 	if response.StatusCode >= 300 || response.StatusCode < 200 {
 		return f.refused(ctx, response)
@@ -146,67 +143,4 @@ func (f *fetching) request(ctx context.Context) (*http.Request, error) {
 		}
 	}
 	return r, nil
-}
-
-// read appends the body of a 200 or 206 to what there is, if it continues it.
-func (f *fetching) read(r *http.Response, alive func()) error {
-	if !f.continues(r) {
-		f.body.Reset()
-	}
-	if r.StatusCode == http.StatusPartialContent && f.body.Len() == 0 {
-		f.validator = ""
-		return errors.New("the server sent a part that does not continue what was there")
-	}
-	f.validator, f.header = validator(r.Header), r.Header
-	if total := int64(f.body.Len()) + r.ContentLength; r.ContentLength > 0 && total > f.Max {
-		return f.tooLarge(total)
-	}
-	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-int64(f.body.Len())), alive: alive}
-	if _, err := f.body.ReadFrom(body); err != nil {
-		return err
-	}
-	if int64(f.body.Len()) > f.Max {
-		return f.tooLarge(-1)
-	}
-	return nil
-}
-
-// continues tells whether r is the rest of the file of which body is the
-// beginning. Not every server knows If-Range, so the validators are compared.
-func (f *fetching) continues(r *http.Response) bool {
-	var from int
-	n, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-", &from)
-	return r.StatusCode == http.StatusPartialContent && err == nil && n == 1 && from == f.body.Len() && validator(r.Header) == f.validator
-}
-
-func validator(h http.Header) string {
-	if tag := h.Get("ETag"); tag != "" {
-		if tag[0] == '"' {
-			return tag
-		}
-		return "" // a weak one says nothing about bytes
-	}
-	return h.Get("Last-Modified")
-}
-
-func (f *fetching) tooLarge(size int64) error {
-	why := fmt.Sprintf("it has more than %d bytes", f.Max)
-	if size > 0 {
-		why = fmt.Sprintf("it has %d bytes, the limit is %d", size, f.Max)
-	}
-	return fault.TooLarge(f.What, Where(f.URL), why)
-}
-
-// watched calls alive whenever bytes come.
-type watched struct {
-	io.Reader
-	alive func()
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Reader.Read(p)
-	if n > 0 {
-		w.alive()
-	}
-	return n, err
 }

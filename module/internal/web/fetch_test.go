@@ -107,7 +107,7 @@ func TestFetchOvercomesWhatPasses(t *testing.T) {
 				serve(w, r)
 			}
 		}, 4},
-		"cut and resumed, more often than attempts in a row": {func(n int, w http.ResponseWriter, r *http.Request) {
+		"cut and resumed, more often than attempts in a row": {func(_ int, w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", tag)
 			from := 0
 			if h := r.Header.Get("Range"); h != "" {
@@ -200,7 +200,7 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		"part unasked": {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
 		"waits too long": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "3000")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}, outcome.SourceUnreachable, "503", 1},
 		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "cut the connection", attempts},
 		"silence for ever": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "silent", attempts},
@@ -210,10 +210,12 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 				_, _ = w.Write(file)
 			}
 		}, outcome.TooLarge, "more than", 1},
-		"redirect loop": {func(_ int, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again?token=secret", 302) }, outcome.SourceInvalid, "redirect refused", maxRedirects + 1},
-		"redirect to a file": {func(_ int, w http.ResponseWriter, r *http.Request) {
+		"redirect loop": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/again?token=secret", http.StatusFound)
+		}, outcome.SourceInvalid, "redirect refused", maxRedirects + 1},
+		"redirect to a file": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		}, outcome.SourceInvalid, "scheme", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
