@@ -36,6 +36,7 @@ func TestLife(t *testing.T) {
 		{"another version is loaded", otherVersion},
 		{"another version gives way", replaced},
 		{"another version is in use", replaceBusy},
+		{"another unloads it just now", unloadingNow},
 		{"parameters arrive", parametersArrive},
 		{"four agents at once", fourAtOnce},
 		{"killed in the middle, and again", killed},
@@ -153,6 +154,18 @@ func replaceBusy(t *testing.T, r *rig) {
 	r.end(t, "ring", syscall.SIGKILL)
 	r.loads(t, outcome.Replaced, true, "--replace-loaded")
 	r.wantVersion(t, "8.9.0")
+}
+
+// unloadingNow: KMM, say, is taking the module out while the agent comes.
+func unloadingNow(t *testing.T, r *rig) {
+	r.insmod(t, older, "test_exit_delay_ms=1000")
+	r.Do(t, step.Request{Op: step.Start, Name: "unload", Args: []string{agent, "unload"}})
+	r.until(t, "pf_ring", "Unloading")
+	r.loads(t, outcome.Loaded, true)
+	r.wantVersion(t, "8.9.0")
+	if result := r.Do(t, step.Request{Op: step.Wait, Name: "unload"}); result.Code != 0 {
+		t.Errorf("code %d: %s", result.Code, result.Stderr)
+	}
 }
 
 func parametersArrive(t *testing.T, r *rig) {

@@ -35,6 +35,7 @@ PARAMETER(enable_debug, 0, "Debug messages");
 PARAMETER(transparent_mode, 0, "Transparent mode");
 PARAMETER(keep_vlan_offload, 0, "Keep VLAN offloading");
 PARAMETER(test_delay_ms, 0, "Test: how long loading takes, in milliseconds");
+PARAMETER(test_exit_delay_ms, 0, "Test: how long unloading takes, in milliseconds");
 PARAMETER(test_errno, 0, "Test: the error that loading ends with");
 PARAMETER(test_no_info, 0, "Test: leave /proc/net/pf_ring/info out");
 
@@ -198,6 +199,8 @@ no_net:
 
 static void __exit ring_exit(void)
 {
+	if (test_exit_delay_ms)
+		msleep(test_exit_delay_ms);
 	sock_unregister(FAMILY);
 	unregister_pernet_subsys(&ring_net_ops);
 	proto_unregister(&ring_proto);
