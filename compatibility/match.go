@@ -8,8 +8,8 @@ package compatibility
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/cluster"
 )
@@ -95,6 +95,14 @@ func (k *KernelResult) add(n NodeResult) {
 	}
 }
 
+// about says why a platform is special, beginning with its name.
+func about(info cluster.PlatformInfo) string {
+	if first, _, _ := strings.Cut(info.Name, " "); strings.HasPrefix(info.Why, first) {
+		return info.Why
+	}
+	return info.Name + ": " + info.Why
+}
+
 // judge decides for one node: what its platform forbids comes first, since no
 // module helps there.
 func judge(n cluster.Node, info cluster.PlatformInfo, a Answer) NodeResult {
@@ -114,20 +122,20 @@ func judge(n cluster.Node, info cluster.PlatformInfo, a Answer) NodeResult {
 		say(Excluded, ReasonNotSelected, "The values do not select this node.", "")
 		r.Source = ""
 	case info.Policy == cluster.Never:
-		say(No, ReasonPlatformForbids, info.Name+": "+info.Why, info.Remedy)
+		say(No, ReasonPlatformForbids, about(info), info.Remedy)
 	case n.Kernel == "" || n.Arch == "":
 		say(Unknown, ReasonNotReported, "The node has not reported its kernel.",
 			"Wait for its kubelet, or look at it: kubectl describe node "+n.Name)
 	case info.Policy == cluster.SignedOnly && a.Supported == Yes && !a.Signed:
-		say(No, ReasonPlatformSigned, info.Name+": "+info.Why, info.Remedy)
+		say(No, ReasonPlatformSigned, about(info), info.Remedy)
 	case info.Policy == cluster.SignedOnly && a.Supported == Yes:
-		say(Unknown, ReasonPlatformUnclear, fmt.Sprintf("%s: %s Whether the module's signature is from a key of this node's kernel, a Node does not tell.", info.Name, info.Why), info.Remedy)
+		say(Unknown, ReasonPlatformUnclear, about(info)+" Whether this kernel knows the key of the module's signature, a Node does not tell.", info.Remedy)
 	case info.Policy == cluster.Unclear && a.Supported == Yes:
-		say(Unknown, ReasonPlatformUnclear, info.Name+": "+info.Why, info.Remedy)
+		say(Unknown, ReasonPlatformUnclear, about(info), info.Remedy)
 	case n.Platform != cluster.Generic && a.Supported == No:
 		r.Remedy, r.Source = info.Remedy, info.Source
 	case n.Platform != cluster.Generic && r.Message == "":
-		r.Message, r.Source = info.Name+": "+info.Why, info.Source
+		r.Message, r.Source = about(info), info.Source
 	}
 	return r
 }

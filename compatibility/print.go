@@ -154,19 +154,24 @@ func (r Report) remedies(b *strings.Builder) {
 	}
 }
 
-// writeRows aligns the columns. Writing to a strings.Builder cannot fail.
+// writeRows aligns the columns. Writing to memory cannot fail.
 func writeRows(b *strings.Builder, rows [][]string) {
-	t := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	var aligned strings.Builder
+	t := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
 			if cell == "" && i < len(row)-1 {
 				cell = "-"
 			}
-			row[i] = strings.Map(printable, cell)
+			// The tab at a row's end keeps the columns of the rows around it together.
+			_, _ = fmt.Fprint(t, strings.Map(printable, cell)+"\t")
 		}
-		_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		_, _ = fmt.Fprintln(t)
 	}
 	_ = t.Flush()
+	for line := range strings.Lines(aligned.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
 }
 
 // printable drops what would break a table or steer a terminal.
