@@ -305,7 +305,7 @@ func (d *Document) Typed() (Values, error) {
 // chart does.
 func (k *KernelModule) historic() {
 	if k.Image != "" && strings.TrimSuffix(k.Source.URL, "/") == HistoricRoot {
-		k.Source.URL = "oci://" + k.Image
+		k.Source.URL = "oci://" + withRegistry(k.Image)
 	}
 }
 

@@ -91,7 +91,10 @@ tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:
 {{- $default := "https://api.kubeshark.co/kernel-modules" -}}
 {{- $url := default $default $source.url -}}
 {{- if and $km.image (eq $url $default) -}}
-{{- $url = printf "oci://%s" $km.image -}}
+{{- /* As for Docker, a first part without dot or colon is no registry. */ -}}
+{{- $first := splitList "/" $km.image | first -}}
+{{- $isRegistry := and (contains "/" $km.image) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
+{{- $url = printf "oci://%s%s" (ternary "" "docker.io/" $isRegistry) $km.image -}}
 {{- end -}}
 {{- dict
   "url" $url
