@@ -1,0 +1,3 @@
+// Package images tests images, module repositories and their indexes against
+// the programs that will read them: kmod's modprobe, real registries, crane.
+package images
