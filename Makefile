@@ -6,7 +6,7 @@ AGENT_LDFLAGS := -s -w -X main.version=$(VERSION)
 ARCH ?= $(shell go env GOARCH)
 export CGO_ENABLED := 0
 
-.PHONY: help build agent dist demo bin/pfring test test-short vet lint bench fuzz golden clean
+.PHONY: test-deps help build agent dist demo bin/pfring test test-short vet lint bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -29,7 +29,10 @@ vet:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
 	go vet ./...
 
-test: vet ## Set up and run all tests
+test-deps: ## Install the Debian packages that tests need beside Go; elsewhere says what is missing
+	@hack/install-test-deps.sh
+
+test: test-deps vet ## Set up and run all tests
 	go test -timeout 60m ./...
 
 test-short: ## Only the tests that need nothing but Go

@@ -9,7 +9,7 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 # qemu, kmod, binutils, gcc, make: tests/vm boots kernels and builds modules.
-packages=(gcc make binutils git ca-certificates xz-utils kmod qemu-system-x86)
+packages=(gcc make minisign binutils git ca-certificates xz-utils kmod qemu-system-x86)
 
 missing=()
 for p in "${packages[@]}"; do
