@@ -63,8 +63,21 @@ func Tool(pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return pinned(filepath.Join(root, "tests", "tools"), "tools-", pkg, filepath.Base(pkg), "-s -w")
+	name, ldflags := filepath.Base(pkg), "-s -w"
+	if pkg == Helm {
+		// As its own releases are linked. Otherwise it takes the cluster to be
+		// Kubernetes 1.20, which no chart of today admits.
+		name += "-for-" + helmKubeMinor
+		for _, p := range []string{"chartutil", "lint/rules"} {
+			ldflags += " -X helm.sh/helm/v3/pkg/" + p + ".k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/" + p + ".k8sVersionMinor=" + helmKubeMinor
+		}
+	}
+	return pinned(filepath.Join(root, "tests", "tools"), "tools-", pkg, name, ldflags)
 }
+
+// helmKubeMinor is the Kubernetes 1.x that helm takes the cluster to be when it
+// is not told.
+const helmKubeMinor = "36"
 
 // pinned builds a program of a module once for each go.sum, Go version, platform
 // and source of the module's own.
