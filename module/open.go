@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
@@ -26,6 +27,9 @@ func OpenSource(o SourceOptions) (Source, error) {
 	case "file":
 		if u.Host != "" && u.Host != "localhost" {
 			return nil, badURL(shown, fmt.Sprintf("a file URL has three slashes: file:///%s%s", u.Host, u.Path))
+		}
+		if !path.IsAbs(u.Path) {
+			return nil, badURL(shown, "its path does not begin with /")
 		}
 		return folder.Open(u.Path), nil
 	case "https", "http", "s3", "oci":

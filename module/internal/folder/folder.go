@@ -2,6 +2,7 @@
 package folder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,17 +40,20 @@ func (s *Source) Fetch(ctx context.Context, name string, max int64) (_ []byte, e
 		return nil, s.failed(name, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, s.failed(name, errors.Join(err, errors.New("not a regular file")))
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, s.failed(name, errors.Join(err, errors.New("it is not a regular file")))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err != nil {
+	var data bytes.Buffer
+	// As a whole, so that a module of some MB is not copied again and again.
+	data.Grow(int(min(info.Size(), max)) + bytes.MinRead)
+	if _, err := data.ReadFrom(io.LimitReader(f, max+1)); err != nil {
 		return nil, s.failed(name, err)
 	}
-	if int64(len(data)) > max {
+	if int64(data.Len()) > max {
 		return nil, fault.TooLarge("reading "+name, s.where(name), fmt.Sprintf("it has more than %d bytes", max))
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func (s *Source) where(name string) string {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 	if total := int64(f.body.Len()) + r.ContentLength; r.ContentLength > 0 && total > f.Max {
 		return f.tooLarge(total)
 	}
+	// As a whole, so that a module of some MB is not copied again and again.
+	f.body.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
 	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-int64(f.body.Len())), alive: alive}
 	if _, err := f.body.ReadFrom(body); err != nil {
 		return err

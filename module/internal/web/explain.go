@@ -20,12 +20,20 @@ import (
 
 // statusError is an answer that is no success.
 type statusError struct {
-	code int
-	body []byte
+	response *http.Response // its body was read and closed
+	body     []byte
+}
+
+func refusal(r *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
+	if err != nil {
+		body = nil // the status says enough
+	}
+	return &statusError{response: r, body: body}
 }
 
 func (e *statusError) Error() string {
-	s := fmt.Sprintf("the server answered %d %s", e.code, http.StatusText(e.code))
+	s := fmt.Sprintf("the server answered %d %s", e.response.StatusCode, http.StatusText(e.response.StatusCode))
 	if text := e.text(); text != "" {
 		s += ": " + text
 	}
@@ -47,16 +55,11 @@ func (e *statusError) text() string {
 	return line
 }
 
-// refused makes an error of an answer that is no success, unless the source
-// knows better.
-func (f *fetching) refused(ctx context.Context, r *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<10))
-	if err != nil {
-		body = nil // the status says enough
-	}
-	f.wait = retryAfter(r.Header, time.Now())
+// refused hears the source on an answer that is no success: it may know better.
+func (f *fetching) refused(ctx context.Context, s *statusError) error {
+	f.wait = retryAfter(s.response.Header, time.Now())
 	if f.Refused != nil {
-		again, err := f.Refused(ctx, r, body)
+		again, err := f.Refused(ctx, s.response, s.body)
 		if err != nil {
 			return err
 		}
@@ -65,10 +68,10 @@ func (f *fetching) refused(ctx context.Context, r *http.Response) error {
 			return errMended
 		}
 	}
-	if r.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+	if s.response.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		f.validator = "" // start over
 	}
-	return &statusError{code: r.StatusCode, body: body}
+	return s
 }
 
 // explain gives err its reason and tells whether another attempt may help.
@@ -86,7 +89,7 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 		return e, false
 	}
 	if s := (*statusError)(nil); errors.As(err, &s) {
-		return f.explainStatus(e, s.code)
+		return f.explainStatus(e, s.response.StatusCode)
 	}
 	switch {
 	case errors.Is(err, errRedirect):

@@ -15,6 +15,9 @@ import (
 // ends it earlier.
 const attempts = 8
 
+// maxAsked is the longest wait that a server may ask for.
+const maxAsked = time.Minute
+
 // Request is one file to fetch.
 type Request struct {
 	// What is being done, for messages: "fetching index.json".
@@ -73,6 +76,9 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 		if !retry || failed >= attempts {
 			return nil, e
 		}
+		if f.wait > maxAsked {
+			return nil, e
+		}
 		wait := max(c.delay(failed), f.wait)
 		c.log.Info("trying again", "error", e.Why, "where", e.Where, "attempt", failed, "wait", wait, "bytes", f.body.Len())
 		if !sleep(ctx, wait) {
@@ -87,24 +93,33 @@ var errMended = errors.New("mended")
 // errStalled means that the server fell silent.
 var errStalled = errors.New("the server fell silent")
 
-// attempt makes one request and appends its body to what there is.
+// attempt makes one request and appends its body to what there is. The alarm
+// watches over the exchange alone: getting credentials takes its own time.
 func (f *fetching) attempt(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	r, err := f.request(watched)
+	if err != nil {
+		return err
+	}
+	if f.Sign != nil {
+		if err := f.Sign(ctx, r); err != nil {
+			return err
+		}
+	}
 	alarm := time.AfterFunc(f.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, f.idle)) })
-	defer alarm.Stop()
-	err := f.exchange(ctx, func() { alarm.Reset(f.idle) })
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errStalled) {
+	err = f.exchange(r, func() { alarm.Reset(f.idle) })
+	alarm.Stop()
+	if cause := context.Cause(watched); err != nil && errors.Is(cause, errStalled) {
 		return cause
+	}
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		return f.refused(ctx, s)
 	}
 	return err
 }
 
-func (f *fetching) exchange(ctx context.Context, alive func()) error {
-	r, err := f.request(ctx)
-	if err != nil {
-		return err
-	}
+func (f *fetching) exchange(r *http.Request, alive func()) error {
 	response, err := f.http.Do(r)
 	if err != nil {
 		// The message of *url.Error holds the whole address, which may have a
@@ -117,7 +132,7 @@ func (f *fetching) exchange(ctx context.Context, alive func()) error {
 	defer response.Body.Close()
 	alive()
 	if response.StatusCode >= 300 || response.StatusCode < 200 {
-		return f.refused(ctx, response)
+		return refusal(response)
 	}
 	return f.read(response, alive)
 }
@@ -136,11 +151,6 @@ func (f *fetching) request(ctx context.Context) (*http.Request, error) {
 		r.Header.Set("If-Range", f.validator)
 	} else {
 		f.body.Reset()
-	}
-	if f.Sign != nil {
-		if err := f.Sign(ctx, r); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
 }

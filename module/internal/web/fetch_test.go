@@ -199,7 +199,7 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		"304 unasked":  {status(304, ""), outcome.SourceInvalid, "304", 1},
 		"part unasked": {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
 		"waits too long": {func(_ int, w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "3000")
+			w.Header().Set("Retry-After", "70")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, outcome.SourceUnreachable, "503", 1},
 		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "cut the connection", attempts},
