@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -175,40 +173,6 @@ func TestGetNeedsNoKeyForWeakerProofs(t *testing.T) {
 	}
 }
 
-func TestGetReadsAHistoricRepositoryOnlyWhenNothingIsToBeVerified(t *testing.T) {
-	files := map[string][]byte{
-		"meta/versions.json":              []byte(`["5.10.1", "` + moduletest.Kernel + `", "6.6.6", "../up"]`),
-		moduletest.Kernel + "/pf_ring.ko": moduletest.KO{Version: "8.4.0"}.Bytes(),
-	}
-	for _, test := range []struct {
-		verify               outcome.Verified
-		kernel, arch, pinned string
-		want                 outcome.Reason
-	}{
-		{"none", moduletest.Kernel, "amd64", "", ""},
-		{"none", moduletest.Kernel, "amd64", "8.4.0", ""},
-		{"none", moduletest.Kernel, "amd64", "8.9.0", outcome.NoModuleForKernel},
-		{"none", moduletest.Kernel, "arm64", "", outcome.WrongArch},
-		{"none", "5.4.0", "amd64", "", outcome.NoModuleForKernel},
-		{"none", "6.6.6", "amd64", "", outcome.NoModuleForKernel},
-		{"none", "../up", "amd64", "", outcome.NoModuleForKernel},
-		{"checksum", moduletest.Kernel, "amd64", "", outcome.SourceUnsigned},
-		{"signature", moduletest.Kernel, "amd64", "", outcome.SourceUnsigned},
-	} {
-		v, err := get(t, files, module.Request{Verify: test.verify, Kernel: test.kernel, Arch: test.arch, Version: test.pinned})
-		if reason(err) != test.want || (err == nil) != (test.want == "") {
-			t.Errorf("%+v: %v", test, err)
-		}
-		if err == nil && (v.Entry.Version != "8.4.0" || v.Proof != outcome.VerifiedNone || len(v.Warnings) != 1 || len(v.SHA256) != 64) {
-			t.Errorf("%+v: %+v", test, v)
-		}
-	}
-	files["meta/versions.json"] = []byte("<html>")
-	if _, err := get(t, files, module.Request{Verify: "none", Kernel: moduletest.Kernel, Arch: "amd64"}); reason(err) != outcome.SourceInvalid {
-		t.Errorf("an error page for a list: %v", err)
-	}
-}
-
 // changing is a source whose repository is replaced while it is read.
 type changing struct {
 	module.Source
@@ -261,37 +225,5 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if _, err := module.Get(ctx, source, request(r)); reason(err) != outcome.SourceTimeout || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
-	}
-}
-
-func TestAFolderStaysBelowItsRoot(t *testing.T) {
-	dir := t.TempDir()
-	moduletest.WriteFiles(t, dir, map[string][]byte{"outside": []byte("x"), "root/..data/inside": []byte("x"), "root/folder/x": nil})
-	for link, to := range map[string]string{"root/out": "../outside", "root/in": "..data/inside"} {
-		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	source, err := module.OpenSource(module.SourceOptions{URL: "file://" + dir + "/root"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, good := range map[string]bool{"in": true, "out": false, "../outside": false, "folder": false, "none": false} {
-		data, err := source.Fetch(context.Background(), path, 10)
-		if (err == nil) != good || (err != nil && (reason(err) == "" || data != nil)) {
-			t.Errorf("%s: %q, %v", path, data, err)
-		}
-	}
-	if _, err := source.Fetch(context.Background(), "in", 0); reason(err) != outcome.TooLarge {
-		t.Errorf("over the limit: %v", err)
-	}
-}
-
-func TestOpenSourceRefusesOtherURLs(t *testing.T) {
-	for _, url := range []string{"", "x", "/folder", "ftp://host/x", "file:", "file:relative", "file://host/x", "https://", "https:///x", "http://[::1", "s3://", "oci://registry"} {
-		source, err := module.OpenSource(module.SourceOptions{URL: url})
-		if reason(err) != outcome.SourceInvalid || !strings.Contains(err.Error(), "source.url") {
-			t.Errorf("%q: %v, %v", url, source, err)
-		}
 	}
 }

@@ -7,32 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"aead.dev/minisign"
-
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
-
-func TestCompareVersionsGoesByNumbers(t *testing.T) {
-	ascending := []string{"", "8.9-rc1", "8.9", "8.9.0-beta", "8.9.0-rc1", "8.9.0", "8.9.0.1", "8.9.1", "8.10.0", "8.100.0", "18446744073709551616.0", "18446744073709551617.0"}
-	for i, a := range ascending {
-		for j, b := range ascending {
-			want := 0
-			if i < j {
-				want = -1
-			} else if i > j {
-				want = 1
-			}
-			if got := module.CompareVersions(a, b); got != want {
-				t.Errorf("%q and %q: %d, want %d", a, b, got, want)
-			}
-		}
-	}
-	if module.CompareVersions("v8.09.0", "8.9.0") != 0 {
-		t.Error("a leading v or zero made a difference")
-	}
-}
 
 // entry is a good entry, changed by with.
 func entry(with func(*module.Entry)) module.Entry {
@@ -135,40 +113,6 @@ func TestFindTakesTheHighestVersionForExactlyThisKernel(t *testing.T) {
 	}
 }
 
-func TestVerifyIndexTakesAnyOfTheKeysInAnyForm(t *testing.T) {
-	r, other := moduletest.NewRepository(t).Sign(), moduletest.NewRepository(t).Sign()
-	index, signature := r.Files[module.IndexName], r.Files[module.SignatureName]
-	file := "untrusted comment: minisign public key\r\n" + r.PublicKey + "\r\n"
-	for name, test := range map[string]struct {
-		index, signature []byte
-		keys             []string
-		want             outcome.Reason
-		says             string
-	}{
-		"the key":            {index, signature, []string{r.PublicKey}, "", ""},
-		"a .pub file":        {index, signature, []string{file}, "", ""},
-		"one of three":       {index, signature, []string{other.PublicKey, "rubbish", r.PublicKey}, "", ""},
-		"another key":        {index, signature, []string{other.PublicKey}, outcome.SignatureInvalid, "configured is"},
-		"no key":             {index, signature, nil, outcome.SourceUnsigned, "no public key"},
-		"blank keys":         {index, signature, []string{"", " \n"}, outcome.SourceUnsigned, "no public key"},
-		"only rubbish":       {index, signature, []string{"rubbish"}, outcome.SourceUnsigned, "none of the 1"},
-		"changed index":      {append([]byte(" "), index...), signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over this index"},
-		"no signature":       {index, nil, []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
-		"an error page":      {index, []byte("<html>\n\n\n\n"), []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
-		"another signature":  {index, other.Files[module.SignatureName], []string{r.PublicKey}, outcome.SignatureInvalid, "configured is"},
-		"changed comment":    {index, []byte(strings.Replace(string(signature), "timestamp:", "timestamp:9", 1)), []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
-		"signature of other": {other.Files[module.IndexName], signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
-	} {
-		if name == "signature of other" && string(other.Files[module.IndexName]) == string(index) {
-			continue // made within one second, the two empty indexes are the same
-		}
-		err := module.VerifyIndex(test.index, test.signature, test.keys)
-		if reason(err) != test.want || (err == nil) != (test.want == "") || (err != nil && !strings.Contains(err.Error(), test.says)) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func FuzzParseIndex(f *testing.F) {
 	data, err := json.Marshal(index(entry(nil)))
 	if err != nil {
@@ -191,21 +135,6 @@ func FuzzParseIndex(f *testing.F) {
 			if _, err := x.Find(e.KernelRelease, e.Arch, e.Version); err != nil {
 				t.Errorf("listed and not found: %v", err)
 			}
-		}
-	})
-}
-
-func FuzzVerifyIndex(f *testing.F) {
-	r := moduletest.NewRepository(f).Sign()
-	f.Add(r.Files[module.IndexName], r.Files[module.SignatureName], r.PublicKey)
-	f.Add([]byte("{}"), []byte("untrusted comment: \n\ntrusted comment: \n\n"), "untrusted comment: x\n"+r.PublicKey)
-	f.Fuzz(func(t *testing.T, index, signature []byte, key string) {
-		if module.VerifyIndex(index, signature, []string{key}) != nil {
-			return
-		}
-		public, err := module.ParsePublicKey(key)
-		if err != nil || !minisign.Verify(public, index, signature) {
-			t.Errorf("accepted %q by key %q: %v", signature, key, err)
 		}
 	})
 }

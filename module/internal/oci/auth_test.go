@@ -1,0 +1,167 @@
+package oci
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func TestFetchFollowsABlobElsewhereWithoutCredentials(t *testing.T) {
+	g, elsewhere := newRegistry(t), newRegistry(t)
+	g.artifact(t, "index.json", "one")
+	elsewhere.files = g.files
+	elsewhere.enter = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the password went elsewhere")
+		}
+		return true
+	}
+	g.enter = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+			return false
+		}
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusTemporaryRedirect)
+			return false
+		}
+		return true
+	}
+	s := open(t, g, func(o *Options) { o.Auth = credentials.Credentials{Username: "u", Password: "p"} })
+	if data, err := s.Fetch(within(t), "index.json", 100); err != nil || string(data) != "one" || len(elsewhere.asked) != 1 {
+		t.Errorf("%q, %v, %v", data, err, elsewhere.asked)
+	}
+}
+
+// tokens makes g want a token, which its service gives to user, or to anybody.
+func (g *registry) tokens(user string) {
+	given := 0
+	g.enter = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			name, password, _ := r.BasicAuth()
+			if name != user || (user != "" && password != "p:w") || r.FormValue("scope") != "repository:team/modules:pull" || r.FormValue("service") != "a, b" {
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+				return false
+			}
+			given++
+			_, _ = fmt.Fprintf(w, `{"access_token":"token-%d"}`, given)
+			return false
+		}
+		// A token is good for three requests.
+		if len(g.asked)%4 == 0 || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer token-") {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+g.URL+`/token",service="a, b",scope="ignored"`)
+			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+			return false
+		}
+		return true
+	}
+}
+
+func dockerConfig(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), ".dockerconfigjson")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestFetchGetsInAsTheRegistryWantsIt(t *testing.T) {
+	auth := base64.StdEncoding.EncodeToString([]byte("user:p:w"))
+	for name, test := range map[string]struct {
+		user   string
+		config string
+		auth   credentials.Credentials
+		want   outcome.Reason
+	}{
+		"anonymous token":         {"", "", credentials.Credentials{}, ""},
+		"token by a pull secret":  {"user", `{"auths":{"HOST/other":{"auth":"eDp5"},"https://HOST/v1/":{"auth":"` + auth + `"}}}`, credentials.Credentials{}, ""},
+		"by repository":           {"user", `{"auths":{"HOST":{"auth":"eDp5"},"HOST/team":{"username":"user","password":"p:w"}}}`, credentials.Credentials{}, ""},
+		"Secret over pull secret": {"user", `{"auths":{"HOST":{"auth":"eDp5"}}}`, credentials.Credentials{Username: "user", Password: "p:w"}, ""},
+		"wrong password":          {"user", `{"auths":{"HOST":{"auth":"eDp5"}}}`, credentials.Credentials{}, outcome.SourceForbidden},
+		"no password":             {"user", `{"auths":{}}`, credentials.Credentials{}, outcome.SourceForbidden},
+	} {
+		g := newRegistry(t)
+		g.artifact(t, "index.json", "one", "index.json.minisig", "two")
+		g.tokens(test.user)
+		s := open(t, g, func(o *Options) {
+			o.Auth = test.auth
+			if test.config != "" {
+				o.DockerConfig = dockerConfig(t, strings.ReplaceAll(test.config, "HOST", o.Registry))
+			}
+		})
+		for range 5 {
+			if _, err := s.Fetch(within(t), "index.json", 100); reason(err) != test.want || (err == nil) != (test.want == "") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestFetchWithAPlainPasswordOrToken(t *testing.T) {
+	for challenge, auth := range map[string]credentials.Credentials{
+		`Basic realm="x"`: {Username: "u", Password: "p"},
+		`Bearer realm="http://127.0.0.1:1/",service="x"`: {Token: "t"},
+	} {
+		g := newRegistry(t)
+		g.artifact(t, "index.json", "one")
+		g.enter = func(w http.ResponseWriter, r *http.Request) bool {
+			if got := r.Header.Get("Authorization"); got == "Bearer t" || got == "Basic dTpw" {
+				return true
+			}
+			w.Header().Set("WWW-Authenticate", challenge)
+			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED")
+			return false
+		}
+		if _, err := open(t, g, func(o *Options) { o.Auth = auth }).Fetch(within(t), "index.json", 100); err != nil {
+			t.Errorf("%s: %v", challenge, err)
+		}
+		_, err := open(t, g, func(o *Options) { o.Auth = credentials.Credentials{Username: "u", Token: "wrong", Password: "secret"} }).Fetch(within(t), "index.json", 100)
+		if reason(err) == "" || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s, wrong: %v", challenge, err)
+		}
+	}
+}
+
+func TestDockerConfigKeysFitInAllTheirForms(t *testing.T) {
+	entry := `{"auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p")) + `"}`
+	for _, test := range []struct {
+		key, registry string
+		want          bool
+	}{
+		{"https://index.docker.io/v1/", "docker.io", true}, {"docker.io", "registry-1.docker.io", true}, {"ghcr.io", "ghcr.io", true},
+		{"ghcr.io/team", "ghcr.io", true}, {"ghcr.io/tea", "ghcr.io", false}, {"ghcr.io:443", "ghcr.io", false}, {"http://ghcr.io/v2/", "ghcr.io", true},
+	} {
+		auth, why := parseDockerConfig([]byte(`{"auths":{"`+test.key+`":`+entry+`}}`), test.registry, "team/modules")
+		if (auth.Username == "u" && auth.Password == "p") != test.want || why != "" {
+			t.Errorf("%+v: %v, %s", test, auth, why)
+		}
+	}
+}
+
+func FuzzParseChallenge(f *testing.F) {
+	f.Add(`Bearer realm="https://x/token",service="a, b",scope=c`)
+	f.Fuzz(func(t *testing.T, value string) {
+		scheme, parameters := parseChallenge(value)
+		if scheme != strings.ToLower(scheme) || len(parameters) > 32 {
+			t.Errorf("%q: %q %v", value, scheme, parameters)
+		}
+	})
+}
+
+func FuzzParseDockerConfig(f *testing.F) {
+	f.Add([]byte(`{"auths":{"r":{"auth":"dTpw"}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if auth, why := parseDockerConfig(data, "r", "x"); why != "" && (auth != credentials.Credentials{}) {
+			t.Errorf("%v and %s", auth, why)
+		}
+	})
+}

@@ -1,0 +1,36 @@
+package web
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestRetryAfterReadsSecondsAndDates(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-3": 0, "99999999": time.Hour, "soon": 0,
+		"Fri, 02 Jan 2026 03:04:35 GMT": 30 * time.Second, "Fri, 02 Jan 2026 03:04:00 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestDelayDoublesUpToABoundAndIsRandom(t *testing.T) {
+	c := &Client{backoff: 100 * time.Millisecond}
+	for failed, most := range map[int]time.Duration{1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 3: 400 * time.Millisecond, 60: maxBackoff} {
+		seen := map[time.Duration]bool{}
+		for range 50 {
+			d := c.delay(failed)
+			if d < most/2 || d > most {
+				t.Fatalf("after %d: %s, want %s to %s", failed, d, most/2, most)
+			}
+			seen[d] = true
+		}
+		if len(seen) < 10 {
+			t.Errorf("after %d: only %d different waits of 50", failed, len(seen))
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func TestFetchTellsWhatDoesNotPass(t *testing.T) {
+	status := func(code int, body string) func(int, http.ResponseWriter, *http.Request) {
+		return func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	for name, test := range map[string]struct {
+		handle   func(n int, w http.ResponseWriter, r *http.Request)
+		want     outcome.Reason
+		says     string
+		requests int
+	}{
+		"404":          {status(404, "no such thing"), outcome.SourceInvalid, "no such file", 1},
+		"410":          {status(410, ""), outcome.SourceInvalid, "no such file", 1},
+		"403":          {status(403, "<Error>secret details"), outcome.SourceForbidden, "403 Forbidden. ", 1},
+		"401":          {status(401, "log in"), outcome.SourceForbidden, "401 Unauthorized: log in", 1},
+		"400":          {status(400, ""), outcome.SourceInvalid, "400", 1},
+		"500 for ever": {status(500, ""), outcome.SourceUnreachable, "500 Internal Server Error", attempts},
+		"503 for ever": {status(503, ""), outcome.SourceUnreachable, "503", attempts},
+		"304 unasked":  {status(304, ""), outcome.SourceInvalid, "304", 1},
+		"part unasked": {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
+		"waits too long": {func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "70")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, outcome.SourceUnreachable, "503", 1},
+		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "cut the connection", attempts},
+		"silence for ever": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "silent", attempts},
+		"too long, told":   {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)+1) }, outcome.TooLarge, "limit", 1},
+		"endless": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write(file)
+			}
+		}, outcome.TooLarge, "more than", 1},
+		"redirect loop": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/again?token=secret", http.StatusFound)
+		}, outcome.SourceInvalid, "redirect refused", maxRedirects + 1},
+		"redirect to a file": {func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "file:///etc/passwd")
+			w.WriteHeader(http.StatusFound)
+		}, outcome.SourceInvalid, "scheme", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			s := server(t, func(n int, w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				test.handle(n, w, r)
+			})
+			_, err := get(t, client(t, nil), s.URL+"/file?sig=secret")
+			e := typed(t, err)
+			if e.Reason != test.want || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: %v", e.Reason, err)
+			}
+			if requests.Load() != int64(test.requests) {
+				t.Errorf("%d requests, want %d", requests.Load(), test.requests)
+			}
+			if notFound := test.says == "no such file"; errors.Is(err, fault.ErrNotFound) != notFound {
+				t.Errorf("not found is %v", !notFound)
+			}
+		})
+	}
+}
+
+func TestFetchEndsWithItsDeadline(t *testing.T) {
+	for name, handle := range map[string]func(int, http.ResponseWriter, *http.Request){
+		"slow drip": func(_ int, w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte("x"))
+				w.(http.Flusher).Flush()
+				time.Sleep(20 * time.Millisecond)
+			}
+		},
+		"no answer": func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := server(t, handle)
+			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			defer cancel()
+			_, err := getWithin(ctx, t, client(t, nil), s.URL)
+			if e := typed(t, err); e.Reason != outcome.SourceTimeout || !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestFetchSaysWhoIsNotThere(t *testing.T) {
+	closed := server(t, nil)
+	closed.Close()
+	for name, test := range map[string]struct{ address, says string }{
+		"refused": {closed.URL, "refused"},
+		"DNS":     {"http://no-such-host.invalid/", "no-such-host.invalid"},
+		"no TLS":  {strings.Replace(server(t, func(_ int, w http.ResponseWriter, r *http.Request) { serve(w, r) }).URL, "http:", "https:", 1), "HTTP response to HTTPS"},
+	} {
+		_, err := get(t, client(t, nil), test.address)
+		if e := typed(t, err); e.Reason != outcome.SourceUnreachable || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %s %v", name, e.Reason, err)
+		}
+	}
+}

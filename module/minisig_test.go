@@ -1,0 +1,61 @@
+package module_test
+
+import (
+	"strings"
+	"testing"
+
+	"aead.dev/minisign"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func TestVerifyIndexTakesAnyOfTheKeysInAnyForm(t *testing.T) {
+	r, other := moduletest.NewRepository(t).Sign(), moduletest.NewRepository(t).Sign()
+	index, signature := r.Files[module.IndexName], r.Files[module.SignatureName]
+	file := "untrusted comment: minisign public key\r\n" + r.PublicKey + "\r\n"
+	for name, test := range map[string]struct {
+		index, signature []byte
+		keys             []string
+		want             outcome.Reason
+		says             string
+	}{
+		"the key":            {index, signature, []string{r.PublicKey}, "", ""},
+		"a .pub file":        {index, signature, []string{file}, "", ""},
+		"one of three":       {index, signature, []string{other.PublicKey, "rubbish", r.PublicKey}, "", ""},
+		"another key":        {index, signature, []string{other.PublicKey}, outcome.SignatureInvalid, "configured is"},
+		"no key":             {index, signature, nil, outcome.SourceUnsigned, "no public key"},
+		"blank keys":         {index, signature, []string{"", " \n"}, outcome.SourceUnsigned, "no public key"},
+		"only rubbish":       {index, signature, []string{"rubbish"}, outcome.SourceUnsigned, "none of the 1"},
+		"changed index":      {append([]byte(" "), index...), signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over this index"},
+		"no signature":       {index, nil, []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
+		"an error page":      {index, []byte("<html>\n\n\n\n"), []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
+		"another signature":  {index, other.Files[module.SignatureName], []string{r.PublicKey}, outcome.SignatureInvalid, "configured is"},
+		"changed comment":    {index, []byte(strings.Replace(string(signature), "timestamp:", "timestamp:9", 1)), []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
+		"signature of other": {other.Files[module.IndexName], signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
+	} {
+		if name == "signature of other" && string(other.Files[module.IndexName]) == string(index) {
+			continue // made within one second, the two empty indexes are the same
+		}
+		err := module.VerifyIndex(test.index, test.signature, test.keys)
+		if reason(err) != test.want || (err == nil) != (test.want == "") || (err != nil && !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzVerifyIndex(f *testing.F) {
+	r := moduletest.NewRepository(f).Sign()
+	f.Add(r.Files[module.IndexName], r.Files[module.SignatureName], r.PublicKey)
+	f.Add([]byte("{}"), []byte("untrusted comment: \n\ntrusted comment: \n\n"), "untrusted comment: x\n"+r.PublicKey)
+	f.Fuzz(func(t *testing.T, index, signature []byte, key string) {
+		if module.VerifyIndex(index, signature, []string{key}) != nil {
+			return
+		}
+		public, err := module.ParsePublicKey(key)
+		if err != nil || !minisign.Verify(public, index, signature) {
+			t.Errorf("accepted %q by key %q: %v", signature, key, err)
+		}
+	})
+}
