@@ -55,7 +55,7 @@ func (w Way) Title() string {
 	case KMMBuild:
 		return "kmm: the operator builds the missing images in the cluster"
 	}
-	return "none: no node can have the module"
+	return "nothing: no node can have the module"
 }
 
 // Facts are what is decided from.

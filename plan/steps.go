@@ -103,10 +103,10 @@ func (d *decision) notes() {
 	sure := false
 	for _, k := range d.kernels {
 		if k.forbidden > 0 {
-			d.note("%s with kernel %s cannot load modules and stay on libpcap. %s", count(k.forbidden, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: no module can be loaded there, and capture uses libpcap. %s", count(k.forbidden, "node"), k.release, k.platform)
 		}
 		if k.unsure > 0 {
-			d.note("%s with kernel %s may refuse the module. %s", count(k.unsure, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: the module may be refused there. %s", count(k.unsure, "node"), k.release, k.platform)
 		}
 		sure = sure || k.takes() > k.unsure
 	}
@@ -115,6 +115,7 @@ func (d *decision) notes() {
 	}
 	switch d.plan.Mode {
 	case "kmm":
+		d.note("Whether the images are in the registry was not looked up: pfring prereq check --mode kmm does that.")
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
 		if d.Mode == "" {
 			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")

@@ -1,0 +1,69 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPlanWritesValuesThatValidateAccepts(t *testing.T) {
+	url, key := signedRepository(t, "6.1.0-18-cloud-amd64")
+	nodes := "6.1.0-18-cloud-amd64\n6.8.0-51-generic arm64\n"
+	file := filepath.Join(t.TempDir(), "planned.yaml")
+	stdout, stderr, code := execute(t, nodes, "plan", "--nodes-from", "-", "--source", url, "--public-key", key,
+		"--image-repository", "registry.example.com/pf-ring", "--build-configmap", "build", "--output-file", file)
+	if code != 0 || !strings.Contains(stdout, "kmm: the operator builds") {
+		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	written, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(written), "literal: 6.8.0-51-generic") {
+		t.Errorf("%v\n%s", err, written)
+	}
+	if stdout, stderr, code := execute(t, "", "validate", file, "--fail-on", "warning"); code != 0 {
+		t.Errorf("validate: exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestPlanTakesKeyAndSourceIntoTheValues(t *testing.T) {
+	url, key := signedRepository(t, "6.1.0-18-cloud-amd64")
+	own := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(own, []byte("tap:\n  kernelModule:\n    source:\n      volume: {persistentVolumeClaim: {claimName: modules}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"plan", "--kernel", "6.1.0-18-cloud-amd64", "--source", url, "--public-key", key, "-o", "values"}
+	stdout, stderr, code := execute(t, "", append(args, "-f", own)...)
+	if code != 0 || !strings.Contains(stdout, "- "+key) || !strings.Contains(stdout, "url: "+url) {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	// Without the volume these values would not do, and nothing is written.
+	if stdout, stderr, code := execute(t, "", args...); code != 1 || stdout != "" || !strings.Contains(stderr, "source-volume-missing") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestPlanAnswersByItsExitCode(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // a test reaches nothing outside
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	windows := `{"kind":"Node","metadata":{"name":"w"},"status":{"nodeInfo":{"kernelVersion":"10.0.1","architecture":"amd64","operatingSystem":"windows"}}}`
+	unreachable := []string{"--set", "tap.kernelModule.source.verify=none", "--source-timeout", "50ms"}
+	for name, test := range map[string]struct {
+		args  []string
+		stdin string
+		code  int
+		says  string
+	}{
+		"no node can":        {[]string{"plan", "--nodes-from", "-", "--no-egress", "--source-timeout", "50ms"}, windows, 1, "no node can have the module"},
+		"a strange mode":     {[]string{"plan", "--kernel", "6.1.0", "--mode", "both"}, "", 2, "--mode"},
+		"a strange output":   {[]string{"plan", "--kernel", "6.1.0", "-o", "yaml"}, "", 2, "--output"},
+		"no repository":      {append([]string{"plan", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, unreachable...), "", 2, "neither index.json"},
+		"no cluster":         {[]string{"plan", "--no-egress", "--source-timeout", "50ms"}, "", 2, "kubeconfig"},
+		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "writing the values"},
+		"cut off":            {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms"}, "", 0, "module repository of your own"},
+	} {
+		stdout, stderr, code := execute(t, test.stdin, test.args...)
+		if code != test.code || !strings.Contains(stdout+stderr, test.says) {
+			t.Errorf("%s: exit %d, want %d with %q\n%s%s", name, code, test.code, test.says, stdout, stderr)
+		}
+	}
+}
