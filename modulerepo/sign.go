@@ -11,6 +11,7 @@ import (
 
 	"aead.dev/minisign"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -35,7 +36,7 @@ func Sign(dir string, key minisign.PrivateKey, now time.Time) (*module.Index, er
 	}
 	comment := fmt.Sprintf("timestamp:%d\tfile:%s\tserial:%d", now.Unix(), module.IndexName, index.Serial)
 	signature := hashed.SignWithComments(key, comment, "signature of a PF_RING module index")
-	return index, replaceFile(filepath.Join(dir, module.SignatureName), signature, 0o644)
+	return index, atomicfile.Replace(filepath.Join(dir, module.SignatureName), signature, 0o644)
 }
 
 // ReadKey reads a minisign secret key. password is asked only for a key that is
@@ -88,8 +89,8 @@ func NewKey(path, password string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making a key: %w", err)
 	}
-	if err := replaceFile(path, append(secret, '\n'), 0o600); err != nil {
+	if err := atomicfile.Replace(path, append(secret, '\n'), 0o600); err != nil {
 		return "", err
 	}
-	return public.String(), replaceFile(path+".pub", append(text, '\n'), 0o644)
+	return public.String(), atomicfile.Replace(path+".pub", append(text, '\n'), 0o644)
 }

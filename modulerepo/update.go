@@ -1,7 +1,6 @@
 package modulerepo
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -68,7 +68,7 @@ func Update(dir string, o Options) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("writing the index: %w", err)
 	}
-	if err := replaceFile(filepath.Join(dir, module.IndexName), append(data, '\n'), 0o644); err != nil {
+	if err := atomicfile.Replace(filepath.Join(dir, module.IndexName), append(data, '\n'), 0o644); err != nil {
 		return Change{}, err
 	}
 	return compare(old, index), nil
@@ -181,34 +181,4 @@ func compare(before, after *module.Index) Change {
 	}
 	slices.Sort(c.Removed)
 	return c
-}
-
-// replaceFile writes a file beside the old one and renames it.
-func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = bytes.NewReader(data).WriteTo(f)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
 }

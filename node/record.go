@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -65,45 +66,9 @@ func ReadOutcome(path string) (*outcome.Outcome, error) {
 	return &o, nil
 }
 
-// replaceFile replaces a file at once: a reader sees the old or the new one,
-// and after a crash of the machine one of both.
-func replaceFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func replaceFile(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("creating the folder of %s: %w", path, err)
 	}
-	// What a killed agent has left. Only one agent runs on a node at a time, but
-	// in an update; then the loser tries its rename in vain and logs it.
-	pattern := "." + filepath.Base(path) + ".*.tmp"
-	if stale, err := filepath.Glob(filepath.Join(dir, pattern)); err == nil {
-		for _, name := range stale {
-			_ = os.Remove(name)
-		}
-	}
-	f, err := os.CreateTemp(dir, pattern)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Replace(path, data, 0o644)
 }
