@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -112,8 +113,8 @@ type Finding struct {
 	Example string
 }
 
-// Findings are what keeps nodes from the module, in the order of the nodes,
-// each once.
+// Findings are what keeps nodes from the module, each once, those of most
+// nodes first.
 func (r Report) Findings() []Finding {
 	type key struct{ reason, message string }
 	at := map[key]int{}
@@ -131,6 +132,7 @@ func (r Report) Findings() []Finding {
 		}
 		list[i].Nodes++
 	}
+	slices.SortStableFunc(list, func(a, b Finding) int { return b.Nodes - a.Nodes })
 	return list
 }
 
