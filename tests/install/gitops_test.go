@@ -1,0 +1,74 @@
+package install_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+func TestWhatPfringRendersRollsOutAndIsStableWhenAppliedAgain(t *testing.T) {
+	root, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfring, err := toolbin.Pfring(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mode, initName := range modes {
+		t.Run(mode, func(t *testing.T) {
+			b := newBed(t, 2)
+			b.sayAll(kube.Loaded())
+			selector, err := json.Marshal(map[string]string{setLabel: b.set})
+			if err != nil {
+				t.Fatal(err)
+			}
+			render := func() []object {
+				cmd := exec.CommandContext(b.ctx, pfring, "render", filepath.Join(root, "examples", mode+".yaml"),
+					"--namespace", b.namespace, "--set-json", "tap.kernelModule.agent.nodeSelector="+string(selector))
+				text, err := cmd.Output()
+				if err != nil {
+					t.Fatalf("pfring render: %v", err)
+				}
+				return parse(t, string(text))
+			}
+			first := b.apply(render())
+			b.waitForPods("pfring", "the rendered DaemonSet to be ready on both nodes", 2, readyAfter(initName))
+			for name, generation := range b.apply(render()) {
+				if generation != first[name] {
+					t.Errorf("%s changes when the same is applied again: generation %d, then %d", name, first[name], generation)
+				}
+			}
+		})
+	}
+}
+
+// apply applies objects on the server's side, as Argo CD and Flux do, and returns each one's generation.
+func (b *bed) apply(objects []object) map[string]int64 {
+	b.t.Helper()
+	if len(objects) == 0 {
+		b.t.Fatal("nothing was rendered")
+	}
+	generations := map[string]int64{}
+	for _, obj := range objects {
+		u := &unstructured.Unstructured{Object: obj}
+		kind := u.GroupVersionKind()
+		mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		got, err := shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace).Apply(b.ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: "gitops"})
+		if err != nil {
+			b.t.Fatalf("applying %s %s: %v", kind.Kind, u.GetName(), err)
+		}
+		generations[kind.Kind+" "+u.GetName()] = got.GetGeneration()
+	}
+	return generations
+}
