@@ -36,7 +36,7 @@ func TestAFolderStaysBelowItsRoot(t *testing.T) {
 }
 
 func TestOpenSourceRefusesOtherURLs(t *testing.T) {
-	for _, url := range []string{"", "x", "/folder", "ftp://host/x", "file:", "file:relative", "file://host/x", "https://", "https:///x", "http://[::1", "s3://", "oci://registry"} {
+	for _, url := range []string{"", "x", "/folder", "ftp://host/x", "file:", "file:relative", "file://host/x", "https://", "https:///x", "http://[::1", "s3://", "oci://registry.example", "oci://registry.example/"} {
 		source, err := module.OpenSource(module.SourceOptions{URL: url})
 		if reason(err) != outcome.SourceInvalid || !strings.Contains(err.Error(), "source.url") {
 			t.Errorf("%q: %v, %v", url, source, err)

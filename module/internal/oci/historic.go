@@ -30,7 +30,7 @@ const (
 
 // HasHistoric tells whether there is an image for the kernel, or one for all.
 func (s *Source) HasHistoric(ctx context.Context, kernel string) bool {
-	for _, tag := range []string{releaseTag(kernel), AllTag} {
+	for _, tag := range s.historicTags(kernel) {
 		if _, err := s.manifest(ctx, tag); err == nil {
 			return true
 		}
@@ -70,7 +70,7 @@ func (s *Source) HistoricReleases(ctx context.Context) (releases []string, all b
 // FetchHistoric looks for the kernel's module in the image of its own and in
 // the one for all. It returns the file and where it was.
 func (s *Source) FetchHistoric(ctx context.Context, kernel, arch string, max int64) (data []byte, where string, err error) {
-	for _, tag := range []string{releaseTag(kernel), AllTag} {
+	for _, tag := range s.historicTags(kernel) {
 		m, err := s.manifest(ctx, tag)
 		if errors.Is(err, fault.ErrNotFound) {
 			continue
@@ -88,12 +88,18 @@ func (s *Source) FetchHistoric(ctx context.Context, kernel, arch string, max int
 	}
 	return nil, "", &fault.Error{
 		Reason: outcome.NoModuleForKernel, What: "looking in the registry", Where: s.String(),
-		Why: fmt.Sprintf("neither the tag %s nor the tag %s has a module for kernel %s", releaseTag(kernel), AllTag, kernel),
+		Why: fmt.Sprintf("no image with tag %s has a module for kernel %s", strings.Join(s.historicTags(kernel), " or "), kernel),
 	}
 }
 
-// releaseTag is the tag for a kernel release; a tag has no +.
-func releaseTag(kernel string) string { return strings.ReplaceAll(kernel, "+", "_") }
+// historicTags are the tags to look at: the one that is named, else that of the
+// kernel release, where _ stands for +, and the one for all.
+func (s *Source) historicTags(kernel string) []string {
+	if s.tag != "" {
+		return []string{s.tag}
+	}
+	return []string{strings.ReplaceAll(kernel, "+", "_"), AllTag}
+}
 
 // search goes through an image's layers from the top.
 func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int64) (data []byte, where string, err error) {

@@ -93,3 +93,15 @@ func TestHistoricReleasesAreTheTagsThatLookLikeOnes(t *testing.T) {
 		t.Errorf("%v, %v, %v", releases, all, err)
 	}
 }
+
+func TestANamedTagIsTheOnlyOneLookedAt(t *testing.T) {
+	g := newRegistry(t)
+	module := layer(t, "opt/modules/pf-ring-"+kernel+".ko", "named")
+	g.tag(t, "8.4.0", manifest{Layers: []descriptor{g.blob(module)}})
+	g.tag(t, "all", manifest{Layers: []descriptor{g.blob(layer(t, "opt/modules/pf-ring-"+kernel+".ko", "all"))}})
+	s := open(t, g, func(o *Options) { o.Repository += ":8.4.0" })
+	data, where, err := s.FetchHistoric(within(t), kernel, "amd64", 100)
+	if err != nil || string(data) != "named" || !strings.HasPrefix(where, "8.4.0:") || !strings.HasSuffix(s.String(), "/team/modules:8.4.0") {
+		t.Errorf("%s at %s of %s, %v", data, where, s, err)
+	}
+}

@@ -28,7 +28,9 @@ const titleAnnotation = "org.opencontainers.image.title"
 
 // Options say which repository and how to get in.
 type Options struct {
-	// Registry is a host with or without a port, Repository a path in it.
+	// Registry is a host with or without a port; one without a dot or port is no
+	// host but part of a name at Docker Hub, as in an image's name. Repository
+	// is a path in it, with the tag of a historic image if one is meant.
 	Registry, Repository string
 	// Endpoint is the registry's URL where it is not https://Registry.
 	Endpoint string
@@ -43,6 +45,7 @@ type Source struct {
 	Options
 	base *url.URL
 	auth *authorizer
+	tag  string // of a historic image; "" for the usual ones
 
 	mu    sync.Mutex
 	index *manifest // of IndexTag, as it was when the index was fetched
@@ -52,11 +55,14 @@ type Source struct {
 // endpoint or the docker config cannot be used.
 func Open(o Options) (*Source, error) {
 	s := &Source{Options: o}
-	s.Repository = strings.Trim(o.Repository, "/")
-	if s.Repository == "" || strings.ContainsAny(s.Repository, ":@?#% ") || s.Repository != strings.ToLower(s.Repository) {
-		return nil, s.bad("it names no repository: write oci://registry/repository, in lower case and without a tag", "source.url")
+	s.Repository, s.tag, _ = strings.Cut(strings.Trim(o.Repository, "/"), ":")
+	if s.Registry != "localhost" && !strings.ContainsAny(s.Registry, ".:") {
+		s.Registry, s.Repository = "docker.io", strings.Trim(s.Registry+"/"+s.Repository, "/")
 	}
-	if isDockerHub(o.Registry) && !strings.Contains(s.Repository, "/") {
+	if s.Repository == "" || strings.ContainsAny(s.Repository, ":@?#% ") || s.Repository != strings.ToLower(s.Repository) {
+		return nil, s.bad("it names no repository: write oci://registry/repository, in lower case", "source.url")
+	}
+	if isDockerHub(s.Registry) && !strings.Contains(s.Repository, "/") {
 		s.Repository = "library/" + s.Repository
 	}
 	base, err := url.Parse(s.endpoint())
@@ -66,7 +72,7 @@ func Open(o Options) (*Source, error) {
 	s.base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
 	auth := o.Auth
 	if auth.Username == "" && auth.Token == "" {
-		if auth, err = dockerAuth(o.DockerConfig, o.Registry, s.Repository); err != nil {
+		if auth, err = dockerAuth(o.DockerConfig, s.Registry, s.Repository); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +105,13 @@ func (s *Source) bad(why, key string) error {
 }
 
 // String is the repository's address as in the values.
-func (s *Source) String() string { return "oci://" + s.Registry + "/" + s.Repository }
+func (s *Source) String() string {
+	name := "oci://" + s.Registry + "/" + s.Repository
+	if s.tag != "" {
+		name += ":" + s.tag
+	}
+	return name
+}
 
 // Fetch gets the layer with this title of the index artifact. The artifact is
 // looked up anew for the index only, so that its signature is of the same

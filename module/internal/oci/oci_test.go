@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func TestFetchRefusesWhatTheRegistryGetsWrong(t *testing.T) {
 }
 
 func TestOpenRefusesWhatIsNoRepository(t *testing.T) {
-	for _, repository := range []string{"", "/", "team/modules:tag", "team/modules@sha256:x", "Team/modules"} {
+	for _, repository := range []string{"", "/", ":tag", "team/modules@sha256:x", "team/modules?x", "Team/modules"} {
 		if s, err := Open(Options{Registry: "registry.example", Repository: repository}); reason(err) != outcome.SourceInvalid {
 			t.Errorf("%q: %v, %v", repository, s, err)
 		}
@@ -87,7 +86,7 @@ func TestOpenRefusesWhatIsNoRepository(t *testing.T) {
 
 func TestOpenKnowsWhereRegistriesAre(t *testing.T) {
 	for registry, want := range map[string]string{
-		"docker.io": "https://registry-1.docker.io library/x", "ghcr.io": "https://ghcr.io x", "localhost:5000": "http://localhost:5000 x",
+		"docker.io": "https://registry-1.docker.io library/x", "kubeshark": "https://registry-1.docker.io kubeshark/x", "ghcr.io": "https://ghcr.io x", "localhost:5000": "http://localhost:5000 x",
 		"127.0.0.1:5000": "http://127.0.0.1:5000 x", "[::1]:5000": "http://[::1]:5000 x", "r.example:5000": "https://r.example:5000 x",
 	} {
 		s, err := Open(Options{Registry: registry, Repository: "x"})
