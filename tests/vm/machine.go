@@ -26,6 +26,8 @@ type Options struct {
 	Append string
 	// Files are put into the machine, by absolute path.
 	Files map[string][]byte
+	// Network gives it a network in which HostAddress is this machine's loopback.
+	Network bool
 }
 
 // Machine is a running one. Its methods end the test when it does not answer.
@@ -47,6 +49,9 @@ func Boot(t testing.TB, o Options) *Machine {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	o.Files["/init"] = Program(t, "./tests/vm/guest")
+	if o.Network {
+		addNetwork(t, o.Kernel, o.Files)
+	}
 	m := &Machine{console: filepath.Join(dir, "console")}
 	if err := m.start(dir, o); err != nil {
 		t.Fatalf("starting a machine with %s: %v", o.Kernel.Release, err)
@@ -75,6 +80,9 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
 		"-kernel", o.Kernel.Image, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
+	if o.Network {
+		m.cmd.Args = append(m.cmd.Args, "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
+	}
 	said := &limited{}
 	m.cmd.Stdout, m.cmd.Stderr = said, said
 	if err := m.cmd.Start(); err != nil {

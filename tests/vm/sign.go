@@ -6,33 +6,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
-// Dummy returns the kernel's own module of that name, which Debian has signed,
-// not compressed.
+// Dummy returns the kernel's own module of that name, which Debian has signed.
 func Dummy(t testing.TB, k Kernel) []byte {
 	t.Helper()
-	path := filepath.Join(k.Modules, "kernel", "drivers", "net", "dummy.ko")
-	ko, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		var packed []byte
-		if packed, err = os.ReadFile(path + ".xz"); err == nil {
-			ko, _, err = module.Decompress(packed, 16<<20)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ko
+	return kernelModule(t, k, "drivers/net/dummy")
 }
 
 // Sign appends a signature with a key of its own, which no kernel trusts. It
