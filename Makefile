@@ -44,7 +44,11 @@ lint: ## golangci-lint, built from the version pinned in hack/lint
 	bin/golangci-lint run ./...
 
 golden: ## Rewrite the golden files; look at the diff before you commit it
-	go test ./charts ./tests/historic -update
+	go test ./charts ./tests/historic ./values-schema -update
+
+bench: ## Compare with helm in time and memory, and count allocations
+	go run ./tests/bench
+	go test -run '^$$' -bench . -benchmem ./tests/bench
 
 fuzz: ## Each fuzz target for 30 s
 	@for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \

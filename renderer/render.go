@@ -31,6 +31,9 @@ type Options struct {
 	// APIVersions are added to Helm's list of known ones, for
 	// .Capabilities.APIVersions.Has.
 	APIVersions []string
+	// SchemaChecked says that Values have already passed the chart's own schema,
+	// so that this costs no second time.
+	SchemaChecked bool
 	// IncludeCRDs puts the resources of the chart's crds/ folder first.
 	IncludeCRDs bool
 }
@@ -103,7 +106,7 @@ func execute(h *chart.Chart, o Options, caps *chartutil.Capabilities) (map[strin
 		return nil, fmt.Errorf("resolving the chart's dependencies: %w", err)
 	}
 	release := chartutil.ReleaseOptions{Name: o.ReleaseName, Namespace: o.Namespace, Revision: 1, IsInstall: true}
-	all, err := chartutil.ToRenderValues(h, values, release, caps)
+	all, err := chartutil.ToRenderValuesWithSchemaValidation(h, values, release, caps, o.SchemaChecked)
 	if err != nil {
 		return nil, errors.New(strings.TrimSpace(err.Error()))
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -87,6 +88,10 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 	if f.options.Values, err = f.validValues(cmd, chart); err != nil {
 		return err
 	}
+	// The built-in chart's schema is the one that the values have just passed.
+	f.options.SchemaChecked = f.chart == ""
+	// One rendering is over before collecting garbage pays.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	result, err := renderer.Render(chart, f.options)
 	if e := (*renderer.Error)(nil); errors.As(err, &e) {
 		return no(err)
