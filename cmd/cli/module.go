@@ -20,7 +20,8 @@ func newModuleCmd(o *Options) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleInspectCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o))
+	cmd.AddCommand(newModuleInspectCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o),
+		newModulePackCmd(o))
 	return cmd
 }
 

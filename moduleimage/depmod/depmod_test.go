@@ -115,10 +115,11 @@ func TestWhatCannotBeIndexedIsRefused(t *testing.T) {
 		modules []depmod.Module
 		says    string
 	}{
-		"a circle": {[]depmod.Module{{Path: "a.ko", Name: "a", Depends: []string{"b"}}, {Path: "b.ko", Name: "b", Depends: []string{"a"}}}, "a.ko needs itself"},
-		"twice":    {[]depmod.Module{{Path: "a.ko", Name: "a"}, {Path: "x/a.ko.xz", Name: "a"}}, "a.ko and x/a.ko.xz are both"},
-		"a line":   {[]depmod.Module{{Path: "a.ko\nb.ko", Name: "a"}}, "no spaces"},
-		"8 bits":   {[]depmod.Module{{Path: "a.ko", Name: "ä"}}, "not printable 7-bit"},
+		"a circle":  {[]depmod.Module{{Path: "a.ko", Name: "a", Depends: []string{"b"}}, {Path: "b.ko", Name: "b", Depends: []string{"a"}}}, "a.ko needs itself"},
+		"twice":     {[]depmod.Module{{Path: "a.ko", Name: "a"}, {Path: "x/a.ko.xz", Name: "a"}}, "a.ko and x/a.ko.xz are both"},
+		"a line":    {[]depmod.Module{{Path: "a.ko\nb.ko", Name: "a"}}, "no spaces"},
+		"a command": {[]depmod.Module{{Path: "a.ko", Name: "a", Softdeps: []string{"pre: b\ninstall a /bin/true"}}}, "control characters"},
+		"8 bits":    {[]depmod.Module{{Path: "a.ko", Name: "ä"}}, "not printable 7-bit"},
 	} {
 		if _, err := depmod.Files(c.modules, depmod.Kernel{}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: no %q in: %v", name, c.says, err)

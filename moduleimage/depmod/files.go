@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Names of the files that Files writes.
@@ -133,6 +134,10 @@ func (w *writer) softdeps(list []Module) {
 	text := bytes.NewBufferString("# Soft dependencies extracted from modules themselves.\n")
 	for _, m := range list {
 		for _, line := range m.Softdeps {
+			if strings.ContainsFunc(line, unicode.IsControl) && w.err == nil {
+				// modprobe reads this file as configuration, which has commands.
+				w.err = fmt.Errorf("%s: the soft dependency %q has control characters", m.Path, line)
+			}
 			fmt.Fprintf(text, "softdep %s %s\n", m.Name, line)
 		}
 	}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+)
+
+// packFlags are those of pfring module pack.
+type packFlags struct {
+	registryFlags
+	output, base, dirName   string
+	busybox, archs, kernels []string
+	labels                  map[string]string
+}
+
+func newModulePackCmd(o *Options) *cobra.Command {
+	f := &packFlags{}
+	cmd := &cobra.Command{
+		Use:   "pack FILE|DIR... --output TARGET",
+		Short: "Pack kernel modules into images for KMM and for oci:// sources",
+		Long: `Pack kernel modules into images for KMM and for oci:// sources.
+
+Every module (.ko, .ko.gz, .ko.xz, .ko.zst) named, or found below a folder, is put into
+an image as /opt/lib/modules/RELEASE/pf_ring.ko with the index files that modprobe
+reads. It takes neither Docker nor root nor depmod, and the same modules on the same
+base give the same bytes.
+
+TARGET is REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]].
+Without a tag each kernel gets an image of its own, tagged with its release as KMM's
+${KERNEL_FULL_VERSION} has it; with one all kernels go into one image. Modules for
+amd64 and arm64 become one index. Tags move last.
+
+KMM runs /bin/sh, mkdir and cp in the image, so it is built upon --base, an image by
+reference or oci:DIR, or upon static programs of --busybox. --base scratch does for
+images that only the agent reads.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	cmd.Example = examples(o, `module pack ./repository --output registry.example.com/pf-ring-module
+module pack pf_ring.ko --output oci:./image --busybox busybox-static_amd64.deb
+module pack pf_ring.ko --output docker-archive:image.tar`)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.output, "output", "o", "", "where the images go: REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
+	fl.StringVar(&f.base, "base", moduleimage.DefaultBase, "image to build upon: a reference, oci:DIR, or scratch")
+	fl.StringArrayVar(&f.busybox, "busybox", nil, "static busybox to build upon instead, a program or Debian's busybox-static.deb; one for each architecture")
+	fl.StringSliceVar(&f.archs, "arch", nil, "only these architectures: amd64, arm64")
+	fl.StringSliceVar(&f.kernels, "kernel", nil, "only these kernel releases")
+	fl.StringVar(&f.dirName, "dir-name", moduleimage.DirName, "folder of the image with lib/modules; KMM's modprobe.dirName")
+	fl.StringToStringVar(&f.labels, "label", nil, "labels of the images, KEY=VALUE")
+	f.register(cmd)
+	if err := cmd.MarkFlagRequired("output"); err != nil {
+		panic(err) // a slip in the line above
+	}
+	return cmd
+}
+
+func (f *packFlags) run(cmd *cobra.Command, args []string) error {
+	remote, err := f.remote()
+	if err != nil {
+		return err
+	}
+	target, err := moduleimage.ParseTarget(f.output, remote)
+	if err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	created, err := sourceDate()
+	if err != nil {
+		return err
+	}
+	base, err := f.openBase(remote)
+	if err != nil {
+		return err
+	}
+	modules, err := moduleimage.Read(args, "pf_ring")
+	if err != nil {
+		return no(err)
+	}
+	if modules, err = f.chosen(modules); err != nil {
+		return no(err)
+	}
+	images, err := build(cmd.Context(), modules, target.Tag(), moduleimage.Options{Base: base, DirName: f.dirName, Created: created, Labels: f.labels})
+	if err != nil {
+		return err
+	}
+	written, err := target.Write(cmd.Context(), images)
+	for _, w := range written {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), w); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return f.tell(cmd, base)
+}
+
+// openBase is nil for scratch.
+func (f *packFlags) openBase(remote *moduleimage.Remote) (moduleimage.Base, error) {
+	dir, isLayout := strings.CutPrefix(f.base, "oci:")
+	switch {
+	case len(f.busybox) > 0:
+		return moduleimage.ReadBusybox(f.busybox)
+	case f.base == "scratch":
+		return nil, nil
+	case isLayout && !strings.HasPrefix(dir, "//"):
+		return moduleimage.LayoutBase(dir), nil
+	}
+	return moduleimage.NewRegistryBase(f.base, remote)
+}
+
+func (f *packFlags) chosen(modules []moduleimage.Module) ([]moduleimage.Module, error) {
+	for _, kernel := range f.kernels {
+		if !slices.ContainsFunc(modules, func(m moduleimage.Module) bool { return m.Info.KernelRelease == kernel }) {
+			return nil, fmt.Errorf("there is no module for kernel %s", kernel)
+		}
+	}
+	out := slices.DeleteFunc(modules, func(m moduleimage.Module) bool {
+		return (len(f.kernels) > 0 && !slices.Contains(f.kernels, m.Info.KernelRelease)) || (len(f.archs) > 0 && !slices.Contains(f.archs, m.Info.Arch))
+	})
+	if len(out) == 0 {
+		return nil, errors.New("there is no module for --arch " + strings.Join(f.archs, ","))
+	}
+	return out, nil
+}
+
+// build makes one image with a tag, or one for each kernel.
+func build(ctx context.Context, modules []moduleimage.Module, tag string, o moduleimage.Options) ([]moduleimage.Named, error) {
+	if tag != "" {
+		image, err := moduleimage.Build(ctx, modules, o)
+		return []moduleimage.Named{{Tag: tag, Image: image}}, err
+	}
+	return moduleimage.BuildEach(ctx, modules, o)
+}
+
+// tell says on stderr what to do with the images.
+func (f *packFlags) tell(cmd *cobra.Command, base moduleimage.Base) error {
+	if b, ok := base.(*moduleimage.RegistryBase); ok && !b.Pinned() {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "base %s; for the same bytes next time give it with that digest\n", b); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(f.output, "docker-archive:") || (strings.HasPrefix(f.output, "oci:") && !strings.HasPrefix(f.output, "oci://")) {
+		return nil
+	}
+	image, tagged := strings.TrimPrefix(f.output, "oci://"), strings.Contains(f.output[strings.LastIndexByte(f.output, '/')+1:], ":")
+	if !tagged {
+		image += ":${KERNEL_FULL_VERSION}"
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), `values for KMM:
+tap:
+  kernelModule:
+    mode: kmm
+    kernelMappings:
+      - regexp: '^.+$'
+        containerImage: %s
+`, image)
+	return err
+}
+
+// sourceDate is SOURCE_DATE_EPOCH, seconds since 1970, as reproducible builds
+// have it; the zero time if it is not set.
+func sourceDate() (time.Time, error) {
+	text := os.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text)
+	}
+	return time.Unix(n, 0).UTC(), nil
+}

@@ -1,0 +1,108 @@
+package moduleimage
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
+)
+
+// file is one of a layer; Link makes it a symbolic link.
+type file struct {
+	name string // without a slash in front
+	mode int64
+	data []byte
+	link string
+}
+
+// layer is a compressed layer in memory. Modules are some megabytes at most.
+type layer struct {
+	compressed, plain []byte
+	digest, diffID    v1.Hash
+	kind              types.MediaType
+}
+
+var _ v1.Layer = (*layer)(nil)
+
+// newLayer writes files, and the folders that they need, as root's and with one
+// time, so that the same files give the same bytes.
+func newLayer(files []file, at time.Time, kind types.MediaType) (*layer, error) {
+	var plain bytes.Buffer
+	w := tar.NewWriter(&plain)
+	for _, f := range withFolders(files) {
+		h := &tar.Header{Name: f.name, Mode: f.mode, ModTime: at, Format: tar.FormatPAX, Size: int64(len(f.data)), Typeflag: tar.TypeReg, Linkname: f.link}
+		switch {
+		case f.link != "":
+			h.Typeflag = tar.TypeSymlink
+		case f.data == nil:
+			h.Typeflag, h.Name = tar.TypeDir, f.name+"/"
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return nil, fmt.Errorf("writing the layer: %w", err)
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return nil, fmt.Errorf("writing the layer: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("writing the layer: %w", err)
+	}
+	return compress(plain.Bytes(), kind)
+}
+
+func compress(plain []byte, kind types.MediaType) (*layer, error) {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out) // without a name and a time
+	if _, err := w.Write(plain); err != nil {
+		return nil, fmt.Errorf("compressing the layer: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("compressing the layer: %w", err)
+	}
+	return &layer{compressed: out.Bytes(), plain: plain, digest: hash(out.Bytes()), diffID: hash(plain), kind: kind}, nil
+}
+
+// withFolders adds the folders above files and sorts by name.
+func withFolders(files []file) []file {
+	byName := map[string]file{}
+	for _, f := range files {
+		if f.data == nil && f.link == "" {
+			f.data = []byte{} // an empty file is no folder
+		}
+		byName[f.name] = f
+		for dir := path.Dir(f.name); dir != "."; dir = path.Dir(dir) {
+			if _, there := byName[dir]; !there {
+				byName[dir] = file{name: dir, mode: 0o755}
+			}
+		}
+	}
+	all := make([]file, 0, len(byName))
+	for _, f := range byName {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b file) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
+	return all
+}
+
+func hash(data []byte) v1.Hash {
+	sum := sha256.Sum256(data)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+}
+
+func (l *layer) Digest() (v1.Hash, error)             { return l.digest, nil }
+func (l *layer) DiffID() (v1.Hash, error)             { return l.diffID, nil }
+func (l *layer) Size() (int64, error)                 { return int64(len(l.compressed)), nil }
+func (l *layer) MediaType() (types.MediaType, error)  { return l.kind, nil }
+func (l *layer) Compressed() (io.ReadCloser, error)   { return reader(l.compressed), nil }
+func (l *layer) Uncompressed() (io.ReadCloser, error) { return reader(l.plain), nil }
+
+func reader(data []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }
