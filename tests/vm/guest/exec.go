@@ -89,8 +89,9 @@ func refuseInitModule() error {
 }
 
 func holdRing() error {
-	const family = 27
-	if _, err := unix.Socket(family, unix.SOCK_RAW, 0); err != nil {
+	// PF_RING's family, and ETH_P_ALL in the network's order.
+	const family, allProtocols = 27, unix.ETH_P_ALL << 8
+	if _, err := unix.Socket(family, unix.SOCK_RAW, allProtocols); err != nil {
 		return fmt.Errorf("opening a ring: %w", err)
 	}
 	fmt.Println("held")

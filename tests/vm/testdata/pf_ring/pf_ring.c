@@ -8,6 +8,7 @@
  * has.
  */
 #include <linux/delay.h>
+#include <linux/if_ether.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/proc_fs.h>
@@ -120,6 +121,10 @@ static int ring_create(struct net *net, struct socket *sock, int protocol, int k
 	struct sock *sk;
 	char name[32];
 
+	if (sock->type != SOCK_RAW)
+		return -ESOCKTNOSUPPORT;
+	if (protocol != htons(ETH_P_ALL))
+		return -EPROTONOSUPPORT;
 	sk = sk_alloc(net, FAMILY, GFP_KERNEL, &ring_proto, kern);
 	if (!sk)
 		return -ENOMEM;
