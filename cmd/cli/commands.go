@@ -10,6 +10,8 @@ func commands(o *Options) []*cobra.Command {
 		newRenderCmd(o),
 		newCompatibilityCmd(o),
 		newPlanCmd(o),
+		newStatusCmd(o),
+		newRetryCmd(o),
 		newModuleCmd(o),
 		newVersionCmd(o),
 	}

@@ -1,0 +1,100 @@
+package rollout
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// facts are what is known of a release at one moment.
+type facts struct {
+	release *Release
+	// targets are the nodes by name; nil if they may not be listed.
+	targets map[string]*target
+	// pods are the agent's, by UID; workers are KMM's last words by node.
+	pods    map[string]*corev1.Pod
+	workers map[string]*corev1.Pod
+	// creating says why pods could not be made, if an event does.
+	creating string
+}
+
+// judge tells the state of every node, sorted by name.
+func (f *facts) judge(now time.Time) []Node {
+	byNode := map[string][]*corev1.Pod{}
+	for _, p := range f.pods {
+		byNode[p.Spec.NodeName] = append(byNode[p.Spec.NodeName], p)
+	}
+	var list []Node
+	for name, t := range f.targets {
+		list = append(list, f.node(name, t, byNode[name], now))
+	}
+	for name, pods := range byNode {
+		// A node newer than the list, or one that nobody may see.
+		if f.targets[name] == nil && name != "" {
+			list = append(list, f.node(name, nil, pods, now))
+		}
+	}
+	slices.SortFunc(list, func(a, b Node) int { return strings.Compare(a.Node, b.Node) })
+	return list
+}
+
+func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) Node {
+	n := Node{Node: name, Wanted: true}
+	if t != nil {
+		n.Kernel, n.Arch = t.kernel, t.arch
+		if t.excluded != "" {
+			n.Wanted, n.State, n.Message = false, Excluded, t.excluded
+			return n
+		}
+	}
+	p := f.current(pods)
+	switch {
+	case p == nil && t != nil && t.notReady != "":
+		n.State, n.Since, n.Message = Unknown, t.since, "the node is not ready: "+t.notReady
+	case p == nil && len(pods) > 0:
+		n.State, n.Message, n.Since = Pending, "the agent is being replaced by a new one", pods[0].CreationTimestamp.Time
+	case p == nil:
+		n.State, n.Message = Pending, firstOf(f.creating, "there is no pod of the agent on it yet")
+	default:
+		judgePod(&n, p, t, now)
+		f.outdated(&n, p, t)
+	}
+	return n
+}
+
+// current is the newest pod of the newest template; nil while an older one
+// waits to be replaced.
+func (f *facts) current(pods []*corev1.Pod) *corev1.Pod {
+	var newest *corev1.Pod
+	for _, p := range pods {
+		generation := p.Labels[generationLabel]
+		old := generation != "" && f.release.generation != "" && generation != f.release.generation && !f.release.onDelete
+		if old || p.DeletionTimestamp != nil {
+			continue
+		}
+		if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) {
+			newest = p
+		}
+	}
+	return newest
+}
+
+// outdated drops an outcome of an earlier boot: a reboot unloads the module.
+func (f *facts) outdated(n *Node, p *corev1.Pod, t *target) {
+	c := findStatus(p.Status.InitContainerStatuses, "load", "wait")
+	if t == nil || t.bootID == "" || c == nil || c.State.Terminated == nil {
+		return
+	}
+	o, err := outcome.Parse([]byte(c.State.Terminated.Message))
+	if err != nil || o.BootID == "" || o.BootID == t.bootID {
+		return
+	}
+	*n = Node{
+		Node: n.Node, Wanted: true, State: Pending, Kernel: n.Kernel, Arch: n.Arch, Pod: n.Pod,
+		Message: "the node has been rebooted, and the agent has not run since",
+	}
+}

@@ -1,0 +1,168 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// Client reads, and for Retry deletes pods of, one cluster.
+type Client struct {
+	typed   kubernetes.Interface
+	dynamic dynamic.Interface
+	// now is the clock.
+	now func() time.Time
+}
+
+// NewClient returns a client for the cluster of config. Nodes and pods travel
+// as protobuf, which costs a quarter of JSON for thousands.
+func NewClient(config *rest.Config) (*Client, error) {
+	c := rest.CopyConfig(config)
+	c.ContentType = runtime.ContentTypeProtobuf
+	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	typed, err := kubernetes.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	return &Client{typed: typed, dynamic: dyn, now: time.Now}, nil
+}
+
+// Find finds the release of a name in a namespace; with name "" the only one.
+func (c *Client) Find(ctx context.Context, namespace, name string) (*Release, error) {
+	return FindRelease(ctx, c.typed, namespace, name)
+}
+
+// Status reads the state of a release.
+func (c *Client) Status(ctx context.Context, r *Release) (*Report, error) {
+	f, warnings, err := c.read(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.listPods(ctx, f); err != nil {
+		return nil, err
+	}
+	return c.finish(ctx, f, warnings), nil
+}
+
+// read lists the nodes. Without the right to, the pods alone tell of nodes.
+func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error) {
+	f := &facts{release: r, pods: map[string]*corev1.Pod{}, workers: map[string]*corev1.Pod{}}
+	targets, err := r.readTargets(ctx, c.typed)
+	if apierrors.IsForbidden(err) {
+		return f, []string{"nodes may not be listed, so only those with a pod of the agent are shown: " + err.Error()}, nil
+	}
+	f.targets = targets
+	return f, nil, err
+}
+
+// listPods lists the pods anew and returns where a watch goes on.
+func (c *Client) listPods(ctx context.Context, f *facts) (string, error) {
+	r := f.release
+	opts := metav1.ListOptions{LabelSelector: r.podSelector(), Limit: pageSize}
+	clear(f.pods)
+	for restart := 0; ; {
+		page, err := c.typed.CoreV1().Pods(r.Namespace).List(ctx, opts)
+		if apierrors.IsResourceExpired(err) && restart < 3 {
+			// The API server has given up its snapshot in the middle of the list.
+			restart++
+			opts.Continue = ""
+			clear(f.pods)
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("listing pods in namespace %s: %w", r.Namespace, err)
+		}
+		for i := range page.Items {
+			f.put(&page.Items[i])
+		}
+		if opts.Continue = page.Continue; opts.Continue == "" {
+			return page.ResourceVersion, nil
+		}
+	}
+}
+
+// put takes over a pod as it is now.
+func (f *facts) put(p *corev1.Pod) {
+	if f.release.owns(p) {
+		f.pods[string(p.UID)] = slim(p)
+		return
+	}
+	// Kept even when KMM has deleted it: nothing else tells of a failed load.
+	if p.Labels["app.kubernetes.io/name"] == "kmm" && p.Labels[labelComponent] == "worker" && tells(p) {
+		f.workers[nodeOf(p)] = slim(p)
+	}
+}
+
+// tells is true for a worker pod with something to say beyond "I am here".
+func tells(p *corev1.Pod) bool {
+	for _, c := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
+		if c.State.Terminated != nil || c.LastTerminationState.Terminated != nil || c.State.Waiting != nil && c.State.Waiting.Message != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// finish adds what takes more requests, where something is amiss.
+func (c *Client) finish(ctx context.Context, f *facts, warnings []string) *Report {
+	r := f.report(c.now())
+	if !r.Complete && f.missesPods() {
+		if f.creating = c.whyNoPods(ctx, f.release); f.creating != "" {
+			r = f.report(c.now())
+		}
+	}
+	if f.release.Mode == "kmm" && !r.Complete {
+		warnings = append(warnings, c.explainKMM(ctx, f, r)...)
+	}
+	r.Warnings = warnings
+	return r
+}
+
+// missesPods is true if a wanted node has no pod at all.
+func (f *facts) missesPods() bool {
+	have := map[string]bool{}
+	for _, p := range f.pods {
+		have[p.Spec.NodeName] = true
+	}
+	for name, t := range f.targets {
+		if t.excluded == "" && !have[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// whyNoPods is the newest refusal among the DaemonSet's events: quota, Pod
+// Security and the like stand nowhere else.
+func (c *Client) whyNoPods(ctx context.Context, r *Release) string {
+	list, err := c.typed.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{
+		"involvedObject.kind": "DaemonSet", "involvedObject.name": r.DaemonSet, "reason": "FailedCreate",
+	}.String()})
+	if err != nil {
+		return ""
+	}
+	text, newest := "", time.Time{}
+	for _, e := range list.Items {
+		at := e.LastTimestamp.Time
+		if at.IsZero() {
+			at = e.EventTime.Time
+		}
+		if text == "" || at.After(newest) {
+			text, newest = "the agent's pod cannot be made: "+e.Message, at
+		}
+	}
+	return text
+}

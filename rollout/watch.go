@@ -1,0 +1,164 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+const (
+	// settle gathers changes that come together: judging thousands of nodes for
+	// each of thousands of events would take longer than the events.
+	settle = 100 * time.Millisecond
+	// retryPause is before the pods are listed again after a watch broke.
+	retryPause = 500 * time.Millisecond
+	// lookAgain is how often to judge without an event, for what only time tells.
+	lookAgain = 5 * time.Second
+)
+
+// Wait follows the release by one watch until every wanted node has the module,
+// or until nothing will change by itself, or until ctx ends, and returns the
+// state then. progress, if not nil, is called with each change.
+func (c *Client) Wait(ctx context.Context, r *Release, progress func(Summary)) (*Report, error) {
+	w := &waiter{client: c, progress: progress}
+	f, warnings, err := c.read(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	w.facts = f
+	if err := w.until(ctx, func(s *Report) bool { return s.Complete || s.Summary.settled() }); err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	// The deadline is over, but not the answer to why.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if targets, err := r.readTargets(last, c.typed); err == nil {
+		f.targets = targets
+	}
+	return c.finish(last, f, warnings), nil
+}
+
+// waiter follows the pods of a release.
+type waiter struct {
+	client   *Client
+	facts    *facts
+	progress func(Summary)
+	last     Summary
+}
+
+// until follows the pods until done says so or ctx ends; the error is then ctx's.
+func (w *waiter) until(ctx context.Context, done func(*Report) bool) error {
+	for failures := 0; ; {
+		version, err := w.client.listPods(ctx, w.facts)
+		switch {
+		case err == nil:
+			failures = 0
+			if w.check(done) {
+				return nil
+			}
+			err = w.follow(ctx, version, done)
+		case failures < 10 && passing(err):
+			failures++
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !passing(err) || failures >= 10 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// errBroken means that a watch ended, as every watch does at some time.
+var errBroken = errors.New("the watch ended")
+
+// passing errors are worth another try.
+func passing(err error) bool {
+	return !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err)
+}
+
+// follow watches from a list's version on.
+func (w *waiter) follow(ctx context.Context, version string, done func(*Report) bool) error {
+	r := w.facts.release
+	events, err := w.client.typed.CoreV1().Pods(r.Namespace).Watch(ctx, metav1.ListOptions{
+		LabelSelector: r.podSelector(), ResourceVersion: version, AllowWatchBookmarks: true,
+	})
+	if err != nil {
+		return fmt.Errorf("watching pods in namespace %s: %w", r.Namespace, err)
+	}
+	defer events.Stop()
+	timer := time.NewTimer(lookAgain)
+	defer timer.Stop()
+	dirty := false
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case event, ok := <-events.ResultChan():
+			if !ok {
+				return errBroken
+			}
+			if err := w.take(event); err != nil {
+				return err
+			}
+			if !dirty && event.Type != watch.Bookmark {
+				dirty = true
+				timer.Reset(settle)
+			}
+		case <-timer.C:
+			if !dirty && w.facts.missesPods() {
+				// A node may have left since; its pod will then never come.
+				if targets, err := r.readTargets(ctx, w.client.typed); err == nil {
+					w.facts.targets = targets
+				}
+			}
+			dirty = false
+			timer.Reset(lookAgain)
+			if w.check(done) {
+				return nil
+			}
+		}
+	}
+}
+
+func (w *waiter) take(event watch.Event) error {
+	if event.Type == watch.Error {
+		return apierrors.FromObject(event.Object)
+	}
+	pod, ok := event.Object.(*corev1.Pod)
+	switch {
+	case !ok || event.Type == watch.Bookmark:
+	case event.Type == watch.Deleted:
+		delete(w.facts.pods, string(pod.UID))
+		if !w.facts.release.owns(pod) {
+			w.facts.put(pod)
+		}
+	default:
+		w.facts.put(pod)
+	}
+	return nil
+}
+
+// check judges and tells progress.
+func (w *waiter) check(done func(*Report) bool) bool {
+	report := w.facts.report(w.client.now())
+	if w.progress != nil && report.Verdict != w.last.verdict() {
+		w.progress(report.Summary)
+	}
+	w.last = report.Summary
+	return done(report)
+}
