@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/strvals"
 )
@@ -98,7 +99,12 @@ var errTooLarge = errors.New("too large")
 
 func readValues(name string, stdin io.Reader) (data []byte, err error) {
 	in := stdin
-	if name != "-" {
+	switch {
+	case name == "":
+		return nil, errors.New("reading the values: a file name is empty")
+	case strings.Contains(name, "://"):
+		return nil, fmt.Errorf("reading the values: %s is a URL, and only files are read; download it first", hideUserinfo(name))
+	case name != "-":
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading the values: %w", err)

@@ -48,10 +48,10 @@ func helmChart(t testing.TB) *chart.Chart {
 	return c
 }
 
-// check tries a property a thousand times.
+// check tries a property four hundred times.
 func check(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
-	for range 10 {
+	for range 4 {
 		rapid.Check(t, property)
 	}
 }

@@ -46,6 +46,9 @@ func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, 
 
 func summary(errs, warnings, files int) string {
 	of := plural(files, "file")
+	if files == 0 {
+		of = "the arguments"
+	}
 	switch {
 	case errs > 0:
 		return fmt.Sprintf("× invalid: %s, %s in %s\n", plural(errs, "error"), plural(warnings, "warning"), of)

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +34,9 @@ func (v *valuesFlags) register(cmd *cobra.Command) {
 // loadOptions are the flags as package valuesschema wants them, over the
 // defaults of the built-in chart.
 func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, error) {
+	if twice(v.files, "-") {
+		return valuesschema.LoadOptions{}, errors.New("standard input is named twice; it can be read once")
+	}
 	defaults, err := fs.ReadFile(charts.FS(), charts.Name+"/values.yaml")
 	if err != nil {
 		return valuesschema.LoadOptions{}, fmt.Errorf("reading the built-in chart: %w", err)
@@ -40,4 +45,9 @@ func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, er
 		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,
 		Stdin: stdin, Defaults: defaults,
 	}, nil
+}
+
+func twice(list []string, s string) bool {
+	i := slices.Index(list, s)
+	return i >= 0 && slices.Contains(list[i+1:], s)
 }
