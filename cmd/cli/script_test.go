@@ -2,8 +2,10 @@ package cli_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,8 +44,8 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	got := 0
 	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		exit, ok := err.(interface{ ExitCode() int })
-		if !ok {
+		exit := (*exec.ExitError)(nil)
+		if !errors.As(err, &exit) {
 			ts.Fatalf("running %v: %v", args[1:], err)
 		}
 		got = exit.ExitCode()
