@@ -1,6 +1,7 @@
 package moduleimage
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"debug/elf"
@@ -14,14 +15,13 @@ import (
 	"strings"
 	"time"
 
-	"archive/tar"
-
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
 )
 
 // BusyboxBase is a base made from static busybox programs, one for each
@@ -64,12 +64,12 @@ func (b *BusyboxBase) Image(_ context.Context, arch string) (v1.Image, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no busybox for %s: give one more --busybox", arch)
 	}
-	files := []file{{name: "bin/busybox", mode: 0o755, data: program}}
+	files := []layer.File{{Name: "bin/busybox", Mode: 0o755, Data: program}}
 	for _, name := range []string{"sh", "mkdir", "cp", "ls", "cat"} {
-		files = append(files, file{name: "bin/" + name, mode: 0o777, link: "busybox"})
+		files = append(files, layer.File{Name: "bin/" + name, Mode: 0o777, Link: "busybox"})
 	}
 	epoch := time.Unix(0, 0).UTC()
-	shell, err := newLayer(files, epoch, types.OCILayer)
+	shell, err := layer.New(files, epoch, types.OCILayer)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/kubeshark/kubeshark-pfring/moduleimage/depmod"
+	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
 )
 
 // DirName is KMM's default of modprobe.dirName: the folder of the image that
@@ -87,6 +88,17 @@ func Build(ctx context.Context, modules []Module, o Options) (*Image, error) {
 		}
 		images[arch] = image
 	}
+	combined, err := Combine(images)
+	if err != nil {
+		return nil, err
+	}
+	out.Index, out.Image = combined.Index, combined.Image
+	return out, nil
+}
+
+// Combine makes one image of those for each architecture, by GOARCH name.
+func Combine(images map[string]v1.Image) (*Image, error) {
+	out := &Image{Archs: slices.Sorted(maps.Keys(images))}
 	if len(images) == 1 {
 		out.Image = images[out.Archs[0]]
 		return out, nil
@@ -129,7 +141,7 @@ func buildOne(ctx context.Context, arch string, modules []Module, o Options) (v1
 	if err != nil {
 		return nil, err
 	}
-	packed, err := newLayer(files, o.Created, kind)
+	packed, err := layer.New(files, o.Created, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +152,8 @@ func buildOne(ctx context.Context, arch string, modules []Module, o Options) (v1
 }
 
 // tree is what lies below lib/modules for each kernel.
-func tree(modules []Module, dir string) ([]file, error) {
-	var files []file
+func tree(modules []Module, dir string) ([]layer.File, error) {
+	var files []layer.File
 	for _, m := range modules {
 		folder := "lib/modules/" + m.Info.KernelRelease + "/"
 		if dir != "" {
@@ -156,9 +168,9 @@ func tree(modules []Module, dir string) ([]file, error) {
 		if err != nil {
 			return nil, fmt.Errorf("indexing %s: %w", m.From, err)
 		}
-		files = append(files, file{name: folder + name, mode: 0o644, data: m.Data})
+		files = append(files, layer.File{Name: folder + name, Mode: 0o644, Data: m.Data})
 		for name, data := range index {
-			files = append(files, file{name: folder + name, mode: 0o644, data: data})
+			files = append(files, layer.File{Name: folder + name, Mode: 0o644, Data: data})
 		}
 	}
 	return files, nil

@@ -1,8 +1,11 @@
-package moduleimage
+// Package layer writes layers of images: the same files give the same bytes, on
+// any machine. What they are for is the business of those who make the image.
+package layer
 
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,12 +19,16 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// file is one of a layer; Link makes it a symbolic link.
-type file struct {
-	name string // without a slash in front
-	mode int64
-	data []byte
-	link string
+// File is one of a layer, root's.
+type File struct {
+	// Name has no slash in front. Folders above it are made.
+	Name string
+	Mode int64
+	Data []byte
+	// Link makes it a symbolic link.
+	Link string
+
+	folder bool
 }
 
 // layer is a compressed layer in memory. Modules are some megabytes at most.
@@ -33,23 +40,23 @@ type layer struct {
 
 var _ v1.Layer = (*layer)(nil)
 
-// newLayer writes files, and the folders that they need, as root's and with one
+// New writes files, and the folders that they need, as root's and with one
 // time, so that the same files give the same bytes.
-func newLayer(files []file, at time.Time, kind types.MediaType) (*layer, error) {
+func New(files []File, at time.Time, kind types.MediaType) (v1.Layer, error) {
 	var plain bytes.Buffer
 	w := tar.NewWriter(&plain)
 	for _, f := range withFolders(files) {
-		h := &tar.Header{Name: f.name, Mode: f.mode, ModTime: at, Format: tar.FormatPAX, Size: int64(len(f.data)), Typeflag: tar.TypeReg, Linkname: f.link}
+		h := &tar.Header{Name: f.Name, Mode: f.Mode, ModTime: at, Format: tar.FormatPAX, Size: int64(len(f.Data)), Typeflag: tar.TypeReg, Linkname: f.Link}
 		switch {
-		case f.link != "":
+		case f.Link != "":
 			h.Typeflag = tar.TypeSymlink
-		case f.data == nil:
-			h.Typeflag, h.Name = tar.TypeDir, f.name+"/"
+		case f.folder:
+			h.Typeflag, h.Name = tar.TypeDir, f.Name+"/"
 		}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, fmt.Errorf("writing the layer: %w", err)
 		}
-		if _, err := w.Write(f.data); err != nil {
+		if _, err := w.Write(f.Data); err != nil {
 			return nil, fmt.Errorf("writing the layer: %w", err)
 		}
 	}
@@ -72,24 +79,21 @@ func compress(plain []byte, kind types.MediaType) (*layer, error) {
 }
 
 // withFolders adds the folders above files and sorts by name.
-func withFolders(files []file) []file {
-	byName := map[string]file{}
+func withFolders(files []File) []File {
+	byName := map[string]File{}
 	for _, f := range files {
-		if f.data == nil && f.link == "" {
-			f.data = []byte{} // an empty file is no folder
-		}
-		byName[f.name] = f
-		for dir := path.Dir(f.name); dir != "."; dir = path.Dir(dir) {
+		byName[f.Name] = f
+		for dir := path.Dir(f.Name); dir != "."; dir = path.Dir(dir) {
 			if _, there := byName[dir]; !there {
-				byName[dir] = file{name: dir, mode: 0o755}
+				byName[dir] = File{Name: dir, Mode: 0o755, folder: true}
 			}
 		}
 	}
-	all := make([]file, 0, len(byName))
+	all := make([]File, 0, len(byName))
 	for _, f := range byName {
 		all = append(all, f)
 	}
-	slices.SortFunc(all, func(a, b file) int { return bytes.Compare([]byte(a.name), []byte(b.name)) })
+	slices.SortFunc(all, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
