@@ -76,9 +76,7 @@ func TestInstallTimesOutOnANodeThatFails(t *testing.T) {
 			if rel == nil || rel.Info.Status != release.StatusFailed {
 				t.Errorf("the release is not failed: %+v", rel)
 			}
-			if got := b.countPods("pfring", ready); got != 2 {
-				t.Errorf("%d pods are ready, not the two whose nodes have the module", got)
-			}
+			b.waitForPods("pfring", "the two pods whose nodes have the module to be ready", 2, ready)
 			for _, pod := range b.pods("pfring") {
 				want := corev1.EnvVar{Name: "PFRING_ON_UNAVAILABLE", Value: "fail"}
 				if !hasEnv(pod.Spec.InitContainers[0], want) {
