@@ -74,7 +74,7 @@ func (c *check) describe(path Path) string {
 }
 
 func (c *check) unknownKey(parent Path, key string) {
-	hint := ""
+	var hint string
 	elsewhere := c.schema.find(module, key)
 	switch near := Nearest(key, c.schema.keys(parent)); {
 	case key == "false" && len(parent) > 0 && parent[len(parent)-1] == "proxy":
@@ -93,7 +93,7 @@ func (c *check) wrongType(path Path) {
 	v, _ := lookup(c.values, path)
 	node := c.schema.at(path)
 	want := typeNames(node["type"])
-	hint := ""
+	var hint string
 	s, isString := v.(string)
 	switch {
 	case isString && strings.Contains(want, "boolean") && Nearest(s, []string{"true", "false"}) != "":

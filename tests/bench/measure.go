@@ -68,7 +68,7 @@ func (b *bench) measure(args []string) (sample, error) {
 	if !ok {
 		return sample{}, errors.New("this system does not tell what a process used")
 	}
-	peak := int64(usage.Maxrss)
+	peak := int64(usage.Maxrss) //nolint:unconvert // it has 32 bits on some systems
 	if runtime.GOOS != "darwin" {
 		peak *= 1024 // everywhere else it is in KiB
 	}
