@@ -94,8 +94,8 @@ func notJSON(name string, n *yaml3.Node, problems []Problem) []Problem {
 		p.Suggestion = suggestion
 		problems = append(problems, p)
 	}
-	switch word := strings.ToLower(strings.TrimLeft(n.Value, "+-")); {
-	case n.Kind == yaml3.ScalarNode && n.Tag == "!!float" && (word == ".nan" || word == ".inf"):
+	word := strings.ToLower(strings.TrimLeft(n.Value, "+-"))
+	if n.Kind == yaml3.ScalarNode && n.Tag == "!!float" && (word == ".nan" || word == ".inf") {
 		at(n, n.Value+" is not a number that values can have", "give it a number, or quote it")
 	}
 	for i, c := range n.Content {

@@ -78,7 +78,7 @@ func annotation(p valuesschema.Problem) string {
 		props = append(props, fmt.Sprintf("line=%d,col=%d", p.Line, p.Column))
 	}
 	props = append(props, "title="+property.Replace(p.Rule))
-	p.Origin.File, p.Line = "", 0
+	p.File, p.Line = "", 0
 	text := strings.TrimPrefix(p.String(), string(p.Severity)+": ")
 	return fmt.Sprintf("::%s %s::%s\n", p.Severity, strings.Join(props, ","), data.Replace(text))
 }
