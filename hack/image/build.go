@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
+)
+
+// Options say what goes into the image.
+type Options struct {
+	// Binaries is the folder with pfring-agent-ARCH.
+	Binaries string
+	Archs    []string
+	// Version and Revision become labels.
+	Version, Revision string
+	// Created is the time of the image and its files.
+	Created time.Time
+}
+
+// nobody is the user that the image runs as unless the chart says otherwise.
+const nobody = "65532:65532"
+
+// Build makes the image.
+func Build(o Options) (*moduleimage.Image, error) {
+	images := map[string]v1.Image{}
+	for _, arch := range o.Archs {
+		program, err := readProgram(filepath.Join(o.Binaries, "pfring-agent-"+arch), arch)
+		if err != nil {
+			return nil, err
+		}
+		if images[arch], err = one(o, arch, program); err != nil {
+			return nil, fmt.Errorf("making the image for %s: %w", arch, err)
+		}
+	}
+	return moduleimage.Combine(images)
+}
+
+// readProgram reads the agent, which must need nothing from the image.
+func readProgram(path, arch string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the agent (make agent ARCH=%s): %w", arch, err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no program for Linux: %w", path, err)
+	}
+	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]
+	if f.Machine != machine {
+		return nil, fmt.Errorf("%s is for %s, not for %s", path, f.Machine, arch)
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return nil, fmt.Errorf("%s is not static", path)
+		}
+	}
+	return data, nil
+}
+
+func one(o Options, arch string, program []byte) (v1.Image, error) {
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	for _, part := range []struct {
+		what string
+		file layer.File
+	}{
+		// The certificates first: they change less often, and are the same for
+		// all architectures.
+		{"CA certificates of Mozilla, by golang.org/x/crypto/x509roots", layer.File{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Data: certificates()}},
+		{"pfring-agent " + o.Version, layer.File{Name: "pfring-agent", Mode: 0o755, Data: program}},
+	} {
+		l, err := layer.New([]layer.File{part.file}, o.Created, types.OCILayer)
+		if err != nil {
+			return nil, err
+		}
+		if image, err = mutate.Append(image, mutate.Addendum{Layer: l, MediaType: types.OCILayer, History: v1.History{
+			Created: v1.Time{Time: o.Created}, CreatedBy: "make image", Comment: part.what,
+		}}); err != nil {
+			return nil, err
+		}
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: o.Created}
+	config.Config = v1.Config{User: nobody, WorkingDir: "/", Entrypoint: []string{"/pfring-agent"}, Labels: labels(o)}
+	return mutate.ConfigFile(image, config)
+}
+
+// certificates is the bundle in PEM. Roots that are trusted with reservations
+// only are left out, since a file cannot say so.
+func certificates() []byte {
+	var out bytes.Buffer
+	for root := range bundle.Roots() {
+		if root.Constraint == nil {
+			out.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}))
+		}
+	}
+	return out.Bytes()
+}
+
+func labels(o Options) map[string]string {
+	out := map[string]string{
+		"org.opencontainers.image.title":       "pfring-agent",
+		"org.opencontainers.image.description": "Loads the PF_RING kernel module on a Kubernetes node, for Kubeshark",
+		"org.opencontainers.image.source":      "https://github.com/kubeshark/kubeshark-pfring",
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.version":     o.Version,
+		"org.opencontainers.image.created":     o.Created.Format(time.RFC3339),
+	}
+	if o.Revision != "" {
+		out["org.opencontainers.image.revision"] = o.Revision
+	}
+	return out
+}

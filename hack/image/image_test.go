@@ -1,0 +1,166 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+// agents builds the agent as `make agent` does.
+func agents(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, arch := range []string{"amd64", "arm64"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "netgo,osusergo", "-ldflags", "-s -w",
+			"-o", filepath.Join(dir, "pfring-agent-"+arch), "../../cmd/pfring-agent")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return dir
+}
+
+func contents(t *testing.T, image v1.Image) map[string][]byte {
+	t.Helper()
+	r := mutate.Extract(image)
+	defer r.Close() //nolint:errcheck // a pipe of our own
+	out := map[string][]byte{}
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag == tar.TypeReg {
+			if out[h.Name], err = io.ReadAll(tr); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestTheImageHoldsTheAgentAndCertificatesAndIsTheSameTwice(t *testing.T) {
+	dir := agents(t)
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	ref := strings.TrimPrefix(server.URL, "http://") + "/kubeshark/pfring-agent:v1"
+	var said []string
+	for _, output := range []string{ref, "oci:" + t.TempDir() + ":v1"} {
+		var out bytes.Buffer
+		cmd := command()
+		cmd.SetOut(&out)
+		cmd.SetArgs([]string{"--binaries", dir, "--version", "v1", "--revision", "abc", "--output", output})
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, strings.Fields(out.String())[1])
+	}
+	if said[0] != said[1] {
+		t.Errorf("twice the same is %q", said)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		image, err := crane.Pull(ref, crane.WithPlatform(&v1.Platform{OS: "linux", Architecture: arch}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate.Image(image); err != nil {
+			t.Error(err)
+		}
+		config, err := image.ConfigFile()
+		if err != nil || config.Architecture != arch || config.Config.User != nobody || config.Config.Labels["org.opencontainers.image.revision"] != "abc" {
+			t.Errorf("%v %+v", err, config)
+		}
+		files := contents(t, image)
+		var names []string
+		for name := range files {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, []string{"etc/ssl/certs/ca-certificates.crt", "pfring-agent"}) {
+			t.Errorf("the image holds %q", names)
+		}
+		if n := roots(t, files["etc/ssl/certs/ca-certificates.crt"]); n < 100 {
+			t.Errorf("%d certificates", n)
+		}
+		if arch == runtime.GOARCH && runtime.GOOS == "linux" {
+			runs(t, files["pfring-agent"])
+		}
+	}
+}
+
+func roots(t *testing.T, bundle []byte) int {
+	t.Helper()
+	n := 0
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			t.Error(err)
+		}
+		n++
+	}
+	return n
+}
+
+func runs(t *testing.T, program []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "agent")
+	if err := os.WriteFile(path, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(path, "version").CombinedOutput(); err != nil || len(out) == 0 {
+		t.Errorf("pfring-agent version: %v: %s", err, out)
+	}
+}
+
+func TestAProgramForAnotherMachineOrWithLibrariesIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	dynamic, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Skip("needs a /bin/sh that is dynamically linked, as on Debian")
+	}
+	for name, c := range map[string]struct{ arch, says string }{
+		"missing": {"none", "make agent"}, "dynamic": {"amd64", "is not static"}, "other": {"arm64", "not for arm64"},
+	} {
+		if c.arch != "none" {
+			if err := os.WriteFile(filepath.Join(dir, "pfring-agent-"+c.arch), dynamic, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if runtime.GOARCH != "amd64" && c.arch != "none" {
+			continue
+		}
+		if _, err := Build(Options{Binaries: dir, Archs: []string{c.arch}}); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: no %q in: %v", name, c.says, err)
+		}
+	}
+}
+
+func TestSourceDate(t *testing.T) {
+	if got, err := sourceDate("1700000000"); err != nil || !got.Equal(time.Unix(1700000000, 0)) {
+		t.Error(got, err)
+	}
+	if _, err := sourceDate("today"); err == nil {
+		t.Error("a word was taken for a number")
+	}
+}

@@ -1,0 +1,98 @@
+// Command image makes the agent's container image without Docker: for each
+// architecture the static program and CA certificates, nothing else, as an
+// index. The same programs give the same bytes.
+//
+//	go run ./hack/image --binaries bin --output oci:dist/agent:v1.0.0 [--output REGISTRY/REPO:TAG]
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var o Options
+	var outputs []string
+	var remoteOptions moduleimage.RemoteOptions
+	cmd := &cobra.Command{
+		Use: "image", Short: "Make the agent's container image without Docker", Args: cobra.NoArgs, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.Created, err = sourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+				return err
+			}
+			image, err := Build(o)
+			if err != nil {
+				return err
+			}
+			remote, err := moduleimage.NewRemote(remoteOptions)
+			if err != nil {
+				return err
+			}
+			for _, output := range outputs {
+				if err := write(cmd, image, output, remote); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&o.Binaries, "binaries", "bin", "folder with pfring-agent-amd64 and pfring-agent-arm64")
+	fl.StringSliceVar(&o.Archs, "arch", []string{"amd64", "arm64"}, "architectures")
+	fl.StringVar(&o.Version, "version", "devel", "version label")
+	fl.StringVar(&o.Revision, "revision", "", "label with the source's commit")
+	fl.StringArrayVar(&outputs, "output", nil, "oci:DIR:TAG, docker-archive:FILE:NAME:TAG (one architecture) or REGISTRY/REPOSITORY:TAG; repeatable")
+	fl.BoolVar(&remoteOptions.PlainHTTP, "plain-http", false, "push without TLS")
+	return cmd
+}
+
+func write(cmd *cobra.Command, image *moduleimage.Image, output string, remote *moduleimage.Remote) error {
+	target, err := moduleimage.ParseTarget(output, remote)
+	if err != nil {
+		return err
+	}
+	if target.Tag() == "" {
+		return errors.New("--output " + output + " has no tag")
+	}
+	written, err := target.Write(cmd.Context(), []moduleimage.Named{{Tag: target.Tag(), Image: image}})
+	if err != nil {
+		return err
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", written[0], digest)
+	return err
+}
+
+func sourceDate(text string) (time.Time, error) {
+	if text == "" {
+		return time.Unix(0, 0).UTC(), nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text)
+	}
+	return time.Unix(n, 0).UTC(), nil
+}
