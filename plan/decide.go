@@ -108,6 +108,9 @@ func (d *decision) way(lack int) Way {
 	case d.SourceUnread && !private:
 		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
 		return AutoPrivate
+	case lack > 0 && !d.PublicSource && !d.Addons.KMM && d.ImageRepository == PublicImages && d.BuildConfigMap == "":
+		d.because("For %s a module has yet to be built and added to your own repository; mode auto needs no other component.", count(lack, "kernel"))
+		return d.auto(lack)
 	case lack > 0 && !d.SourceUnread:
 		d.because("For %s a module has yet to be built, and KMM loads it from images of your own.", count(lack, "kernel"))
 		return d.kmm(lack)

@@ -71,6 +71,10 @@ func cases() []planCase {
 		}), plan.KMMPrebuilt, false},
 		{"no egress, source unread", with(facts(public, one, two), func(f *plan.Facts) { f.NoEgress, f.SourceUnread = true, true }), plan.AutoPrivate, false},
 		{"one is missing", facts(public, one, two, third), plan.KMMPrebuilt, false},
+		{"one is missing in an own source", facts(private, one, two), plan.Auto, false},
+		{"one is missing in an own source, KMM there", with(facts(private, one, two), func(f *plan.Facts) {
+			f.Addons = cluster.Addons{Known: true, KMM: true, CertManager: true}
+		}), plan.KMMPrebuilt, false},
 		{"one is missing, KMM there", with(facts(public, one, two), func(f *plan.Facts) {
 			f.Addons, f.ImageRepository, f.ImageRepoSecret = cluster.Addons{Known: true, KMM: true, CertManager: true}, own, "pull"
 		}), plan.KMMPrebuilt, false},

@@ -1,6 +1,7 @@
 package compatibility_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -8,6 +9,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // cost is what one process took.
@@ -44,6 +48,46 @@ func median(list []cost) cost {
 	return cost{walls[len(walls)/2], peaks[len(peaks)/2]}
 }
 
+// addLargeNodes makes nodes of 200 kernels that weigh about 10 KB each, as real
+// ones do, most of it the list of images.
+func addLargeNodes(b *testing.B, n int) {
+	b.Helper()
+	names := make([]string, n)
+	errs := make(chan error, n)
+	slots := make(chan struct{}, 32)
+	for i := range n {
+		node := &corev1.Node{}
+		node.Name = fmt.Sprintf("large-%d-%d", n, i)
+		names[i] = node.Name
+		node.Status.NodeInfo = corev1.NodeSystemInfo{
+			KernelVersion: fmt.Sprintf("6.1.0-%d-amd64", i%200), Architecture: "amd64", OperatingSystem: "linux", OSImage: "Debian GNU/Linux 12 (bookworm)",
+		}
+		for j := range 50 {
+			repository := fmt.Sprintf("registry.example.com/some-team/service-%d", j)
+			node.Status.Images = append(node.Status.Images, corev1.ContainerImage{
+				Names: []string{fmt.Sprintf("%s@sha256:%064x", repository, i*j), repository + ":v1.2.3"}, SizeBytes: 123456789,
+			})
+		}
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			_, err := shared.Client.CoreV1().Nodes().Create(b.Context(), node, metav1.CreateOptions{})
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Cleanup(func() {
+		// The benchmark's own context is over by now.
+		if err := shared.RemoveNodes(context.Background(), names...); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
 // BenchmarkAgainstKubectl reads the same nodes with 200 kernels by pfring
 // compatibility and by kubectl get nodes -o json, in turn, as whole processes.
 // It needs kubectl in PATH: https://kubernetes.io/docs/tasks/tools/.
@@ -55,7 +99,7 @@ func BenchmarkAgainstKubectl(b *testing.B) {
 	s := serve(b, "6.1.0-0-amd64")
 	for _, n := range []int{500, 5000} {
 		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
-			addNodes(b, n, fmt.Sprintf("bench-%d", n), func(i int) string { return fmt.Sprintf("6.1.0-%d-amd64", i%200) })
+			addLargeNodes(b, n)
 			ask := append([]string{"compatibility", "--kubeconfig", shared.Kubeconfig, "-o", "json"}, s.flags()...)
 			list := []string{"get", "nodes", "-o", "json", "--kubeconfig", shared.Kubeconfig}
 			var ours, theirs []cost

@@ -1,0 +1,98 @@
+// Command playground runs a Kubernetes control plane with simulated nodes and a
+// signed module repository on loopback, for people who have no cluster at hand,
+// and prints what to try. `make playground` starts it; Ctrl-C ends it and leaves
+// nothing behind. Nodes and kernels exist in the API alone: no module is loaded
+// anywhere.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+func main() {
+	nodes := flag.Int("nodes", 40, "simulated nodes")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *nodes, os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(2)
+	}
+}
+
+// run starts everything, tells what there is, and ends with ctx.
+func run(ctx context.Context, nodes int, out io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "pfring-playground-")
+	if err != nil {
+		return fmt.Errorf("making a folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if _, err := fmt.Fprintln(out, "Starting a control plane; the first time it is built, which takes minutes …"); err != nil {
+		return err
+	}
+	cluster, err := kube.Launch(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer cluster.Stop()
+	repository, err := serveRepository(cluster, filepath.Join(dir, "repository"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, repository.close()) }()
+	if err := addNodes(ctx, cluster, nodes); err != nil {
+		return err
+	}
+	kubelet, err := cluster.RunKubelet(ctx, handle)
+	if err != nil {
+		return err
+	}
+	pfring, err := toolbin.Pfring(dir)
+	if err != nil {
+		return err
+	}
+	if err := welcome(out, dir, pfring, cluster, repository, nodes); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	kubelet.Wait()
+	_, err = fmt.Fprintln(out, "\nStopped.")
+	return err
+}
+
+// welcome prints what there is and what to try.
+func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *repository, nodes int) error {
+	values := filepath.Join(dir, "values.yaml")
+	text := fmt.Sprintf("tap:\n  kernelModule:\n    source:\n      url: %s\n      publicKeys: [%s]\n", r.url, r.key)
+	if err := os.WriteFile(values, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("writing values: %w", err)
+	}
+	_, err := fmt.Fprintf(out, `
+A cluster with %d simulated nodes and %d kernels, and a module repository that has %d of
+them. In another terminal:
+
+  export KUBECONFIG=%s
+  alias pfring=%s
+
+  pfring compatibility -f %[6]s --ca-file %[7]s
+  pfring compatibility -f %[6]s --ca-file %[7]s -o html > report.html
+  pfring plan -f %[6]s --ca-file %[7]s
+  pfring render -n default %[6]s | kubectl apply -n default -f -
+  pfring status -n default
+
+Ctrl-C stops it and removes all of it.
+`, nodes, len(kernels()), len(inRepository()), cluster.Kubeconfig, pfring, values, cluster.CA.CertFile())
+	return err
+}
