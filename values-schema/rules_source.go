@@ -98,12 +98,29 @@ func (c *check) verifiable(source Path) {
 
 // checkEgress: internetConnectivity false says that nothing outside is reached.
 func checkEgress(c *check) {
-	path := ParsePath("internetConnectivity")
-	if v, ok := c.values["internetConnectivity"]; !ok || v != false || c.mode() != "auto" {
+	if v, ok := c.values["internetConnectivity"]; !ok || v != false {
 		return
 	}
-	if strings.HasPrefix(c.str(module.With("source", "url")), HistoricRoot) && c.str(module.With("image")) == "" {
-		c.warnf("egress", path, "set tap.kernelModule.source.url to a mirror inside the network", "the cluster has no internet, and %s is there", HistoricRoot)
+	const advice, where = "set it to a mirror inside the network", "the cluster has no internet, and %s is there"
+	url, image, mappings := module.With("source", "url"), module.With("image"), module.With("kernelMappings")
+	switch c.mode() {
+	case "auto":
+		if !strings.HasPrefix(c.str(url), HistoricRoot) {
+			return
+		}
+		if text := c.str(image); text != "" && strings.HasPrefix(withRegistry(text), "docker.io/") {
+			c.warnf("egress", image, advice, where, "the registry docker.io")
+		}
+		if c.str(image) == "" {
+			c.warnf("egress", url, advice, where, HistoricRoot)
+		}
+	case "kmm":
+		for i := range c.list(mappings) {
+			at := mappings.With(i, "containerImage")
+			if text := c.str(at); text != "" && strings.HasPrefix(withRegistry(text), "docker.io/") {
+				c.warnf("egress", at, advice, where, "the registry docker.io")
+			}
+		}
 	}
 }
 
