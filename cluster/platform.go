@@ -49,6 +49,8 @@ type PlatformInfo struct {
 	Platform Platform
 	Name     string
 	Policy   Policy
+	// Shows is how one tells it by the Node object.
+	Shows string
 	// Why is what stands in the way and Remedy what to do, a sentence each.
 	Why, Remedy string
 	// Source is the public page that the facts are from.
@@ -70,44 +72,55 @@ func Platforms() []PlatformInfo {
 	const exclude = "Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all."
 	return []PlatformInfo{
 		{Bottlerocket, "Bottlerocket", Unclear,
+			"`osImage` begins with `Bottlerocket`",
 			"Bottlerocket's lockdown is integrity by default, except in its nvidia and dev variants, and then it takes only modules that it has signed itself.",
 			"Set settings.kernel.lockdown to none in the nodes' user data, and build the module with Bottlerocket's kmod kit.",
 			"https://bottlerocket.dev/en/os/latest/api/settings/kernel/"},
 		{COS, "Container-Optimized OS", Never,
+			"`osImage` begins with `Container-Optimized OS`, label `cloud.google.com/gke-nodepool`, no label `cloud.google.com/gke-accelerator`",
 			"Container-Optimized OS on GKE's CPU and TPU nodes takes modules only from its own disk (LoadPin), or only those that Google has signed.",
 			"Use an Ubuntu node pool (image type UBUNTU_CONTAINERD) for nodes that need PF_RING.",
 			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
 		{COSOther, "Container-Optimized OS", Unclear,
+			"`osImage` begins with `Container-Optimized OS`, and label `cloud.google.com/gke-accelerator` or no label `cloud.google.com/gke-nodepool`",
 			"Container-Optimized OS takes foreign modules only where LoadPin is off, as it is by default on GKE's GPU nodes.",
 			"Try it on one node, or use an Ubuntu node pool (image type UBUNTU_CONTAINERD).",
 			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
 		{Talos, "Talos Linux", SignedOnly,
+			"`osImage` begins with `Talos`",
 			"Talos requires modules signed with the key that its kernel was built with, and that key is thrown away after the build.",
 			"Build PF_RING as a system extension together with a Talos kernel of your own.",
 			"https://docs.siderolabs.com/talos/v1.14/build-and-extend-talos/custom-images-and-development/kernel-module"},
 		{Flatcar, "Flatcar Container Linux", Loads,
+			"`osImage` begins with `Flatcar`",
 			"Flatcar updates itself, and its kernel release alone does not name the build.",
 			"Build one module per Flatcar release in its developer container, and pin the release channel.",
 			"https://www.flatcar.org/docs/latest/reference/developer-guides/kernel-modules/"},
 		{RHCOS, "Red Hat Enterprise Linux CoreOS", Loads,
+			"`osImage` begins with `Red Hat Enterprise Linux CoreOS`",
 			"RHCOS takes modules, but its kernel changes with each OpenShift update.",
 			"Use mode kmm with a build from the Driver Toolkit image, which fits each OpenShift release.",
 			"https://docs.openshift.com/container-platform/latest/hardware_enablement/kmm-kernel-module-management.html"},
 		{Fargate, "AWS Fargate", Never,
+			"label `eks.amazonaws.com/compute-type=fargate`",
 			"Each Fargate pod has a virtual machine of its own; DaemonSets and privileged pods do not run there.",
 			exclude, "https://docs.aws.amazon.com/eks/latest/userguide/fargate.html"},
 		{VirtualKubelet, "virtual node", Never,
+			"label `type=virtual-kubelet`, or taint `virtual-kubelet.io/provider`",
 			"A virtual kubelet stands for a service, not for a machine with a kernel of its own.",
 			exclude, "https://github.com/virtual-kubelet/virtual-kubelet"},
 		{GKEAutopilot, "GKE Autopilot", Never,
+			"name begins with `gk3-` and `providerID` with `gce://`",
 			"Autopilot refuses pods with SYS_MODULE, and its nodes run Container-Optimized OS.",
 			"Use a GKE Standard cluster with an Ubuntu node pool for nodes that need PF_RING.",
 			"https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security"},
 		{EKSAutoMode, "EKS Auto Mode", Never,
+			"label `eks.amazonaws.com/compute-type=auto`",
 			"Auto Mode nodes run a locked-down Bottlerocket whose settings and kernel cannot be changed.",
 			"Use a managed node group with Amazon Linux 2023 or Ubuntu for nodes that need PF_RING.",
 			"https://docs.aws.amazon.com/eks/latest/userguide/automode.html"},
 		{Windows, "Windows", Never,
+			"label `kubernetes.io/os=windows`, or `nodeInfo.operatingSystem` is `windows`",
 			"PF_RING is a Linux kernel module.", exclude, "https://www.ntop.org/products/packet-capture/pf_ring/"},
 	}
 }
