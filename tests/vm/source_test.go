@@ -28,6 +28,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
+	"github.com/kubeshark/kubeshark-pfring/tests/s3"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )
@@ -52,21 +53,28 @@ func TestSources(t *testing.T) {
 	images, imagesAuthority := serveTLS(t, registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	r.files["/images-ca.pem"] = imagesAuthority
 	push(t, images, m)
+	bucket := s3.Start(t)
+	bucket.Put(t, "modules", below("pf-ring/", m.Files))
+	r.files["/credentials/accessKeyID"], r.files["/credentials/secretAccessKey"] = []byte(bucket.AccessKey), []byte(bucket.SecretKey)
+	endpoint := "--source-endpoint=http://" + reachable(bucket.Address)
 	r.Machine = vm.Boot(t, vm.Options{Kernel: r.kernel, Files: r.files, Network: true})
 
 	for _, c := range []struct {
-		name, url, ca string
-		reason        outcome.Reason
+		name, url string
+		flags     []string
+		reason    outcome.Reason
 	}{
-		{"folder", "file:///repositories/" + repository, "", outcome.Loaded},
-		{"https", "https://" + reachable(web) + "/pf-ring", "/ca.pem", outcome.Loaded},
-		{"oci", "oci://" + reachable(images) + "/team/pf-ring", "/images-ca.pem", outcome.Loaded},
-		{"https of an unknown CA", "https://" + reachable(web) + "/pf-ring", "/images-ca.pem", outcome.SourceTLSUntrusted},
-		{"nobody listens", "https://" + vm.HostAddress + ":1/pf-ring", "", outcome.SourceUnreachable},
+		{"folder", "file:///repositories/" + repository, nil, outcome.Loaded},
+		{"https", "https://" + reachable(web.Listener.Addr().String()) + "/pf-ring", []string{"--source-ca-file=/ca.pem"}, outcome.Loaded},
+		{"oci", "oci://" + reachable(images.Listener.Addr().String()) + "/team/pf-ring", []string{"--source-ca-file=/images-ca.pem"}, outcome.Loaded},
+		{"s3", "s3://modules/pf-ring", []string{endpoint, "--source-path-style", "--source-credentials-dir=/credentials"}, outcome.Loaded},
+		{"s3 without keys", "s3://modules/pf-ring", []string{endpoint, "--source-path-style"}, outcome.SourceForbidden},
+		{"https of an unknown CA", "https://" + reachable(web.Listener.Addr().String()) + "/pf-ring", []string{"--source-ca-file=/images-ca.pem"}, outcome.SourceTLSUntrusted},
+		{"nobody listens", "https://" + vm.HostAddress + ":1/pf-ring", nil, outcome.SourceUnreachable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer r.remove(t, "pf_ring")
-			request := r.load(repository, "--source-url="+c.url, "--source-ca-file="+c.ca, "--load-timeout=5s")
+			request := r.load(repository, append(c.flags, "--source-url="+c.url, "--load-timeout=5s")...)
 			request.Privilege = step.Module
 			result := r.Do(t, request)
 			o := r.outcome(t, result)
@@ -79,9 +87,18 @@ func TestSources(t *testing.T) {
 }
 
 // reachable is a server's address as the machine sees it.
-func reachable(s *httptest.Server) string {
-	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+func reachable(address string) string {
+	_, port, _ := net.SplitHostPort(address)
 	return net.JoinHostPort(vm.HostAddress, port)
+}
+
+// below puts files into a folder.
+func below(folder string, files map[string][]byte) map[string][]byte {
+	out := map[string][]byte{}
+	for name, data := range files {
+		out[folder+name] = data
+	}
+	return out
 }
 
 // folder serves files below /pf-ring/.
