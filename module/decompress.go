@@ -3,6 +3,7 @@ package module
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -51,19 +52,35 @@ func Decompress(data []byte, max int64) ([]byte, string, error) {
 		}
 		return data, format, nil
 	}
+	if plain := zstAtOnce(format, data, max); plain != nil {
+		return plain, format, nil
+	}
 	r, err := decoder(format, data)
 	if err != nil {
 		return nil, format, broken(format, err)
 	}
 	defer r.Close()
-	plain, err := io.ReadAll(io.LimitReader(r, max+1))
-	if int64(len(plain)) > max {
+	var plain bytes.Buffer
+	plain.Grow(int(min(max, sizeHint(format, data))) + bytes.MinRead)
+	_, err = plain.ReadFrom(io.LimitReader(r, max+1))
+	if int64(plain.Len()) > max {
 		return nil, format, tooLargeInside(format, max)
 	}
 	if err != nil {
 		return nil, format, broken(format, err)
 	}
-	return plain, format, nil
+	return plain.Bytes(), format, nil
+}
+
+// sizeHint is how large the file says it is uncompressed, in bytes, so that a
+// buffer of that size is made at once and not by doubling: an agent's memory is
+// scarce. It believes no more than what modules compress to.
+func sizeHint(format string, data []byte) int64 {
+	size := uint64(4 * len(data))
+	if format == FormatGz && len(data) >= 4 {
+		size = uint64(binary.LittleEndian.Uint32(data[len(data)-4:]))
+	}
+	return int64(min(size, uint64(8*len(data)))) //nolint:gosec // bounded by the length of a slice
 }
 
 func decoder(format string, data []byte) (io.ReadCloser, error) {
@@ -78,12 +95,36 @@ func decoder(format string, data []byte) (io.ReadCloser, error) {
 		r, err := xz.ReaderConfig{DictCap: 1 << 16}.NewReader(src)
 		return io.NopCloser(r), err
 	default:
-		d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		d, err := zstd.NewReader(src, zstOptions()...)
 		if err != nil {
 			return nil, err
 		}
 		return d.IOReadCloser(), nil
 	}
+}
+
+func zstOptions() []zstd.DOption {
+	return []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)}
+}
+
+// zstAtOnce decodes a file that says how large it is, as the zstd tool's do,
+// into a buffer of just that size, without the window that a stream needs. For
+// any other it returns nil.
+func zstAtOnce(format string, data []byte, max int64) []byte {
+	var h zstd.Header
+	if format != FormatZst || h.Decode(data) != nil || !h.HasFCS || h.FrameContentSize == 0 || h.FrameContentSize > uint64(max) { //nolint:gosec // a size
+		return nil
+	}
+	d, err := zstd.NewReader(nil, append(zstOptions(), zstd.WithDecodeAllCapLimit(true))...)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	plain, err := d.DecodeAll(data, make([]byte, 0, h.FrameContentSize))
+	if err != nil {
+		return nil
+	}
+	return plain
 }
 
 func tooLargeInside(format string, max int64) error {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 func TestFetchOvercomesWhatPasses(t *testing.T) {
@@ -124,5 +126,33 @@ func TestGettingCredentialsTakesItsOwnTime(t *testing.T) {
 	})
 	if err != nil || asked != 1 {
 		t.Errorf("asked %d times, %v", asked, err)
+	}
+}
+
+func TestBytesComeAsTheyAreStored(t *testing.T) {
+	s := server(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Accept-Encoding"); got != "" {
+			t.Errorf("asked for %q", got)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write([]byte("stored"))
+	})
+	if got, err := get(t, client(t, nil), s.URL); err != nil || string(got.Body) != "stored" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestAServerThatAsksToWaitForLongIsNotWaitedFor(t *testing.T) {
+	s := server(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n > 1 {
+			t.Error("waited")
+		}
+		w.Header().Set("Retry-After", "61")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	if _, err := getWithin(ctx, t, client(t, nil), s.URL); typed(t, err).Reason != outcome.SourceUnreachable {
+		t.Error(err)
 	}
 }

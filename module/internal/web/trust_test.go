@@ -154,3 +154,11 @@ func TestARedirectNeverLeavesTLS(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestDirectLeavesTheProxyOut(t *testing.T) {
+	c := client(t, func(o *Options) { o.ProxyHTTP = "http://proxy.invalid:3128" })
+	proxied, direct := c.http.Transport.(*http.Transport), c.Direct().http.Transport.(*http.Transport)
+	if proxied.Proxy == nil || direct.Proxy != nil || direct.TLSClientConfig.MinVersion != proxied.TLSClientConfig.MinVersion {
+		t.Errorf("proxied %v, direct %v", proxied.Proxy != nil, direct.Proxy != nil)
+	}
+}
