@@ -124,7 +124,7 @@ func TestListNodesReadsAllPages(t *testing.T) {
 
 func TestListNodesBeginsAnewWhenItsSnapshotIsGone(t *testing.T) {
 	api := &nodesAPI{nodes: manyNodes(1100)}
-	api.before = func(w http.ResponseWriter, r *http.Request, n int) bool {
+	api.before = func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 3 || n == 5 {
 			status(w, http.StatusGone, metav1.StatusReasonExpired)
 			return true
@@ -165,7 +165,7 @@ func TestListNodesGivesUp(t *testing.T) {
 			status(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
 			return true
 		}, apierrors.IsUnauthorized},
-		"on a page that repeats": {func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		"on a page that repeats": {func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprint(w, `{"kind":"NodeList","apiVersion":"v1","metadata":{"continue":"same"},"items":[]}`)
 			return true
@@ -180,7 +180,7 @@ func TestListNodesGivesUp(t *testing.T) {
 
 func TestListNodesEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	api := &nodesAPI{nodes: manyNodes(600), before: func(w http.ResponseWriter, r *http.Request, n int) bool {
+	api := &nodesAPI{nodes: manyNodes(600), before: func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 2 {
 			cancel()
 			status(w, http.StatusGone, metav1.StatusReasonExpired)
@@ -193,7 +193,7 @@ func TestListNodesEndsWithItsContext(t *testing.T) {
 }
 
 func TestListNodesWaitsWhenTheServerSaysTooManyRequests(t *testing.T) {
-	api := &nodesAPI{nodes: manyNodes(600), before: func(w http.ResponseWriter, r *http.Request, n int) bool {
+	api := &nodesAPI{nodes: manyNodes(600), before: func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 2 {
 			w.Header().Set("Retry-After", "1")
 			status(w, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests)
@@ -225,5 +225,23 @@ func BenchmarkListNodes(b *testing.B) {
 		if nodes, err := cluster.ListNodes(b.Context(), lister, ""); err != nil || len(nodes) != 5000 {
 			b.Fatalf("%d nodes, %v", len(nodes), err)
 		}
+	}
+}
+
+// Ten times the nodes cost ten times the work, and not more memory at a time
+// than a page and the result.
+func TestCostIsLinearInTheNumberOfNodes(t *testing.T) {
+	allocations := func(n int) float64 {
+		lister := serve(t, &nodesAPI{nodes: manyNodes(n)})
+		return testing.AllocsPerRun(2, func() {
+			if _, err := cluster.ListNodes(t.Context(), lister, ""); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	at500, at5000 := allocations(500), allocations(5000)
+	t.Logf("%.0f allocations for 500 nodes, %.0f for 5000, the server's included", at500, at5000)
+	if at5000 > 11*at500 {
+		t.Errorf("%.0f allocations for 500 nodes, %.0f for 5000: more than linear", at500, at5000)
 	}
 }

@@ -23,7 +23,7 @@ func has(signed bool) compatibility.Lookup {
 	}
 }
 
-func lacks(kernel, arch string) compatibility.Answer {
+func lacks(kernel, _ string) compatibility.Answer {
 	return compatibility.Answer{Supported: compatibility.No, Reason: "no-module-for-kernel", Message: "None for " + kernel + ".", Remedy: "Build it."}
 }
 

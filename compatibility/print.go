@@ -64,7 +64,8 @@ func (r Report) nodeTable(b *strings.Builder, wide bool) {
 			header = append(header, "Image")
 		}
 	}
-	rows := [][]string{append(header, "Reason")}
+	rows := make([][]string, 0, len(r.Nodes)+1)
+	rows = append(rows, append(header, "Reason"))
 	for _, n := range r.Nodes {
 		row := []string{n.Node, n.Kernel, string(n.Supported), n.Arch, n.OS, n.Version}
 		if kmm {
@@ -91,7 +92,8 @@ func (r Report) kernelTable(b *strings.Builder) {
 	if r.Mode == "kmm" {
 		last = "Image"
 	}
-	rows := [][]string{{"Kernel Version", "Arch", "Nodes", "Supported", "Not", "Unknown", last}}
+	rows := make([][]string, 0, len(r.Kernels)+1)
+	rows = append(rows, []string{"Kernel Version", "Arch", "Nodes", "Supported", "Not", "Unknown", last})
 	for _, k := range r.Kernels {
 		value := k.Version
 		if r.Mode == "kmm" {
@@ -186,10 +188,11 @@ func printable(c rune) rune {
 
 func (r Report) writeCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	rows := [][]string{{
+	rows := make([][]string, 0, len(r.Nodes)+1)
+	rows = append(rows, []string{
 		"node", "kernelVersion", "supported", "architecture", "os", "pfRingVersion", "reason", "message", "remedy", "platform", "zone", "ready",
 		"mapping", "image",
-	}}
+	})
 	for _, n := range r.Nodes {
 		rows = append(rows, []string{
 			n.Node, n.Kernel, string(n.Supported), n.Arch, n.OS, n.Version, n.Reason, n.Message, n.Remedy, n.Platform, n.Zone,

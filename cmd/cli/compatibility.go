@@ -159,7 +159,7 @@ func answers(ctx context.Context, values valuesschema.Values, s *sourceFlags, re
 		return nil, about, err
 	}
 	about.Source = repository.Source
-	about.Warnings = append(warnings, repository.Warnings...)
+	about.Warnings = slices.Concat(warnings, repository.Warnings)
 	return repository.Lookup(ctx), about, nil
 }
 
