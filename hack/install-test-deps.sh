@@ -8,8 +8,9 @@ if ! command -v dpkg-query >/dev/null; then
   exit 0
 fi
 
-# qemu, kmod, binutils, gcc, make: tests/vm boots kernels and builds modules.
-packages=(gcc make minisign binutils git ca-certificates xz-utils kmod qemu-system-x86)
+# tests/vm boots kernels and builds modules; the kernel's own build tools are
+# linked with libelf and libssl.
+packages=(gcc make minisign binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86)
 
 missing=()
 for p in "${packages[@]}"; do
