@@ -23,6 +23,9 @@ type LoadOptions struct {
 	Stdin                            io.Reader
 	// Defaults is the chart's values.yaml.
 	Defaults []byte
+	// DefaultsOf is an earlier Document with the same defaults, which then are
+	// not parsed again; Defaults is not looked at.
+	DefaultsOf *Document
 	// ReleaseName and Namespace are those of the release to be; "" is
 	// kubeshark-pfring and kubeshark.
 	ReleaseName, Namespace string
@@ -66,13 +69,25 @@ func Load(o LoadOptions) (*Document, error) {
 	if err := d.addSets(); err != nil {
 		return nil, err
 	}
-	defaults, _, problems := parseYAML("the chart's values.yaml", o.Defaults)
+	if err := d.addDefaults(); err != nil {
+		return nil, err
+	}
+	d.merged = coalesce(d.user, d.defaults)
+	return d, nil
+}
+
+func (d *Document) addDefaults() error {
+	if earlier := d.opts.DefaultsOf; earlier != nil {
+		d.defaults = earlier.defaults
+		d.opts.DefaultsOf = nil // or a chain of documents would never be freed
+		return nil
+	}
+	defaults, _, problems := parseYAML("the chart's values.yaml", d.opts.Defaults)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("reading %s: %s", problems[0].File, problems[0].Message)
+		return fmt.Errorf("reading %s: %s", problems[0].File, problems[0].Message)
 	}
 	d.defaults = defaults
-	d.merged = coalesce(d.user, defaults)
-	return d, nil
+	return nil
 }
 
 func (d *Document) addFile(name string) error {

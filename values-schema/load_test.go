@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -140,5 +141,30 @@ func TestLoadLeavesTheOptionsAlone(t *testing.T) {
 	}
 	if !bytes.Equal(defaults, kept) || len(o.Set) != 1 {
 		t.Error("the options were changed")
+	}
+}
+
+// Values that one document gets are its own, also when the defaults were parsed
+// for another.
+func TestDefaultsAreSharedAndNotChanged(t *testing.T) {
+	text := "tap: {kernelModule: {mode: kmm, agent: {logLevel: debug}, kernelMappings: [{literal: a, containerImage: docker.io/a/b:1}]}}"
+	load := func(text string, of *valuesschema.Document) *valuesschema.Document {
+		doc, err := valuesschema.Load(valuesschema.LoadOptions{
+			Files: []string{"-"}, Stdin: strings.NewReader(text), Defaults: chartDefaults(t), DefaultsOf: of,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	fresh := load("{}", nil).Merged()
+	changed := load(text, nil)
+	changed.Merged()["tap"].(map[string]any)["docker"].(map[string]any)["registry"] = "changed"
+	second := load("{}", changed)
+	if !reflect.DeepEqual(second.Merged(), fresh) {
+		t.Errorf("the defaults of a later document are\n%v\nwant\n%v", second.Merged(), fresh)
+	}
+	if got, want := describe(load(text, second).Validate()), describe(load(text, nil).Validate()); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

@@ -101,6 +101,7 @@ func (f *validateFlags) validate(cmd *cobra.Command) ([]valuesschema.Problem, er
 			return nil, err
 		}
 		problems = append(problems, doc.Validate()...)
+		o.DefaultsOf = doc
 	}
 	return problems, nil
 }
