@@ -43,6 +43,13 @@ lint: ## golangci-lint, built from the version pinned in hack/lint
 	go build -C hack/lint -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
+playground: ## A control plane with 40 simulated nodes and a module repository, on loopback, to try the commands on
+	go run ./tests/playground
+
+bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratios
+	go run ./tests/bench
+	go test -run '^$$' -bench . -benchmem ./...
+
 golden: ## Rewrite the golden files; look at the diff before you commit it
 	go test ./charts ./tests/historic ./values-schema -update
 

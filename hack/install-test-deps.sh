@@ -10,7 +10,7 @@ fi
 
 # tests/vm boots kernels and builds modules; the kernel's own build tools are
 # linked with libelf and libssl.
-packages=(gcc make minisign binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86)
+packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86)
 
 missing=()
 for p in "${packages[@]}"; do

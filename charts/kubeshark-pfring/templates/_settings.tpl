@@ -1,8 +1,16 @@
 {{/*
 The settings of tap.kernelModule with every block present, as JSON. A user who nulls a block or a value in a values file
-gets its default or its empty form, never a nil pointer. Templates read this instead of .Values.
+gets its default or its empty form, never a nil pointer. Templates read this instead of .Values. Every object asks for them
+more than once, so they are worked out once and kept in the root context. Call with that.
 */}}
 {{- define "pfring.settings" -}}
+{{- if not (hasKey . "PFRingSettings") -}}
+{{- $_ := set . "PFRingSettings" (include "pfring.readSettings" .) -}}
+{{- end -}}
+{{- .PFRingSettings -}}
+{{- end -}}
+
+{{- define "pfring.readSettings" -}}
 {{- $tap := default dict .Values.tap -}}
 {{- $km := default dict $tap.kernelModule -}}
 {{- $agent := default dict $km.agent -}}
