@@ -1,6 +1,7 @@
 package compatibility
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -83,26 +84,37 @@ func (m Mappings) image(template, kernel string) (string, error) {
 	}), nil
 }
 
-// Lookup answers by the mappings. Whether an image exists is not looked up.
-func (m Mappings) Lookup(kernel, _ string) Answer {
-	mapped, ok, err := m.Find(kernel)
-	switch {
-	case err != nil:
-		return Answer{Supported: No, Reason: ReasonNoMapping, Message: err.Error() + ".",
-			Remedy: "Correct the mapping; pfring validate explains it."}
-	case !ok:
-		return Answer{Supported: No, Reason: ReasonNoMapping,
-			Message: fmt.Sprintf("None of the %d kernel mappings matches %s.", len(m.List), kernel),
-			Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", strings.TrimRight(kernel, "+"))}
-	}
-	a := Answer{Mapping: fmt.Sprintf("kernelMappings[%d]", mapped.Index), Image: mapped.Image}
-	if mapped.Mapping.Build != nil || mapped.Mapping.Sign != nil {
-		a.Supported, a.Reason = Yes, ReasonBuilt
-		a.Message = "KMM builds or signs " + mapped.Image + " in the cluster if it is not there."
+// Lookup answers by the mappings, and with images not nil by what is in the
+// registries.
+func (m Mappings) Lookup(ctx context.Context, images *Images) Lookup {
+	return func(kernel, arch string) Answer {
+		mapped, ok, err := m.Find(kernel)
+		switch {
+		case err != nil:
+			return Answer{Supported: No, Reason: ReasonNoMapping, Message: err.Error() + ".",
+				Remedy: "Correct the mapping; pfring validate explains it."}
+		case !ok:
+			return Answer{Supported: No, Reason: ReasonNoMapping,
+				Message: fmt.Sprintf("None of the %d kernel mappings matches %s.", len(m.List), kernel),
+				Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", strings.TrimRight(kernel, "+"))}
+		}
+		a := mapped.answer(ctx, images, arch)
+		a.Mapping, a.Image = fmt.Sprintf("kernelMappings[%d]", mapped.Index), mapped.Image
 		return a
 	}
-	a.Supported, a.Reason = Unknown, ReasonImageNotChecked
-	a.Message = mapped.Image + " is used; whether it is in the registry was not looked up."
-	a.Remedy = "Look it up: pfring prereq check --mode kmm"
-	return a
+}
+
+// answer is that of a kernel with a mapping.
+func (m Mapped) answer(ctx context.Context, images *Images, arch string) Answer {
+	switch {
+	case m.Mapping.Build != nil || m.Mapping.Sign != nil:
+		return Answer{Supported: Yes, Reason: ReasonBuilt, Message: "KMM builds or signs " + m.Image + " in the cluster if it is not there."}
+	case images == nil:
+		return Answer{
+			Supported: Unknown, Reason: ReasonImageNotChecked, Message: m.Image + " is used; whether it is in the registry was not looked up.",
+			Remedy: "Look it up: pfring prereq check --mode kmm",
+		}
+	}
+	tls := m.Mapping.RegistryTLS
+	return images.look(ctx, m.Image, arch, tls != nil && tls.Insecure)
 }

@@ -80,7 +80,7 @@ func TestLookupByMappingsSaysWhatIsNotKnown(t *testing.T) {
 		"a broken regexp":       {valuesschema.KernelMapping{Regexp: "(", ContainerImage: "r"}, "6.1.0-1", compatibility.No, compatibility.ReasonNoMapping, "kernelMappings[0]"},
 		"a strange kernel":      {valuesschema.KernelMapping{Regexp: ".", ContainerImage: "r"}, "6.1", compatibility.No, compatibility.ReasonNoMapping, "fewer than three"},
 	} {
-		a := mappings(test.mapping).Lookup(test.kernel, "amd64")
+		a := mappings(test.mapping).Lookup(t.Context(), nil)(test.kernel, "amd64")
 		if a.Supported != test.want || a.Reason != test.reason || !strings.Contains(a.Message+a.Remedy, test.says) {
 			t.Errorf("%s: %+v", name, a)
 		}

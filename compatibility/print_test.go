@@ -2,6 +2,7 @@ package compatibility_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"flag"
@@ -58,7 +59,7 @@ func kmmSample() compatibility.Report {
 		valuesschema.KernelMapping{Regexp: "aws$", ContainerImage: "registry.example.com/m:${KERNEL_XYZ}"})
 	aws, other := linux("b", cluster.Generic), linux("c", cluster.Generic)
 	aws.Kernel, other.Kernel = "5.15.0-1050-aws", "6.8.0-51-generic"
-	r := compatibility.Match([]cluster.Node{linux("a", cluster.Generic), aws, other}, m.Lookup)
+	r := compatibility.Match([]cluster.Node{linux("a", cluster.Generic), aws, other}, m.Lookup(context.Background(), nil))
 	r.Mode = "kmm"
 	r.Conclude()
 	return r

@@ -24,6 +24,11 @@ const (
 	ReasonNoMapping       = "no-kernel-mapping"
 	ReasonImageNotChecked = "image-not-checked"
 	ReasonBuilt           = "built-in-cluster"
+
+	ReasonImageMissing     = "image-missing"
+	ReasonImageArch        = "image-wrong-arch"
+	ReasonImageForbidden   = "image-forbidden"
+	ReasonImageUnreachable = "image-unreachable"
 )
 
 // What a report is about.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,9 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/cluster"
 	"github.com/kubeshark/kubeshark-pfring/compatibility"
-	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -35,8 +32,9 @@ func newCompatibilityCmd(o *Options) *cobra.Command {
 
 Reads the kernels of all nodes from the API, creates nothing, and looks in the module
 repository for exactly these. With tap.kernelModule.mode=kmm in the values it says which
-kernel mapping and image each kernel gets. Nodes that tap.nodeSelectorTerms leaves out
-do not count. What cannot be told without trying is unknown.
+kernel mapping and image each kernel gets, and looks the images up in their registries.
+Nodes that tap.nodeSelectorTerms leaves out do not count. What cannot be told without
+trying is unknown.
 
 Exit codes: 0 every node is supported; 1 one is not, or is unknown; 2 the cluster or the
 repository could not be read.`,
@@ -51,6 +49,7 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	f.nodes.register(cmd)
 	f.source.register(cmd)
 	f.values.register(cmd)
+	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
 	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(compatibility.Formats(), ", "))
 	complete(cmd, "release-name", cobra.NoFileCompletions)
@@ -66,7 +65,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := report(cmd, values, &f.nodes, &f.source, f.release, nil)
+	report, err := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}.report(cmd)
 	if err != nil {
 		return err
 	}
@@ -82,85 +81,6 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 		return no(nil)
 	}
 	return nil
-}
-
-// report reads nodes and source, at the same time, and matches them. A source
-// that cannot be read is an error, unless otherwise says what to answer then.
-func report(
-	cmd *cobra.Command, values valuesschema.Values, n *nodeFlags, s *sourceFlags, release string, otherwise compatibility.Lookup,
-) (compatibility.Report, error) {
-	terms, err := cluster.ParseTerms(values.Tap.WorkerTerms())
-	if err != nil {
-		return compatibility.Report{}, err
-	}
-	targets := cluster.Targets{Terms: terms, Labels: values.Tap.KernelModule.Agent.NodeSelector}
-	mode := values.Tap.KernelModule.Mode
-	if mode == "kmm" && len(values.Tap.KernelModule.KMM.Selector) > 0 {
-		targets = cluster.Targets{Labels: values.Tap.KernelModule.KMM.Selector}
-	}
-	type listed struct {
-		nodes []cluster.Node
-		err   error
-	}
-	list := make(chan listed, 1)
-	ctx, cancel := context.WithCancel(cmd.Context())
-	defer cancel()
-	go func() {
-		nodes, err := n.nodes(ctx, cmd.InOrStdin(), targets)
-		list <- listed{nodes, err}
-	}()
-	find, about, err := answers(ctx, values, s, release, n.kube.namespace)
-	if e := (*module.Error)(nil); otherwise != nil && errors.As(err, &e) {
-		about.Warnings = append(about.Warnings, err.Error())
-		find, err = otherwise, nil
-	}
-	if err != nil {
-		return compatibility.Report{}, err
-	}
-	got := <-list
-	if got.err != nil {
-		return compatibility.Report{}, got.err
-	}
-	r := compatibility.Match(got.nodes, find)
-	r.Mode, r.Source, r.Verify, r.Warnings = mode, about.Source, about.Verify, about.Warnings
-	if len(n.kernels) > 0 {
-		r.Subject = compatibility.SubjectKernels
-	}
-	r.Conclude()
-	return r, nil
-}
-
-// answers is what to ask about a kernel: the repository, or in kmm the mappings.
-func answers(ctx context.Context, values valuesschema.Values, s *sourceFlags, release, namespace string) (compatibility.Lookup, compatibility.Report, error) {
-	var about compatibility.Report
-	k := values.Tap.KernelModule
-	if k.Mode == "kmm" {
-		if s.url != "" {
-			return nil, about, errors.New("--source: in kmm mode modules come from the images of tap.kernelModule.kernelMappings")
-		}
-		m := compatibility.Mappings{List: k.KernelMappings, ModuleName: k.KMM.ModuleName, Namespace: namespace}
-		if m.ModuleName == "" {
-			m.ModuleName = release + "-pf-ring"
-		}
-		if m.Namespace == "" {
-			m.Namespace = renderer.DefaultNamespace
-		}
-		return m.Lookup, about, nil
-	}
-	source, request, warnings, err := s.open(k.Source)
-	if err != nil {
-		return nil, about, err
-	}
-	about.Verify = string(request.Verify)
-	reading, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	repository, err := compatibility.ReadRepository(reading, source, request)
-	if err != nil {
-		return nil, about, err
-	}
-	about.Source = repository.Source
-	about.Warnings = slices.Concat(warnings, repository.Warnings)
-	return repository.Lookup(ctx), about, nil
 }
 
 // typed merges and validates the values. Invalid ones are told as by validate,

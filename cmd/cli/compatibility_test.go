@@ -71,7 +71,7 @@ func TestCompatibilityAnswersByItsExitCode(t *testing.T) {
 		"two kinds of nodes":       {append(source, "--kernel", "6.1.0", "--nodes-from", bad), "", 2, "nodes-from"},
 		"no cluster":               {source, "", 2, "--nodes-from"},
 		"kmm with a source":        {append(source, "--kernel", "6.1.0", "--set", "tap.kernelModule.mode=kmm"), "", 2, "--source"},
-		"kmm":                      {[]string{"compatibility", "--kernel", "6.1.0", "--set", "tap.kernelModule.mode=kmm"}, "", 1, "docker.io/kubeshark/pf-ring-module:6.1.0"},
+		"kmm":                      {[]string{"compatibility", "--kernel", "6.1.0", "--set", "tap.kernelModule.mode=kmm", "--images=false"}, "", 1, "docker.io/kubeshark/pf-ring-module:6.1.0"},
 	} {
 		stdout, stderr, code := execute(t, test.stdin, test.args...)
 		if code != test.code || !strings.Contains(stdout+stderr, test.says) {

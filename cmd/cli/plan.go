@@ -120,15 +120,15 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 		f.facts.SourceURL = f.source.url
 	}
 	f.facts.PublicSource = strings.TrimSuffix(f.facts.SourceURL, "/") == valuesschema.HistoricRoot
-	var otherwise compatibility.Lookup
+	q := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}
 	if f.facts.NoEgress && f.facts.PublicSource {
 		// Then this machine may be as cut off as the nodes.
-		otherwise = func(string, string) compatibility.Answer {
+		q.otherwise = func(string, string) compatibility.Answer {
 			f.facts.SourceUnread = true
 			return compatibility.Answer{Supported: compatibility.Unknown, Reason: string(outcome.SourceUnreachable)}
 		}
 	}
-	r, err := report(cmd, values, &f.nodes, &f.source, f.release, otherwise)
+	r, err := q.report(cmd)
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,16 @@ type sourceFlags struct {
 	url, caFile string
 	publicKeys  []string
 	timeout     time.Duration
+	// images says that kmm's images are looked up.
+	images bool
 }
 
 func (s *sourceFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&s.url, "source", "", "module repository, instead of tap.kernelModule.source.url")
 	fl.StringArrayVar(&s.publicKeys, "public-key", nil, "minisign public key of the repository, or its .pub `FILE`, beside those of the values; repeatable")
-	fl.StringVar(&s.caFile, "ca-file", "", "PEM `FILE` with CAs that the repository's certificate may be from, beside the system's")
-	fl.DurationVar(&s.timeout, "source-timeout", time.Minute, "give up on the repository after this time")
+	fl.StringVar(&s.caFile, "ca-file", "", "PEM `FILE` with CAs that the repository's or registry's certificate may be from, beside the system's")
+	fl.DurationVar(&s.timeout, "source-timeout", time.Minute, "give up on the repository, or the registries, after this time")
 	complete(cmd, "source", cobra.NoFileCompletions)
 	complete(cmd, "source-timeout", cobra.NoFileCompletions)
 }
