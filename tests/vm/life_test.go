@@ -237,7 +237,7 @@ func killed(t *testing.T, r *rig) {
 // until waits for a state in /proc/modules. Each look takes the machine a while.
 func (r *rig) until(t *testing.T, module, state string) {
 	t.Helper()
-	for range 200 {
+	for range 5000 {
 		if r.loaded(t, module) == state {
 			return
 		}

@@ -35,6 +35,19 @@ func (r *rig) state(t *testing.T) (o outcome.Outcome) {
 	return o
 }
 
+// stateUntil waits until the state file has a reason: it is written right after
+// the answers to probes have changed.
+func (r *rig) stateUntil(t *testing.T, reason outcome.Reason) outcome.Outcome {
+	t.Helper()
+	for range 5000 {
+		if o := r.state(t); o.Reason == reason {
+			return o
+		}
+	}
+	t.Fatalf("the state file never said %s: %s", reason, pretty(r.state(t)))
+	return outcome.Outcome{}
+}
+
 func (r *rig) unload(t *testing.T, flags ...string) step.Result {
 	t.Helper()
 	return r.Do(t, step.Request{Op: step.Exec, Args: append([]string{agent, "unload"}, flags...)})
@@ -76,13 +89,13 @@ func vanishes(t *testing.T, r *rig) {
 	if got := r.get(t, "/metrics", "200"); !strings.Contains(got, `pfring_backend{backend="libpcap",reason="module-gone"} 1`) {
 		t.Errorf("metrics:\n%s", got)
 	}
-	if o := r.state(t); o.Backend != outcome.Libpcap || o.Reason != outcome.ModuleGone {
+	if o := r.stateUntil(t, outcome.ModuleGone); o.Backend != outcome.Libpcap {
 		t.Errorf("state file: %s", pretty(o))
 	}
 	r.get(t, "/healthz", "200")
 	r.insertOlder(t)
 	r.get(t, "/readyz", "200")
-	if o := r.state(t); o.Backend != outcome.PFRing || o.Module.Version != "8.8.0" || o.Module.Verified != outcome.VerifiedNone {
+	if o := r.stateUntil(t, outcome.AlreadyLoaded); o.Backend != outcome.PFRing || o.Module.Version != "8.8.0" || o.Module.Verified != outcome.VerifiedNone {
 		t.Errorf("another version has come, state file: %s", pretty(o))
 	}
 }
