@@ -21,7 +21,7 @@ func newModuleCmd(o *Options) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newModuleInspectCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o),
-		newModulePackCmd(o))
+		newModulePackCmd(o), newModulePushCmd(o), newModuleMirrorCmd(o), newModuleSignKernelCmd(o))
 	return cmd
 }
 

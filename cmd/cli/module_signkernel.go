@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/modulesign"
+)
+
+// signKernelFlags are those of pfring module sign-kernel.
+type signKernelFlags struct {
+	key, cert, hash, output string
+	replace                 bool
+}
+
+func newModuleSignKernelCmd(o *Options) *cobra.Command {
+	f := &signKernelFlags{}
+	cmd := &cobra.Command{
+		Use:   "sign-kernel FILE",
+		Short: "Sign a kernel module for Secure Boot, as the kernel's sign-file does",
+		Long: `Sign a kernel module for Secure Boot, as the kernel's sign-file does.
+
+Appends a PKCS #7 signature to the module, in place or into --output. Nodes load it when
+their kernel trusts the certificate: enrolled as a machine owner's key (mokutil
+--import), in the firmware's db, or built into the kernel.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	cmd.Example = examples(o, `module sign-kernel pf_ring.ko --key mok.key --cert mok.pem
+module sign-kernel pf_ring.ko.xz --key mok.key --cert mok.der --output signed/pf_ring.ko`)
+	fl := cmd.Flags()
+	fl.StringVar(&f.key, "key", "", "private key, RSA or ECDSA, in PEM")
+	fl.StringVar(&f.cert, "cert", "", "its X.509 certificate, in PEM or DER")
+	fl.StringVar(&f.hash, "hash", "sha256", "sha256, sha384 or sha512")
+	fl.StringVarP(&f.output, "output", "o", "", "write the signed module to this `FILE` instead of in place")
+	fl.BoolVar(&f.replace, "replace", false, "take off a signature that is there")
+	for _, name := range []string{"key", "cert"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // a slip in the line above
+		}
+	}
+	return cmd
+}
+
+func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
+	key, err := modulesign.ReadKey(f.key)
+	if err != nil {
+		return err
+	}
+	cert, err := modulesign.ReadCertificate(f.cert)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the module: %w", err)
+	}
+	plain, format, err := module.Decompress(data, module.DefaultMaxSize)
+	if err != nil {
+		return no(fmt.Errorf("%s: %w", path, err))
+	}
+	if format != module.FormatRaw && f.output == "" {
+		return fmt.Errorf("%s is compressed (%s), and what is signed is not: name a file with --output", path, format)
+	}
+	info, err := module.Inspect(plain)
+	if err != nil {
+		return no(fmt.Errorf("%s: %w", path, err))
+	}
+	if info.Signed {
+		if !f.replace {
+			return no(fmt.Errorf("%s is signed already by %q; --replace takes that signature off", path, info.Signer))
+		}
+		if plain, _, err = modulesign.Strip(plain); err != nil {
+			return no(fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	signed, err := modulesign.Sign(plain, key, cert, f.hash)
+	if err != nil {
+		return no(fmt.Errorf("%s: %w", path, err))
+	}
+	to := path
+	if f.output != "" {
+		to = f.output
+	}
+	if err := replace(to, signed); err != nil {
+		return fmt.Errorf("writing the signed module: %w", err)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s for kernel %s, signed by %q (%s)\n", to, info.Name, info.Version, info.KernelRelease, cert.Subject.CommonName, f.hash)
+	return err
+}
+
+// replace puts a file in its place at once.
+func replace(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
