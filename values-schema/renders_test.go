@@ -13,7 +13,7 @@ import (
 )
 
 // What validate finds no error in, the chart renders to clean YAML: no template
-// refuses it, and no value breaks out of its place.
+// refuses it, no value breaks out of its place, and the Go types hold it.
 func TestValidValuesRender(t *testing.T) {
 	helmChart(t)
 	c, err := renderer.LoadFS(charts.FS(), charts.Name)
@@ -37,6 +37,9 @@ func TestValidValuesRender(t *testing.T) {
 		}
 		if errs, _ := valuesschema.Count(doc.Validate()); errs > 0 {
 			return
+		}
+		if _, err := doc.Typed(); err != nil {
+			t.Fatalf("as Go types: %v\nvalues:\n%s", err, text)
 		}
 		r, err := renderer.Render(c, renderer.Options{Values: doc.Values(), ReleaseName: "kubeshark-pfring", Namespace: "kubeshark"})
 		if err != nil {

@@ -62,24 +62,24 @@ type Capabilities struct {
 
 // KernelModule is tap.kernelModule.
 type KernelModule struct {
-	Enabled         bool             `json:"enabled"`
-	Mode            string           `json:"mode"`
-	Image           string           `json:"image"`
-	OnUnavailable   string           `json:"onUnavailable"`
-	WaitTimeout     Duration         `json:"waitTimeout"`
-	ReplaceLoaded   bool             `json:"replaceLoaded"`
-	UnloadOnDestroy bool             `json:"unloadOnDestroy"`
-	Parameters      map[string]int64 `json:"parameters"`
-	Source          Source           `json:"source"`
-	KernelMappings  []KernelMapping  `json:"kernelMappings"`
-	ImageRepoSecret string           `json:"imageRepoSecret"`
-	KMM             KMM              `json:"kmm"`
-	Agent           Agent            `json:"agent"`
-	ServiceAccount  ServiceAccount   `json:"serviceAccount"`
-	Metrics         Metrics          `json:"metrics"`
-	NetworkPolicy   Switch           `json:"networkPolicy"`
-	OpenShift       OpenShift        `json:"openshift"`
-	StateFile       string           `json:"stateFile"`
+	Enabled         bool            `json:"enabled"`
+	Mode            string          `json:"mode"`
+	Image           string          `json:"image"`
+	OnUnavailable   string          `json:"onUnavailable"`
+	WaitTimeout     Duration        `json:"waitTimeout"`
+	ReplaceLoaded   bool            `json:"replaceLoaded"`
+	UnloadOnDestroy bool            `json:"unloadOnDestroy"`
+	Parameters      StringMap       `json:"parameters"`
+	Source          Source          `json:"source"`
+	KernelMappings  []KernelMapping `json:"kernelMappings"`
+	ImageRepoSecret string          `json:"imageRepoSecret"`
+	KMM             KMM             `json:"kmm"`
+	Agent           Agent           `json:"agent"`
+	ServiceAccount  ServiceAccount  `json:"serviceAccount"`
+	Metrics         Metrics         `json:"metrics"`
+	NetworkPolicy   Switch          `json:"networkPolicy"`
+	OpenShift       OpenShift       `json:"openshift"`
+	StateFile       string          `json:"stateFile"`
 }
 
 // Source is the module repository of auto mode.

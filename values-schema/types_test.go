@@ -57,7 +57,7 @@ func TestTypedReadsWhatTheChartReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	if k.WaitTimeout != 0 || k.Source.URL != "oci://docker.io/x/y:all" || string(labels) != `{"a":"1","b":"true","c":"d"}` ||
-		k.Parameters["min_num_slots"] != 4294967295 || len(v.Tap.WorkerTerms()) != 1 || !v.Installs() {
+		k.Parameters["min_num_slots"] != "4294967295" || len(v.Tap.WorkerTerms()) != 1 || !v.Installs() {
 		t.Errorf("%+v", v)
 	}
 	var dur Duration
