@@ -55,6 +55,9 @@ func run(ctx context.Context, nodes int, out io.Writer) (err error) {
 	if err := addNodes(ctx, cluster, nodes); err != nil {
 		return err
 	}
+	if err := addDefinitions(ctx, cluster); err != nil {
+		return err
+	}
 	kubelet, err := cluster.RunKubelet(ctx, handle)
 	if err != nil {
 		return err
@@ -81,7 +84,7 @@ func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *reposi
 	}
 	_, err := fmt.Fprintf(out, `
 A cluster with %d simulated nodes and %d kernels, and a module repository that has %d of
-them. In another terminal:
+them. KMM and cert-manager are there by their API alone. In another terminal:
 
   export KUBECONFIG=%s
   alias pfring=%s

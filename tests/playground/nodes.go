@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
@@ -50,7 +51,9 @@ func addNodes(ctx context.Context, cluster *kube.Cluster, n int) error {
 			return err
 		}
 		for j, name := range names {
-			if err := dress(ctx, cluster, name, m, j); err != nil {
+			// The control plane changes new nodes too.
+			err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return dress(ctx, cluster, name, m, j) })
+			if err != nil {
 				return fmt.Errorf("setting up node %s: %w", name, err)
 			}
 		}
