@@ -8,6 +8,7 @@ func commands(o *Options) []*cobra.Command {
 		newValidateCmd(o),
 		newSchemaCmd(o),
 		newRenderCmd(o),
+		newInjectCmd(o),
 		newCompatibilityCmd(o),
 		newPlanCmd(o),
 		newStatusCmd(o),

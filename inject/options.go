@@ -1,0 +1,89 @@
+package inject
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultTimeout   = 60 * time.Second
+	DefaultStateFile = "/run/kubeshark-pfring/state.json"
+)
+
+// Options say what to add. The zero value is not valid; start from Default.
+type Options struct {
+	// Mode is auto or kmm, as in tap.kernelModule.mode.
+	Mode string
+	// WaitWith says what waits: WithWorker, WithAgent, or WithAuto, which is the
+	// worker's own image where it is known to have a shell, else nothing.
+	WaitWith string
+	// Image is the agent's, for WithAgent.
+	Image string
+	// PullPolicy is for Image; "" leaves it to Kubernetes.
+	PullPolicy string
+	// Timeout bounds the wait, in whole seconds; it is never for ever.
+	Timeout time.Duration
+	// StateFile is tap.kernelModule.stateFile, for auto.
+	StateFile string
+	// WorkerFlag is auto, always or never.
+	WorkerFlag string
+}
+
+// What waits.
+const (
+	WithAuto   = "auto"
+	WithWorker = "worker"
+	WithAgent  = "agent"
+)
+
+// Default returns the settings that never keep capture from starting.
+func Default() Options {
+	return Options{Mode: "auto", WaitWith: WithAuto, Timeout: DefaultTimeout, StateFile: DefaultStateFile, WorkerFlag: "auto"}
+}
+
+func (o *Options) check() error {
+	for name, v := range map[string]struct {
+		value   string
+		allowed []string
+	}{
+		"mode":        {o.Mode, []string{"auto", "kmm"}},
+		"wait-with":   {o.WaitWith, []string{WithAuto, WithWorker, WithAgent}},
+		"worker-flag": {o.WorkerFlag, []string{"auto", "always", "never"}},
+		"pull-policy": {o.PullPolicy, []string{"", "Always", "IfNotPresent", "Never"}},
+	} {
+		if !slices.Contains(v.allowed, v.value) {
+			return fmt.Errorf("%s %q: it is one of %s", name, v.value, strings.Join(v.allowed, ", "))
+		}
+	}
+	switch {
+	case o.Timeout < time.Second || o.Timeout > time.Hour:
+		return fmt.Errorf("wait-timeout %s: it is from 1s to 1h; capture must not wait for ever", o.Timeout)
+	case o.WaitWith == WithAgent && o.Image == "":
+		return errors.New("wait-with agent needs the agent's image")
+	case o.WaitWith == WithWorker && o.Image != "":
+		return errors.New("wait-with worker waits in the worker's own image; drop the image")
+	case strings.ContainsFunc(o.Image, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }):
+		return fmt.Errorf("image %q is no image reference", o.Image)
+	case o.StateFile != "" && (!plainPath(o.StateFile) || path.Clean(o.StateFile) != o.StateFile || path.Dir(o.StateFile) == "/"):
+		return fmt.Errorf("state-file %q: it is an absolute path in a folder, of letters, digits, dots, dashes and underscores", o.StateFile)
+	}
+	if o.Image != "" {
+		o.WaitWith = WithAgent
+	}
+	return nil
+}
+
+// plainPath keeps the shell and YAML from seeing anything but a name in it.
+func plainPath(s string) bool {
+	return path.IsAbs(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r))
+	})
+}
+
+// watchesState is true if the wait is to read what load left on the host.
+func (o *Options) watchesState() bool { return o.Mode == "auto" && o.StateFile != "" }
