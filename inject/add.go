@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,8 +68,13 @@ func (w *worker) addItem(key, item string, last bool) error {
 		if err != nil {
 			return err
 		}
-		pad := strings.Repeat(" ", column)
-		return w.splice(before.Line-1, before.Line-1, pad+key+":\n"+asItem(item, column), want)
+		at, pad := before.Line-1, strings.Repeat(" ", column)
+		// Comments right above the containers stay with them.
+		parent, _ := pair(get(w.object, "spec", "template"), "spec")
+		for above := w.lines(); at > parent.Line && bytes.HasPrefix(above[at-1], []byte(pad+"#")); {
+			at--
+		}
+		return w.splice(at, at, pad+key+":\n"+asItem(item, column), want)
 	}
 	b, err := w.blockOf(get(w.spec, key))
 	if err != nil {

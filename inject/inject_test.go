@@ -178,9 +178,10 @@ func TestOtherSettingsReplaceEarlierOnes(t *testing.T) {
 
 const head = "kind: DaemonSet\nmetadata: {name: kubeshark-worker-daemon-set}\nspec:\n  template:\n    spec:\n"
 
-func TestShapesOfYAML(t *testing.T) {
+// shapes are ways to write a worker that can be edited.
+func shapes() map[string]string {
 	body := "      containers:\n      - name: sniffer\n        image: w:v53.3.0\n        command:\n        - ./worker\n"
-	for name, text := range map[string]string{
+	return map[string]string{
 		"no end of line":              head + strings.TrimSuffix(body, "\n"),
 		"Windows lines":               strings.ReplaceAll(head+body, "\n", "\r\n"),
 		"Windows lines, no last end":  strings.TrimSuffix(strings.ReplaceAll(head+body, "\n", "\r\n"), "\r\n"),
@@ -189,6 +190,7 @@ func TestShapesOfYAML(t *testing.T) {
 		"a deeper comment after":      head + body + "          # of the command\n",
 		"a text after":                head + body + "      initContainers:\n      - name: a\n        command:\n        - |+\n          x\n          # no comment\n\n\n",
 		"a folded text after":         head + body + "      initContainers:\n      - name: a\n        command:\n        - >\n          x\n\n",
+		"comments above":              head + "      # one\n      # two\n" + body,
 		"volumes first":               head + "      volumes:\n        - name: v\n          emptyDir: {}\n" + body,
 		"a comment before a volume":   head + "      volumes:\n        # one\n        - name: v\n          emptyDir: {}\n        # two\n" + body,
 		"in a List":                   "kind: List\nitems:\n- " + strings.TrimSuffix(strings.ReplaceAll(head+body, "\n", "\n  "), "  "),
@@ -198,7 +200,11 @@ func TestShapesOfYAML(t *testing.T) {
 		"a marker with a comment":     "--- # worker\n" + head + body,
 		"nothing but a comment first": "# all\n---\n" + head + body,
 		"another container first":     head + "      containers:\n      - name: tracer\n        command: [./tracer]\n" + strings.TrimPrefix(body, "      containers:\n"),
-	} {
+	}
+}
+
+func TestShapesOfYAML(t *testing.T) {
+	for name, text := range shapes() {
 		o := options(func(o *Options) { o.WorkerFlag = "always" })
 		r, err := Inject([]byte(text), o)
 		if err != nil || r.Workers == 0 {
@@ -309,6 +315,9 @@ func TestFunctionConfig(t *testing.T) {
 func FuzzInject(f *testing.F) {
 	for _, name := range fixtures {
 		f.Add(fixture(f, name))
+	}
+	for _, text := range shapes() {
+		f.Add([]byte(text))
 	}
 	f.Add([]byte(head + "      containers:\n      - name: sniffer\n        image: w:v53.3.0\n        command: [a]\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
