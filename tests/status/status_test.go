@@ -149,16 +149,6 @@ func TestPodsThatMayNotBeMadeAreExplained(t *testing.T) {
 	}
 }
 
-func TestInKMMModeWithoutKMMThatIsSaid(t *testing.T) {
-	b := newBed(t, 1, "")
-	b.say(func(int) kube.Result { return kube.Fallback(outcome.WaitTimeout) })
-	b.install("tap.kernelModule.mode=kmm")
-	r := b.status(1, "--wait")
-	if r.Mode != "kmm" || !strings.Contains(r.Module, "KMM is not installed") || r.Nodes[0].Reason != outcome.WaitTimeout {
-		t.Errorf("%+v", r)
-	}
-}
-
 // counting counts the watches that pass.
 type counting struct {
 	next    http.RoundTripper

@@ -1,0 +1,103 @@
+package status_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+)
+
+var daemonSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
+
+// The API server knows each field that inject writes, and starts the worker
+// after the wait has ended.
+func TestInjectedWorkersAreTakenByTheAPIServer(t *testing.T) {
+	files, err := filepath.Glob("../../inject/testdata/golden/5*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	b := newBed(t, 1, "")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range strings.Split(string(text), "\n---\n") {
+			if !strings.Contains(doc, "kind: DaemonSet") {
+				continue
+			}
+			object := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(doc), &object.Object); err != nil {
+				t.Fatal(err)
+			}
+			object.SetNamespace(b.namespace)
+			_, err := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace).Create(b.ctx, object, metav1.CreateOptions{
+				DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
+			})
+			if err != nil {
+				t.Errorf("%s: %v", filepath.Base(file), err)
+			}
+		}
+	}
+	// Kubeshark's own chart has always written pull secrets into containers, which no API takes; the fixtures have none.
+	b.startsAfterTheWait(filepath.Join("..", "..", "inject", "testdata", "golden", "53.3.default.yaml"))
+}
+
+func (b *bed) startsAfterTheWait(file string) {
+	b.t.Helper()
+	b.say(func(int) kube.Result { return kube.Held() })
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(text), "09-worker-daemon-set.yaml\n")
+	doc, _, _ = strings.Cut(doc, "\n---\n")
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(doc), &object.Object); err != nil {
+		b.t.Fatal(err)
+	}
+	object.SetNamespace(b.namespace)
+	selector := map[string]any{setLabel: b.namespace}
+	if err := unstructured.SetNestedMap(object.Object, selector, "spec", "template", "spec", "nodeSelector"); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := unstructured.SetNestedField(object.Object, "default", "spec", "template", "spec", "serviceAccountName"); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace).Create(b.ctx, object, metav1.CreateOptions{}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.waitForWorker("the worker to wait", corev1.PodPending)
+	b.say(func(int) kube.Result { return kube.Loaded() })
+	b.waitForWorker("the worker to run", corev1.PodRunning)
+}
+
+func (b *bed) waitForWorker(what string, phase corev1.PodPhase) {
+	b.t.Helper()
+	err := kube.Poll(b.ctx, what, func(ctx context.Context) (bool, error) {
+		pods, err := shared.Client.CoreV1().Pods(b.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubeshark.com/app=worker"})
+		if err != nil || len(pods.Items) != 1 {
+			return false, err
+		}
+		names := []string{}
+		for _, c := range pods.Items[0].Spec.InitContainers {
+			names = append(names, c.Name)
+		}
+		if strings.Join(names, " ") != "mount-bpf pfring-wait" {
+			b.t.Fatalf("init containers %q: the wait is not the last one", names)
+		}
+		return pods.Items[0].Status.StartTime != nil && pods.Items[0].Status.Phase == phase, nil
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
