@@ -53,10 +53,6 @@ bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratio
 golden: ## Rewrite the golden files; look at the diff before you commit it
 	go test ./charts ./tests/historic ./values-schema -update
 
-bench: ## Compare with helm in time and memory, and count allocations
-	go run ./tests/bench
-	go test -run '^$$' -bench . -benchmem ./tests/bench
-
 fuzz: ## Each fuzz target for 30 s
 	@for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
 	  echo "$$pkg $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s $$pkg || exit 1; done; done
