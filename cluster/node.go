@@ -3,7 +3,7 @@
 // each is.
 //
 // It only reads. Matching kernels against a module repository is left to the
-// caller, judging to package prereq, and nothing here knows values or charts.
+// caller, and nothing here knows values or charts.
 package cluster
 
 import (

@@ -18,8 +18,8 @@ import (
 )
 
 // Images looks module images up in their registries, with the caller's own
-// logins. It reads manifests, never layers: that the image holds the kernel's
-// module is for package prereq to see.
+// logins. It reads manifests, never layers: whether the image holds the
+// kernel's module it does not tell.
 type Images struct {
 	options []remote.Option
 }

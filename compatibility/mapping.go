@@ -112,7 +112,7 @@ func (m Mapped) answer(ctx context.Context, images *Images, arch string) Answer 
 	case images == nil:
 		return Answer{
 			Supported: Unknown, Reason: ReasonImageNotChecked, Message: m.Image + " is used; whether it is in the registry was not looked up.",
-			Remedy: "Look it up: pfring prereq check --mode kmm",
+			Remedy: "Look it up: leave out --images=false",
 		}
 	}
 	tls := m.Mapping.RegistryTLS

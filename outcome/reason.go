@@ -95,8 +95,8 @@ func Reasons() []Info {
 		{AlreadyLoaded, GroupGood, "The wanted version was loaded before the agent came.", ""},
 		{Replaced, GroupGood, "Another, unused version was replaced by the wanted one.", ""},
 
-		{NoModuleForKernel, GroupRepository, "The repository has no module for this kernel release and architecture.", "Build one with `pfring module build`, or use a kernel that `pfring compatibility` lists as supported."},
-		{SourceUnreachable, GroupRepository, "The repository could not be reached.", "Check DNS, egress rules and source.proxy from the node; `pfring prereq check --probe` tries it from there."},
+		{NoModuleForKernel, GroupRepository, "The repository has no module for this kernel release and architecture.", "Build PF_RING against this kernel's headers and add it to the repository with `pfring module index`, or use a kernel that `pfring compatibility` lists as supported."},
+		{SourceUnreachable, GroupRepository, "The repository could not be reached.", "Check DNS, egress rules and source.proxy from the node; `helm test` tries it from inside the cluster."},
 		{SourceForbidden, GroupRepository, "The repository refused the credentials, or wants some.", "Check source.credentialsSecret, the service account's cloud role and the bucket's or registry's policy."},
 		{SourceTLSUntrusted, GroupRepository, "The repository's certificate is not trusted.", "Put the CA that signed it into source.caBundle."},
 		{SourceTimeout, GroupRepository, "The repository did not deliver in time.", "Check bandwidth and proxies between node and repository, or mirror the modules nearby with `pfring module mirror`."},
@@ -112,7 +112,7 @@ func Reasons() []Info {
 		{Truncated, GroupFile, "The module ends before its own headers say.", "Upload it again; it was cut short."},
 		{WrongModule, GroupFile, "The file is another kernel module.", "Store pf_ring.ko at that path."},
 		{WrongArch, GroupFile, "The module was built for another architecture.", "Store the module under the architecture it was built for."},
-		{WrongKernel, GroupFile, "The module was built for another kernel release.", "Build it for this node's release with `pfring module build`."},
+		{WrongKernel, GroupFile, "The module was built for another kernel release.", "Build it against the headers of this node's release."},
 
 		{NoModuleSupport, GroupKernel, "This kernel was built without support for loadable modules.", "Nothing can be loaded on it: use another node image, or leave the node on libpcap."},
 		{CapabilityMissing, GroupKernel, "The container lacks the effective capability SYS_MODULE.", "Let the pod run as uid 0 with SYS_MODULE; look for a policy engine that drops it."},

@@ -3,8 +3,8 @@
 // else is known, it decides how the module gets onto each kernel, says why and
 // what must be done first, and writes the values for it.
 //
-// Everything it decides from comes in as data. Whether the cluster is ready for
-// the plan is left to the checks of package prereq.
+// Everything it decides from comes in as data; it neither asks the cluster nor
+// changes it.
 package plan
 
 import (

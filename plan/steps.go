@@ -111,11 +111,11 @@ func (d *decision) notes() {
 		sure = sure || k.takes() > k.unsure
 	}
 	if sure {
-		d.note("Secure Boot and lockdown do not show in a Node: see them with pfring prereq check --probe.")
+		d.note("Secure Boot and lockdown do not show in a Node: a node that is locked down says so in pfring status.")
 	}
 	switch d.plan.Mode {
 	case "kmm":
-		d.note("Whether the images are in the registry was not looked up: pfring prereq check --mode kmm does that.")
+		d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
 		if d.Mode == "" {
 			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")

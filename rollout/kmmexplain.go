@@ -24,7 +24,7 @@ func (c *Client) explainKMM(ctx context.Context, f *facts, r *Report) []string {
 	switch {
 	case apierrors.IsNotFound(err):
 		k.module, err = nil, nil
-		r.Module = "the cluster does not know KMM's resources: KMM is not installed. `pfring prereq check --mode kmm` says how to."
+		r.Module = "the cluster does not know KMM's resources: KMM is not installed. See https://kmm.sigs.k8s.io/documentation/install/"
 	case err == nil && k.module == nil:
 		r.Module = "KMM's Module of this release is missing: somebody has deleted it, or the API server did not take it. Upgrade the release to have it again."
 	case err == nil && k.module.DeletionTimestamp != nil:

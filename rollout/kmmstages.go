@@ -95,7 +95,7 @@ func (k *kmmFacts) version(t *target) words {
 func (k *kmmFacts) config(t *target) words {
 	nmc := k.nodes[t.name]
 	if nmc == nil {
-		return words{"KMM's controller has not taken up the node yet", "If it stays so, look whether the controller runs: `pfring prereq check --mode kmm`."}
+		return words{"KMM's controller has not taken up the node yet", "If it stays so, look whether its controller runs: kubectl get pods -A -l app.kubernetes.io/name=kmm"}
 	}
 	want := k.entry(nmc.Spec.Modules)
 	if want == nil || want.text("kernelVersion") == t.kernel || want.text("kernelVersion") == strings.TrimRight(t.kernel, "+") {
