@@ -118,12 +118,11 @@ func asItem(text string, column int) string {
 	pad := strings.Repeat(" ", column)
 	var b strings.Builder
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		switch {
-		case i == 0:
-			b.WriteString(pad + "- " + line + "\n")
-		default:
-			b.WriteString(pad + "  " + line + "\n")
+		mark := "  "
+		if i == 0 {
+			mark = "- "
 		}
+		b.WriteString(pad + mark + line + "\n")
 	}
 	return b.String()
 }

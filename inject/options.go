@@ -81,7 +81,8 @@ func (o *Options) check() error {
 // plainPath keeps the shell and YAML from seeing anything but a name in it.
 func plainPath(s string) bool {
 	return path.IsAbs(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r))
+		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !alphanumeric && !strings.ContainsRune("/._-", r)
 	})
 }
 

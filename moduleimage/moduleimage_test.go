@@ -72,7 +72,7 @@ func target(t *testing.T, text string) moduleimage.Target {
 func files(t *testing.T, image v1.Image) []string {
 	t.Helper()
 	r := mutate.Extract(image)
-	defer r.Close() //nolint:errcheck // a pipe of our own
+	defer r.Close() // a pipe of our own
 	var out []string
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()

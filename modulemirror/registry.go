@@ -38,7 +38,7 @@ func (r *Registry) Has(ctx context.Context, e module.Entry) (bool, error) {
 }
 
 // Put uploads the blob.
-func (r *Registry) Put(ctx context.Context, e module.Entry, data []byte) error {
+func (r *Registry) Put(ctx context.Context, _ module.Entry, data []byte) error {
 	return r.store.Put(ctx, data, moduleimage.ModuleType)
 }
 

@@ -2,6 +2,7 @@ package outcome
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func TestParseFindsTheLineAmongOtherText(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, text := range []string{"", "Error", "{}", "null\n"} {
-		if _, err := Parse([]byte(text)); err != ErrNotOutcome {
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrNotOutcome) {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}

@@ -102,7 +102,7 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 			n.labels["kmm.node.kubernetes.io/version-module.ns.r-pf-ring"] = "9"
 		}, "there is no worker pod", ""},
 		"no controller": {func(k *kmmFacts, _ *target) { k.nodes = nil }, "has not taken up the node", "kubectl get pods"},
-		"a new kernel": {func(k *kmmFacts, n *target) {
+		"a new kernel": {func(k *kmmFacts, _ *target) {
 			k.nodes["n1"].Spec.Modules[0].Config["kernelVersion"] = "6.1.0-17-amd64"
 		}, "still goes by the kernel 6.1.0-17-amd64", "cordon"},
 		"a kernel with a plus": {func(_ *kmmFacts, n *target) { n.kernel += "+" }, "there is no worker pod", ""},

@@ -43,7 +43,7 @@ func agents(t *testing.T) string {
 func contents(t *testing.T, image v1.Image) map[string][]byte {
 	t.Helper()
 	r := mutate.Extract(image)
-	defer r.Close() //nolint:errcheck // a pipe of our own
+	defer r.Close() // a pipe of our own
 	out := map[string][]byte{}
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()

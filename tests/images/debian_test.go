@@ -134,6 +134,6 @@ func freePort(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // it was only to find a port
+	defer l.Close() // it was only to find a port
 	return l.Addr().String()
 }

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // bed is where one test installs: a namespace and nodes.
 type bed struct {
-	t         *testing.T
+	t         testing.TB
 	ctx       context.Context
 	namespace string
 	nodes     []string

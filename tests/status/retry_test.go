@@ -15,10 +15,10 @@ func fallen(t *testing.T, n int) *bed {
 	t.Helper()
 	b := newBed(t, n, "")
 	b.say(func(node int) kube.Result {
-		switch {
-		case node == 0:
+		switch node {
+		case 0:
 			return kube.Loaded()
-		case node == 1:
+		case 1:
 			return kube.Fallback(outcome.SourceUnreachable)
 		}
 		return kube.Fallback(outcome.NoModuleForKernel)

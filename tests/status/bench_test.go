@@ -1,0 +1,76 @@
+package status_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/rollout"
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+)
+
+// manyNodes is what the largest clusters have.
+const manyNodes = 5000
+
+// BenchmarkWaitReacts measures from the last node's pod being written to the
+// end of the wait, over many nodes. It also reports a plain status of them.
+func BenchmarkWaitReacts(b *testing.B) {
+	ctx, cancel := context.WithTimeout(b.Context(), 15*time.Minute)
+	defer cancel()
+	namespace := shared.Namespace(b, "")
+	names, err := shared.AddNodes(ctx, manyNodes, kube.Node{Prefix: namespace, Labels: map[string]string{setLabel: namespace}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	last := names[len(names)-1]
+	hold := make(chan struct{})
+	shared.answers.Store(namespace, kube.Handler(func(_ *corev1.Pod, node *corev1.Node) kube.Result {
+		select {
+		case <-hold:
+		default:
+			if node.Name == last {
+				return kube.Held()
+			}
+		}
+		return kube.Loaded()
+	}))
+	(&bed{t: b, ctx: ctx, namespace: namespace}).install()
+	config := *shared.Config
+	client, err := rollout.NewClient(&config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	release, err := client.Find(ctx, namespace, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	almost := make(chan bool, 1)
+	done := make(chan time.Time, 1)
+	go func() {
+		if _, err := client.Wait(ctx, release, func(s rollout.Summary) {
+			if s.OK == manyNodes-1 {
+				almost <- true
+			}
+		}); err != nil {
+			b.Error(err)
+		}
+		done <- time.Now()
+	}()
+	select {
+	case <-almost:
+	case <-ctx.Done():
+		b.Fatal("the pods did not come up")
+	}
+	released := time.Now()
+	close(hold)
+	end := <-done
+	for b.Loop() {
+		if _, err := client.Status(ctx, release); err != nil {
+			b.Fatal(err)
+		}
+	}
+	// The simulated kubelet's pause of up to 100 ms and its write are in here, and the last reading of all nodes.
+	b.ReportMetric(float64(end.Sub(released).Milliseconds()), "ms/reaction")
+}
