@@ -50,8 +50,18 @@ func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node,
 // ListNodesFor is ListNodes, with those marked as excluded that targets leave
 // out.
 func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
+	return MapNodes(ctx, lister, selector, func(n *corev1.Node) Node {
+		node := FromObject(n)
+		node.Excluded = !targets.Match(n)
+		return node
+	})
+}
+
+// MapNodes is ListNodes for what a caller takes from each Node object, which
+// is gone with its page.
+func MapNodes[T any](ctx context.Context, lister NodeLister, selector string, take func(*corev1.Node) T) ([]T, error) {
 	for restart := 0; ; restart++ {
-		nodes, err := listOnce(ctx, lister, selector, targets)
+		nodes, err := listOnce(ctx, lister, selector, take)
 		if err == nil || !apierrors.IsResourceExpired(err) || restart == maxRestarts {
 			return nodes, err
 		}
@@ -61,8 +71,8 @@ func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targe
 	}
 }
 
-func listOnce(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
-	var nodes []Node
+func listOnce[T any](ctx context.Context, lister NodeLister, selector string, take func(*corev1.Node) T) ([]T, error) {
+	var nodes []T
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
 		page, err := lister.List(ctx, opts)
@@ -70,9 +80,7 @@ func listOnce(ctx context.Context, lister NodeLister, selector string, targets T
 			return nil, fmt.Errorf("listing nodes: %w", err)
 		}
 		for i := range page.Items {
-			node := FromObject(&page.Items[i])
-			node.Excluded = !targets.Match(&page.Items[i])
-			nodes = append(nodes, node)
+			nodes = append(nodes, take(&page.Items[i]))
 		}
 		if page.Continue == "" {
 			return nodes, nil

@@ -1,0 +1,152 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func permissionChecks() []Check {
+	needs := []string{"api.reachable"}
+	return []Check{
+		{
+			ID: "permissions.read", Title: "you may read what is checked here", Needs: needs,
+			Why:  "What cannot be read cannot be checked.",
+			look: mayRead,
+		},
+		{
+			ID: "permissions.install", Title: "you may install the chart", Needs: needs,
+			Why:  "Helm stops half way when it may not make one of the objects.",
+			look: mayInstall,
+		},
+	}
+}
+
+// right is something that may be allowed: a verb on a resource, in a namespace
+// or, with "", in the whole cluster.
+type right struct{ verb, group, resource, namespace string }
+
+func (r right) String() string {
+	s := r.verb + " " + r.resource
+	if r.group != "" {
+		s += "." + r.group
+	}
+	if r.namespace == "" {
+		return s + " (cluster)"
+	}
+	return s + " in " + r.namespace
+}
+
+func mayRead(ctx context.Context, e *env) Finding {
+	rights := []right{
+		{"list", "", "nodes", ""}, {"get", "", "namespaces", ""}, {"create", "", "pods", e.Namespace},
+		{"list", "apps", "daemonsets", ""}, {"list", "", "resourcequotas", e.Namespace},
+	}
+	if e.target(ModeKMM) != nil {
+		rights = append(rights,
+			right{"list", "apiextensions.k8s.io", "customresourcedefinitions", ""}, right{"list", "apps", "deployments", ""},
+			right{"get", "admissionregistration.k8s.io", "validatingwebhookconfigurations", ""},
+		)
+	}
+	return e.review(ctx, rights, "missing-read-rights", warn,
+		"Ask for the ClusterRole pfring-prereq (deploy/rbac); without it some checks fail or are skipped.")
+}
+
+func mayInstall(ctx context.Context, e *env) Finding {
+	var rights []right
+	// Helm keeps its releases in Secrets.
+	for _, v := range []string{"create", "get", "list", "update", "delete"} {
+		rights = append(rights, right{v, "", "secrets", e.Namespace})
+	}
+	for _, t := range e.Targets {
+		for _, o := range t.Objects {
+			gvr, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+			namespace := o.GetNamespace()
+			if namespace == "" {
+				namespace = e.Namespace
+			}
+			for _, v := range []string{"create", "get", "patch", "delete"} {
+				if r := (right{v, gvr.Group, gvr.Resource, namespace}); !slices.Contains(rights, r) {
+					rights = append(rights, r)
+				}
+			}
+		}
+	}
+	return e.review(ctx, rights, "missing-install-rights", fail,
+		"Have a cluster administrator bind the ClusterRole pfring-install (deploy/rbac) to you in this namespace, or install for you.")
+}
+
+// review asks the API server which of the rights the caller lacks: by the list
+// of all rules where that is complete, else one by one for what it does not
+// show.
+func (e *env) review(ctx context.Context, rights []right, reason string, finding func(reason, observed, remedy string, details ...string) Finding, remedy string) Finding {
+	rules, err := e.rules(ctx)
+	if err != nil {
+		return unread("your own permissions", err)
+	}
+	var missing []string
+	for _, r := range rights {
+		// The rules are those of the namespace, where even an administrator of
+		// nothing else may have them all.
+		allowed := r.namespace == e.Namespace && allows(rules.ResourceRules, r)
+		if !allowed && (rules.Incomplete || r.namespace != e.Namespace) {
+			if allowed, err = e.reviewOne(ctx, r); err != nil {
+				return unread("your own permissions", err)
+			}
+		}
+		if !allowed {
+			missing = append(missing, r.String())
+		}
+	}
+	if len(missing) > 0 {
+		return finding(reason, fmt.Sprintf("%d of %d rights are missing", len(missing), len(rights)), remedy, missing...)
+	}
+	return ok(fmt.Sprintf("all %d rights are there", len(rights)))
+}
+
+func (e *env) rules(ctx context.Context) (authorizationv1.SubjectRulesReviewStatus, error) {
+	return fact(e, "rules", func() (authorizationv1.SubjectRulesReviewStatus, error) {
+		c, err := e.client()
+		if err != nil {
+			return authorizationv1.SubjectRulesReviewStatus{}, err
+		}
+		review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: e.Namespace}}
+		review, err = c.auth.SelfSubjectRulesReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return authorizationv1.SubjectRulesReviewStatus{}, err
+		}
+		return review.Status, nil
+	})
+}
+
+func (e *env) reviewOne(ctx context.Context, r right) (bool, error) {
+	return fact(e, "right "+r.String(), func() (bool, error) {
+		c, err := e.client()
+		if err != nil {
+			return false, err
+		}
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: r.resource},
+		}}
+		review, err = c.auth.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return false, err
+		}
+		return review.Status.Allowed, nil
+	})
+}
+
+func allows(rules []authorizationv1.ResourceRule, want right) bool {
+	return slices.ContainsFunc(rules, func(rule authorizationv1.ResourceRule) bool {
+		return len(rule.ResourceNames) == 0 && has(rule.Verbs, want.verb) && has(rule.APIGroups, want.group) && has(rule.Resources, want.resource)
+	})
+}
+
+func has(list []string, want string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return s == "*" || strings.EqualFold(s, want) })
+}

@@ -1,0 +1,151 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settleInterval is the time between two looks at a check that settles.
+const settleInterval = 2 * time.Second
+
+// Run makes the checks one after the other and hands each finding to tell, if
+// that is not nil, as soon as it is there. It ends early when ctx does; what
+// was not reached is then skipped.
+func Run(ctx context.Context, o Options, tell func(Finding)) (*Report, error) {
+	checks, err := o.choose(Checks())
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	e := newEnv(o)
+	report := &Report{SchemaVersion: 1, Server: o.Config.Host, Modes: o.modes(), Findings: make([]Finding, 0, len(checks))}
+	done := map[string]Result{}
+	deadline := start.Add(o.Wait)
+	for _, c := range checks {
+		f := make1(ctx, e, c, done, deadline)
+		done[c.ID] = f.Result
+		report.add(f)
+		if tell != nil {
+			tell(f)
+		}
+	}
+	report.conclude()
+	report.DurationMS = time.Since(start).Milliseconds()
+	return report, nil
+}
+
+// make1 makes one check, again until the deadline if it may settle.
+func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadline time.Time) Finding {
+	start := time.Now()
+	f := once(ctx, e, c, done)
+	for c.Settles && f.Result == Error && time.Now().Before(deadline) && ctx.Err() == nil {
+		if sleep(ctx, min(settleInterval, time.Until(deadline))) != nil {
+			break
+		}
+		e.forget()
+		f = once(ctx, e, c, done)
+	}
+	f.ID, f.Category, f.Title, f.Mode = c.ID, c.Category(), c.Title, c.Mode
+	if f.Result != OK {
+		f.Link = c.Link()
+	}
+	if f.Result == Error || f.Result == Warning {
+		f.Why = c.Why
+	}
+	f.DurationMS = time.Since(start).Milliseconds()
+	return f
+}
+
+func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding {
+	if ctx.Err() != nil {
+		return skip("interrupted before it was looked at")
+	}
+	for _, id := range c.Needs {
+		// A check that was left out by --only or --skip is taken as passed.
+		if r, made := done[id]; made && (r == Error || r == Skipped) {
+			return skip("means nothing while " + id + " " + map[Result]string{Error: "fails", Skipped: "is skipped"}[r])
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return c.look(ctx, e)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// choose leaves out the checks that are not asked for. A name that is none is
+// an error, since a misspelt --only would otherwise check nothing.
+func (o Options) choose(all []Check) ([]Check, error) {
+	for _, pattern := range slices.Concat(o.Only, o.Skip) {
+		if !slices.ContainsFunc(all, func(c Check) bool { return named(pattern, c.ID) }) {
+			return nil, fmt.Errorf("there is no check or category %q; pfring prereq list shows them", pattern)
+		}
+	}
+	var chosen []Check
+	for _, c := range all {
+		wanted := len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(p string) bool { return named(p, c.ID) })
+		unwanted := slices.ContainsFunc(o.Skip, func(p string) bool { return named(p, c.ID) })
+		if wanted && !unwanted && (c.Mode == "" || slices.Contains(o.modes(), c.Mode)) {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen, nil
+}
+
+// named tells whether a pattern, an id or a category, means a check.
+func named(pattern, id string) bool { return pattern == id || pattern == category(id) }
+
+func category(id string) string {
+	name, _, _ := strings.Cut(id, ".")
+	return name
+}
+
+// anchor is the docs' heading of a check, as GitHub writes it into links.
+func anchor(id string) string { return strings.ReplaceAll(id, ".", "") }
+
+func (r *Report) add(f Finding) {
+	switch f.Result {
+	case Error:
+		r.Errors++
+	case Warning:
+		r.Warnings++
+	case Skipped:
+		r.Skipped++
+	}
+	r.Findings = append(r.Findings, f)
+}
+
+// conclude sums up. Nothing looked at is no success.
+func (r *Report) conclude() {
+	r.OK = r.Errors == 0 && r.Skipped < len(r.Findings)
+	switch {
+	case r.Errors > 0:
+		r.Verdict = fmt.Sprintf("not ready: %s, %s", count(r.Errors, "error"), count(r.Warnings, "warning"))
+	case !r.OK:
+		r.Verdict = "nothing was checked"
+	case r.Warnings > 0:
+		r.Verdict = "ready, with " + count(r.Warnings, "warning")
+	default:
+		r.Verdict = "ready"
+	}
+	if r.Skipped > 0 && r.OK || r.Errors > 0 && r.Skipped > 0 {
+		r.Verdict += fmt.Sprintf("; %d skipped", r.Skipped)
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
