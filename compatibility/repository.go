@@ -40,6 +40,9 @@ func ReadRepository(ctx context.Context, source module.Source, request module.Re
 	return r, nil
 }
 
+// Listing is what the repository says it holds.
+func (r *Repository) Listing() *module.Listing { return r.listing }
+
 // refuses tells reasons that hold on every node from those that may be this
 // machine's alone, such as a network that does not reach the repository.
 func refuses(reason outcome.Reason) bool {

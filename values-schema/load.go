@@ -17,6 +17,9 @@ const MaxFileSize = 4 << 20
 // LoadOptions name the user's values by Helm's flags. Each list is in the order
 // of the command line.
 type LoadOptions struct {
+	// Base is a values file below all others, such as the values of the release
+	// that is installed; nil for none.
+	Base []byte
 	// Files are merged in order; "-" is Stdin.
 	Files                            []string
 	Set, SetString, SetFile, SetJSON []string
@@ -61,6 +64,9 @@ func Load(o LoadOptions) (*Document, error) {
 		o.Namespace = "kubeshark"
 	}
 	d := &Document{opts: o, user: map[string]any{}}
+	if o.Base != nil {
+		d.addLayer("the installed release", o.Base)
+	}
 	for _, name := range o.Files {
 		if err := d.addFile(name); err != nil {
 			return nil, err
@@ -103,11 +109,15 @@ func (d *Document) addFile(name string) error {
 	if err != nil {
 		return err
 	}
+	d.addLayer(name, data)
+	return nil
+}
+
+func (d *Document) addLayer(name string, data []byte) {
 	values, root, problems := parseYAML(name, data)
 	d.problems = append(d.problems, problems...)
 	d.layers = append(d.layers, layer{file: name, root: root})
 	d.user = mergeFiles(d.user, values)
-	return nil
 }
 
 var errTooLarge = errors.New("too large")

@@ -10,6 +10,7 @@ func commands(o *Options) []*cobra.Command {
 		newRenderCmd(o),
 		newInjectCmd(o),
 		newCompatibilityCmd(o),
+		newPrereqCmd(o),
 		newPlanCmd(o),
 		newStatusCmd(o),
 		newRetryCmd(o),

@@ -1,0 +1,83 @@
+package cluster
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+)
+
+// maxRelease bounds a release record, in bytes. A Secret holds at most 1 MiB
+// compressed.
+const maxRelease = 64 << 20
+
+// ErrNoRelease means that Helm has no such release installed.
+var ErrNoRelease = errors.New("not installed by Helm")
+
+// ReleaseValues are the values with which Helm installed the deployed revision
+// of a release, as `helm get values` prints them. Helm keeps each revision in a
+// Secret: JSON, gzipped, in base64.
+func ReleaseValues(ctx context.Context, config *rest.Config, namespace, name string) (map[string]any, error) {
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	selector := labels.Set{"owner": "helm", "name": name, "status": "deployed"}.String()
+	list, err := client.Secrets(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("looking for the release %s in namespace %s: %w", name, namespace, err)
+	}
+	newest, revision := (*corev1.Secret)(nil), 0
+	for i := range list.Items {
+		if n, err := strconv.Atoi(list.Items[i].Labels["version"]); err == nil && n > revision {
+			newest, revision = &list.Items[i], n
+		}
+	}
+	if newest == nil {
+		return nil, fmt.Errorf("%w: release %s in namespace %s; name another with --release-name and -n, or give the values with -f", ErrNoRelease, name, namespace)
+	}
+	values, err := valuesOf(newest.Data["release"])
+	if err != nil {
+		return nil, fmt.Errorf("reading Helm's Secret %s/%s: %w", namespace, newest.Name, err)
+	}
+	return values, nil
+}
+
+// valuesOf decodes a release record. Records from before Helm compressed them
+// are plain JSON below the base64.
+func valuesOf(record []byte) (map[string]any, error) {
+	data, err := base64.StdEncoding.DecodeString(string(record))
+	if err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		unzip, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		if data, err = io.ReadAll(io.LimitReader(unzip, maxRelease+1)); err != nil {
+			return nil, err
+		}
+		if len(data) > maxRelease {
+			return nil, fmt.Errorf("it has more than %d MiB", maxRelease>>20)
+		}
+	}
+	var release struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := json.Unmarshal(data, &release); err != nil {
+		return nil, err
+	}
+	return release.Config, nil
+}

@@ -1,0 +1,194 @@
+package prereq
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Formats are the names that Write knows.
+func Formats() []string { return []string{"table", "short", "json", "junit"} }
+
+// Write prints the whole report in one of Formats, without colours.
+func (r *Report) Write(w io.Writer, format string) error {
+	switch format {
+	case "table", "short":
+		p := Printer{W: w, Short: format == "short"}
+		for _, f := range r.Findings {
+			if err := p.Finding(f); err != nil {
+				return err
+			}
+		}
+		return p.Verdict(r)
+	case "json":
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(r)
+	case "junit":
+		return r.junit(w)
+	}
+	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+}
+
+// Printer prints findings for a person, as they come.
+type Printer struct {
+	W io.Writer
+	// Short leaves out what is well or was skipped.
+	Short bool
+	// Terminal allows colours and glyphs.
+	Terminal bool
+
+	category string
+}
+
+// marks are the glyphs and their colours, and the words where there is no
+// terminal, which a screen reader or grep can tell apart.
+var marks = map[Result]struct{ glyph, colour, word string }{
+	OK:      {"√", "32;1", "ok"},
+	Warning: {"‼", "33;1", "warning"},
+	Error:   {"×", "31;1", "error"},
+	Skipped: {"-", "2", "skipped"},
+}
+
+// Finding prints one finding, under the heading of its category.
+func (p *Printer) Finding(f Finding) error {
+	if p.Short && (f.Result == OK || f.Result == Skipped) {
+		return nil
+	}
+	var b strings.Builder
+	if f.Category != p.category {
+		if p.category != "" {
+			b.WriteByte('\n')
+		}
+		p.category = f.Category
+		b.WriteString(f.Category + "\n" + strings.Repeat("-", len(f.Category)) + "\n")
+	}
+	fmt.Fprintf(&b, "%s %s: %s%s\n", p.mark(f.Result), f.ID, headline(f), took(f))
+	if f.Result == Error || f.Result == Warning {
+		for _, d := range f.Details {
+			b.WriteString("    " + printable(d) + "\n")
+		}
+		b.WriteString("    why: " + printable(f.Why) + "\n    do:  " + printable(f.Remedy) + "\n    see: " + f.Link + "\n")
+	}
+	_, err := io.WriteString(p.W, b.String())
+	return err
+}
+
+// headline is what holds, or what was seen instead.
+func headline(f Finding) string {
+	switch f.Result {
+	case OK:
+		return f.Title + " (" + printable(f.Observed) + ")"
+	case Skipped:
+		return "skipped: " + printable(f.Observed)
+	}
+	return printable(f.Observed) + " [" + f.Reason + "]"
+}
+
+// took tells times that a person notices.
+func took(f Finding) string {
+	if f.DurationMS < 100 {
+		return ""
+	}
+	return fmt.Sprintf(" %s", (time.Duration(f.DurationMS) * time.Millisecond).Round(100*time.Millisecond))
+}
+
+func (p *Printer) mark(r Result) string {
+	m := marks[r]
+	if !p.Terminal {
+		return fmt.Sprintf("%-7s", m.word)
+	}
+	return "\x1b[" + m.colour + "m" + m.glyph + "\x1b[0m"
+}
+
+// Verdict prints the last line.
+func (p *Printer) Verdict(r *Report) error {
+	result := OK
+	switch {
+	case !r.OK:
+		result = Error
+	case r.Warnings > 0:
+		result = Warning
+	}
+	gap := "\n"
+	if p.category == "" {
+		gap = ""
+	}
+	_, err := fmt.Fprintf(p.W, "%s%s %s\n", gap, p.mark(result), r.Verdict)
+	return err
+}
+
+// printable drops what would break a line or steer a terminal.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\t':
+			return ' '
+		case c < ' ' || c >= 0x7f && c < 0xa0:
+			return -1
+		}
+		return c
+	}, s)
+}
+
+// The parts of JUnit's XML that CI systems read.
+type (
+	junitSuite struct {
+		XMLName  xml.Name    `xml:"testsuite"`
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Skipped  int         `xml:"skipped,attr"`
+		Time     string      `xml:"time,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		Time    string        `xml:"time,attr"`
+		Failure *junitMessage `xml:"failure,omitempty"`
+		Skipped *junitMessage `xml:"skipped,omitempty"`
+		Out     string        `xml:"system-out,omitempty"`
+	}
+	junitMessage struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr,omitempty"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// junit writes warnings as passed with a text, since JUnit knows none.
+func (r *Report) junit(w io.Writer) error {
+	suite := junitSuite{Name: "pfring prereq check", Tests: len(r.Findings), Failures: r.Errors, Skipped: r.Skipped, Time: seconds(r.DurationMS)}
+	for _, f := range r.Findings {
+		c := junitCase{Class: f.Category, Name: f.ID, Time: seconds(f.DurationMS)}
+		text := strings.Join(append(f.Details, "why: "+f.Why, "do: "+f.Remedy, "see: "+f.Link), "\n")
+		switch f.Result {
+		case Error:
+			c.Failure = &junitMessage{Message: f.Observed, Type: f.Reason, Text: text}
+		case Skipped:
+			c.Skipped = &junitMessage{Message: f.Observed}
+		case Warning:
+			c.Out = "warning: " + f.Observed + "\n" + text
+		case OK:
+			c.Out = f.Observed
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(suite); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func seconds(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }
