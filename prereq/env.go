@@ -47,6 +47,8 @@ type Options struct {
 	Only, Skip []string
 	// Wait is how long in all to wait for checks that may settle.
 	Wait time.Duration
+	// Starting is told each check before it is made; nil is none.
+	Starting func(Check)
 	// Now is the time against which expiry is told; nil is time.Now.
 	Now func() time.Time
 }

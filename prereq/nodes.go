@@ -158,13 +158,13 @@ func nodesReady(ctx context.Context, e *env) Finding {
 			cordoned = append(cordoned, n.Name+" is cordoned")
 		}
 	}
-	switch {
-	case len(down) > 0:
+	if len(down) > 0 {
 		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", number(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
 			"Mend or drain the nodes first, or leave them out with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
-	case len(cordoned) > 0:
-		return warn("node-cordoned", fmt.Sprintf("%s of %d %s cordoned; the agent goes there all the same", number(len(cordoned), "node"), len(nodes), verb(len(cordoned), "is", "are")),
-			"Nothing needs to be done; a node that is about to go can be left out with tap.nodeSelectorTerms.", some(cordoned)...)
+	}
+	// The agent tolerates cordoned nodes, and so does the Module.
+	if len(cordoned) > 0 {
+		return ok(fmt.Sprintf("all %d are ready, %d of them cordoned", len(nodes), len(cordoned)), some(cordoned)...)
 	}
 	return ok(fmt.Sprintf("all %d are ready", len(nodes)))
 }
@@ -237,25 +237,28 @@ func nodesPlatform(ctx context.Context, e *env) Finding {
 		return unread("the nodes", err)
 	}
 	count := map[cluster.Policy]int{}
+	byPlatform := map[cluster.Platform][]string{}
+	for _, n := range nodes {
+		if policy := n.Platform.Describe().Policy; policy != cluster.Loads {
+			count[policy]++
+			byPlatform[n.Platform] = append(byPlatform[n.Platform], n.Name)
+		}
+	}
 	var lines []string
 	remedies := map[string]bool{}
-	for _, n := range nodes {
-		info := n.Platform.Describe()
-		if info.Policy == cluster.Loads {
-			continue
-		}
-		count[info.Policy]++
-		lines = append(lines, fmt.Sprintf("%s: %s. %s", n.Name, info.Name, info.Why))
+	for _, platform := range slices.Sorted(maps.Keys(byPlatform)) {
+		info := platform.Describe()
 		remedies[info.Remedy] = true
+		lines = append(lines, info.Name+" ("+strings.Join(some(byPlatform[platform]), ", ")+"): "+info.Why)
 	}
 	remedy := strings.Join(slices.Sorted(maps.Keys(remedies)), " ")
 	switch bad := count[cluster.Never] + count[cluster.SignedOnly]; {
 	case bad == len(nodes):
-		return fail("platform-forbids-modules", "none of the selected nodes takes an out-of-tree module", remedy, some(lines)...)
+		return fail("platform-forbids-modules", "none of the selected nodes takes an out-of-tree module", remedy, lines...)
 	case bad > 0:
-		return warn("platform-forbids-modules", fmt.Sprintf("%d of %d nodes will stay on libpcap", bad, len(nodes)), remedy, some(lines)...)
+		return warn("platform-forbids-modules", fmt.Sprintf("%d of %d nodes will stay on libpcap", bad, len(nodes)), remedy, lines...)
 	case count[cluster.Unclear] > 0:
-		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depends on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, some(lines)...)
+		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depends on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
 	}
 	return ok("nothing speaks against it; Secure Boot and lockdown show only on the nodes (--probe)")
 }

@@ -44,7 +44,7 @@ func (r right) String() string {
 
 func mayRead(ctx context.Context, e *env) Finding {
 	rights := []right{
-		{"list", "", "nodes", ""}, {"get", "", "namespaces", ""}, {"create", "", "pods", e.Namespace},
+		{"list", "", "nodes", ""}, {"get", "", "namespaces", ""},
 		{"list", "apps", "daemonsets", ""}, {"list", "", "resourcequotas", e.Namespace},
 	}
 	if e.target(ModeKMM) != nil {

@@ -54,12 +54,30 @@ var marks = map[Result]struct{ glyph, colour, word string }{
 	Skipped: {"-", "2", "skipped"},
 }
 
+// Starting names the check that is being made, on a terminal, until the next
+// line takes its place.
+func (p *Printer) Starting(c Check) {
+	if p.Terminal {
+		// Only a sign of life.
+		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… %s", c.ID)
+	}
+}
+
+// clear takes the sign of life away.
+func (p *Printer) clear() string {
+	if p.Terminal {
+		return "\r\x1b[K"
+	}
+	return ""
+}
+
 // Finding prints one finding, under the heading of its category.
 func (p *Printer) Finding(f Finding) error {
 	if p.Short && (f.Result == OK || f.Result == Skipped) {
 		return nil
 	}
 	var b strings.Builder
+	b.WriteString(p.clear())
 	if f.Category != p.category {
 		if p.category != "" {
 			b.WriteByte('\n')
@@ -118,7 +136,7 @@ func (p *Printer) Verdict(r *Report) error {
 	if p.category == "" {
 		gap = ""
 	}
-	_, err := fmt.Fprintf(p.W, "%s%s %s\n", gap, p.mark(result), r.Verdict)
+	_, err := fmt.Fprintf(p.W, "%s%s%s %s\n", p.clear(), gap, p.mark(result), r.Verdict)
 	return err
 }
 

@@ -25,6 +25,9 @@ func Run(ctx context.Context, o Options, tell func(Finding)) (*Report, error) {
 	done := map[string]Result{}
 	deadline := start.Add(o.Wait)
 	for _, c := range checks {
+		if o.Starting != nil {
+			o.Starting(c)
+		}
 		f := make1(ctx, e, c, done, deadline)
 		done[c.ID] = f.Result
 		report.add(f)

@@ -132,6 +132,9 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	}
 	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output == "short", Terminal: colourful(cmd.OutOrStdout())}
 	people := f.output == "table" || f.output == "short"
+	if people {
+		options.Starting = printer.Starting
+	}
 	var failed error
 	tell := func(finding prereq.Finding) {
 		if people && failed == nil {
