@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 func namespaceChecks() []Check {
@@ -84,8 +83,8 @@ func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding 
 	text := plain(err)
 	switch {
 	case strings.Contains(text, "violates PodSecurity"):
-		level := text[strings.Index(text, "violates PodSecurity"):]
-		return fail("pod-security", "a dry run of "+what+" "+level,
+		_, level, _ := strings.Cut(text, "violates PodSecurity")
+		return fail("pod-security", "a dry run of "+what+" violates PodSecurity"+level,
 			fmt.Sprintf("kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged --overwrite, or install into a namespace of its own.", e.Namespace))
 	case strings.Contains(text, "unable to validate against any security context constraint"):
 		return fail("scc", "a dry run of "+what+" fits no security context constraint of yours",
@@ -213,16 +212,4 @@ func needed(pod *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, b
 		}
 	}
 	return sum, true
-}
-
-// maxSurge is how many pods more there are while a release is upgraded.
-func maxSurge(value *intstr.IntOrString, pods int) int {
-	if value == nil {
-		return 0
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(value, pods, true)
-	if err != nil {
-		return 0
-	}
-	return n
 }

@@ -102,7 +102,7 @@ func headline(f Finding) string {
 	case OK:
 		return f.Title + " (" + printable(f.Observed) + ")"
 	case Skipped:
-		return "skipped: " + printable(f.Observed)
+		return "not looked at: " + printable(f.Observed)
 	}
 	return printable(f.Observed) + " [" + f.Reason + "]"
 }
