@@ -33,9 +33,12 @@ type LoadOptions struct {
 	ReplaceLoaded bool
 	// Timeout bounds all of it: finding, fetching and loading.
 	Timeout time.Duration
-	// Before is the outcome that an earlier agent left, if it left one. In the
-	// same boot it tells where a module that is loaded came from.
-	Before *outcome.Outcome
+	// State is the file on the host in which the agent's last outcome stands. In
+	// the same boot it tells where a module that is loaded came from.
+	State string
+	// Linger is how long a module that no agent has watched over must stay loaded
+	// before it counts: KMM may be about to unload it. 0 takes it at once.
+	Linger time.Duration
 	Log    *slog.Logger
 }
 
@@ -78,7 +81,7 @@ func (l *loading) run(ctx context.Context) error {
 	}
 	l.facts = l.Host.Facts()
 	l.Log.Debug("the node", "kernel", l.out.Kernel, "arch", l.out.Arch, "facts", l.facts)
-	loaded := l.Host.settled(ctx, l.ModuleName)
+	loaded := l.stays(ctx, l.Host.settled(ctx, l.ModuleName))
 	if loaded != nil && l.enough(loaded) {
 		return l.already(ctx, loaded)
 	}

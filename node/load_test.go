@@ -142,14 +142,16 @@ func TestALoadedModuleIsKeptWhateverTheRepositorySays(t *testing.T) {
 func TestARestartedAgentRemembersWhatItVerifiedInThisBoot(t *testing.T) {
 	m := newMachine(t)
 	opts := loadOptions(t, m)
+	opts.State = m.path("state.json")
 	first := Load(t.Context(), opts)
-	opts.Before = &first
+	Record{State: opts.State}.Write(first, quiet())
 	second := Load(t.Context(), opts)
 	check(t, second, outcome.PFRing, outcome.AlreadyLoaded, "")
 	if second.Module != first.Module {
 		t.Errorf("got %+v, want %+v", second.Module, first.Module)
 	}
 	first.BootID = "another"
+	Record{State: opts.State}.Write(first, quiet())
 	third := Load(t.Context(), opts)
 	if third.Module.Verified != outcome.VerifiedNone {
 		t.Errorf("another boot's proof counts: %+v", third.Module)

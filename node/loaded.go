@@ -52,11 +52,23 @@ func (l *loading) already(ctx context.Context, m *LoadedModule) error {
 // provenance is what is known of a module that was loaded before: what this
 // boot's earlier outcome says, if it speaks of the same version.
 func (l *loading) provenance(m *LoadedModule) outcome.Module {
-	b := l.Before
-	if b != nil && b.BootID != "" && b.BootID == l.out.BootID && b.Backend == outcome.PFRing && b.Module.Version == m.Version {
+	if b := l.before(m); b != nil {
 		return b.Module
 	}
 	return outcome.Module{Version: m.Version, Verified: outcome.VerifiedNone}
+}
+
+// before is what an agent of this boot has said of the module that is loaded;
+// nil if none has.
+func (l *loading) before(m *LoadedModule) *outcome.Outcome {
+	b, err := ReadOutcome(l.State)
+	if err != nil {
+		l.Log.Warn("the state file of an earlier run cannot be used", "error", err)
+	}
+	if b == nil || b.BootID == "" || b.BootID != l.out.BootID || b.Backend != outcome.PFRing || b.Module.Version != m.Version {
+		return nil
+	}
+	return b
 }
 
 // other leaves another version alone. PF_RING is there all the same, so that is

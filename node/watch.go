@@ -62,6 +62,7 @@ func (w *Watch) Gone() bool { return w.Outcome().Reason == outcome.ModuleGone }
 func (w *Watch) Run(ctx context.Context) {
 	for sleep(ctx, w.Poll) {
 		w.look()
+		w.Record.mark()
 	}
 }
 

@@ -19,16 +19,12 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		// A Secret that is not what it should be must not block capture.
 		s.log.Error("no module will pass the verification", "error", err)
 	}
-	before, err := node.ReadOutcome(s.record.State)
-	if err != nil {
-		s.log.Warn("the state file of an earlier run cannot be used", "error", err)
-	}
 	o := node.Load(ctx, node.LoadOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName,
 		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
 		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial,
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
-		Before: before, Log: s.log,
+		State: s.record.State, Linger: s.linger, Log: s.log,
 	})
 	return s.told(o, stdout)
 }

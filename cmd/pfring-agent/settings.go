@@ -33,6 +33,7 @@ type settings struct {
 	parameters    string
 	replaceLoaded bool
 	loadTimeout   time.Duration
+	linger        time.Duration
 
 	waitMode    string
 	waitTimeout time.Duration
@@ -91,6 +92,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.parameters, "parameters", "", `parameters of the module, "name=value name=value"`)
 	f.BoolVar(&s.replaceLoaded, "replace-loaded", false, "replace another version that is loaded and unused")
 	f.DurationVar(&s.loadTimeout, "load-timeout", 2*time.Minute, "bound on finding, fetching and loading together")
+	f.DurationVar(&s.linger, "linger", 30*time.Second, "how long a module that nobody watches over must stay loaded before it counts; 0 takes it at once")
 	f.StringVar(&s.waitMode, "wait-mode", "kmm", "who loads: kmm or auto")
 	f.DurationVar(&s.waitTimeout, "wait-timeout", 4*time.Minute, "how long wait waits; 0 for ever")
 	f.StringVar(&s.metricsAddress, "metrics-address", ":9102", "where run serves probes and metrics")
@@ -130,8 +132,8 @@ func (s *settings) check() error {
 	oneOf("on-unavailable", s.onUnavailable, "fallback", "fail")
 	oneOf("source-verify", s.verify, "signature", "checksum", "none")
 	oneOf("wait-mode", s.waitMode, "kmm", "auto")
-	if s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 {
-		err = errors.Join(err, errors.New("--load-timeout, --unload-timeout and --poll-interval must be above 0, --wait-timeout not below"))
+	if s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 || s.linger < 0 {
+		err = errors.Join(err, errors.New("--load-timeout, --unload-timeout and --poll-interval must be above 0, --wait-timeout and --linger not below"))
 	}
 	return err
 }

@@ -37,6 +37,7 @@ func TestLife(t *testing.T) {
 		{"another version gives way", replaced},
 		{"another version is in use", replaceBusy},
 		{"another unloads it just now", unloadingNow},
+		{"another unloads it later", unloadingLater},
 		{"parameters arrive", parametersArrive},
 		{"four agents at once", fourAtOnce},
 		{"killed in the middle, and again", killed},
@@ -165,6 +166,24 @@ func unloadingNow(t *testing.T, r *rig) {
 	r.wantVersion(t, "8.9.0")
 	if result := r.Do(t, step.Request{Op: step.Wait, Name: "unload"}); result.Code != 0 {
 		t.Errorf("code %d: %s", result.Code, result.Stderr)
+	}
+}
+
+// unloadingLater: KMM's module is there, in use by nothing, and KMM comes to
+// unload it only after the agent has started. The agent ends with its own.
+func unloadingLater(t *testing.T, r *rig) {
+	r.insmod(t, older, "")
+	request := r.load(repository, "--linger=60s")
+	request.Op, request.Name, request.Until = step.Start, "load", "seeing whether it stays"
+	r.Do(t, request)
+	r.remove(t, "pf_ring")
+	result := r.Do(t, step.Request{Op: step.Wait, Name: "load"})
+	r.holds(t, result, r.outcome(t, result), outcome.Loaded, true)
+	r.wantVersion(t, "8.9.0")
+	// What an agent has loaded and watched until now does not make the next linger.
+	next := r.loads(t, outcome.AlreadyLoaded, true, "--linger=1h")
+	if next.Module.Verified != outcome.VerifiedSignature {
+		t.Errorf("%+v", next.Module)
 	}
 }
 

@@ -58,7 +58,7 @@ func (r *rig) boot(t *testing.T, commandLine string) {
 func (r *rig) load(repository string, flags ...string) step.Request {
 	return step.Request{Op: step.Exec, Args: append([]string{
 		agent, "load", "--node=vm", "--source-url=file:///repositories/" + repository, "--source-public-keys=" + r.keys[repository],
-		"--state-file=" + stateFile, "--termination-log=/tmp/termination", "--host-sys=/host/sys",
+		"--state-file=" + stateFile, "--termination-log=/tmp/termination", "--host-sys=/host/sys", "--linger=0",
 	}, flags...)}
 }
 

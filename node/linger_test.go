@@ -1,0 +1,104 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// told calls f when something is logged.
+type told struct {
+	slog.Handler
+	f func()
+}
+
+func (h told) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+
+func (h told) Handle(context.Context, slog.Record) error {
+	h.f()
+	return nil
+}
+
+// lingering is a machine on which another has loaded the module, and options
+// with a state file. The agent is seen to linger when it says so.
+func lingering(t *testing.T, linger time.Duration, meanwhile func(*machine, LoadOptions)) (*machine, LoadOptions) {
+	t.Helper()
+	m := newMachine(t)
+	m.load("8.8.0", 0)
+	opts := loadOptions(t, m)
+	opts.State, opts.Linger = m.path("state.json"), linger
+	opts.Log = slog.New(told{slog.DiscardHandler, func() { meanwhile(m, opts) }})
+	return m, opts
+}
+
+func TestAModuleThatIsUnloadedSoonAfterIsLoadedAgain(t *testing.T) {
+	m, opts := lingering(t, time.Hour, func(m *machine, _ LoadOptions) { m.unload() })
+	o := Load(t.Context(), opts)
+	check(t, o, outcome.PFRing, outcome.Loaded, "8.9.0 answers")
+	if m.inits != 1 {
+		t.Errorf("%d modules reached the kernel", m.inits)
+	}
+}
+
+func TestAModuleThatStaysCounts(t *testing.T) {
+	_, opts := lingering(t, 250*time.Millisecond, func(*machine, LoadOptions) {})
+	o := Load(t.Context(), opts)
+	check(t, o, outcome.PFRing, outcome.OtherVersionLoaded, "8.8.0")
+}
+
+func TestAnAgentDoesNotLingerWhereAnotherWatchesOver(t *testing.T) {
+	m, opts := lingering(t, time.Hour, func(*machine, LoadOptions) { t.Error("it lingers") })
+	watching := m.host().blank("n1")
+	watching.Backend, watching.Reason, watching.Module.Version = outcome.PFRing, outcome.Loaded, "8.8.0"
+	Record{State: opts.State}.Write(watching, quiet())
+	opts.Version = "8.8.0"
+	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
+}
+
+func TestAnAgentLingersUntilAnotherHasTakenTheModuleOver(t *testing.T) {
+	m, opts := lingering(t, time.Hour, func(m *machine, o LoadOptions) {
+		watching := m.host().blank("n1")
+		watching.Backend, watching.Reason, watching.Module.Version = outcome.PFRing, outcome.AlreadyLoaded, "8.8.0"
+		Record{State: o.State}.Write(watching, quiet())
+	})
+	opts.Version = "8.8.0"
+	// The state file of an agent that ended long ago is no sign of one.
+	old := m.host().blank("n1")
+	old.Backend, old.Module.Version = outcome.PFRing, "8.8.0"
+	Record{State: opts.State}.Write(old, quiet())
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(opts.State, past, past); err != nil {
+		t.Fatal(err)
+	}
+	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
+}
+
+func TestWatchMarksTheStateFileAsItsOwn(t *testing.T) {
+	m := newMachine(t)
+	m.load("8.9.0", 0)
+	state := m.path("state.json")
+	Record{State: state}.Write(m.host().blank("n1"), quiet())
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(state, past, past); err != nil {
+		t.Fatal(err)
+	}
+	w := NewWatch(WatchOptions{Host: m.host(), Node: "n1", ModuleName: "pf_ring", Poll: time.Millisecond, Log: quiet()})
+	w.Record.State = state
+	ctx, stop := context.WithCancel(t.Context())
+	go w.Run(ctx)
+	defer stop()
+	for marked := false; !marked; time.Sleep(time.Millisecond) {
+		info, err := os.Stat(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		marked = time.Since(info.ModTime()) < watchedWithin
+		if t.Context().Err() != nil {
+			t.Fatal("the state file was not marked")
+		}
+	}
+}
