@@ -7,7 +7,11 @@ pfring=bin/pfring
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-step() { printf '\n\033[1m$ pfring %s\033[0m\n' "$*"; "$pfring" "$@"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\033[1m' plain=$'\033[0m'
+fi
+step() { printf '\n%s$ pfring %s%s\n' "$bold" "$*" "$plain"; "$pfring" "$@"; }
 
 step validate --each examples/auto.yaml examples/kmm.yaml
 for mode in auto kmm; do
