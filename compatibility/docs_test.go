@@ -58,6 +58,7 @@ func TestEachReasonIsDocumented(t *testing.T) {
 		compatibility.ReasonPlatformForbids, compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear, compatibility.ReasonNotReported,
 		compatibility.ReasonNotSelected, compatibility.ReasonNoMapping, compatibility.ReasonImageNotChecked, compatibility.ReasonBuilt,
 		compatibility.ReasonImageMissing, compatibility.ReasonImageArch, compatibility.ReasonImageForbidden, compatibility.ReasonImageUnreachable,
+		compatibility.ReasonRegistryUnknown, compatibility.ReasonRegistryUntrusted, compatibility.ReasonRegistryTimeout, compatibility.ReasonProxyRefused,
 	} {
 		if !bytes.Contains(text, []byte("| `"+reason+"` |")) {
 			t.Errorf("%s has no row for %s", page, reason)

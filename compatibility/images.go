@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -22,6 +23,8 @@ import (
 // kernel's module it does not tell.
 type Images struct {
 	options []remote.Option
+	// trusting takes any certificate, for registries of which the values say so.
+	trusting remote.Option
 }
 
 // NewImages trusts the CAs of the PEM file caFile, if it is not "", beside the
@@ -42,71 +45,95 @@ func NewImages(caFile, userAgent string) (*Images, error) {
 		}
 		web.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	return &Images{options: []remote.Option{
-		remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(web), remote.WithUserAgent(userAgent),
-	}}, nil
+	web.OnProxyConnectResponse = proxyAnswer
+	blind := web.Clone()
+	blind.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // #nosec G402 -- the mapping's registryTLS asks for it
+	return &Images{
+		options: []remote.Option{
+			remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(web), remote.WithUserAgent(userAgent),
+		},
+		trusting: remote.WithTransport(blind),
+	}, nil
 }
 
-// look answers whether image is there for arch. insecure allows a registry
-// without TLS.
-func (i *Images) look(ctx context.Context, image, arch string, insecure bool) Answer {
-	var options []name.Option
-	if insecure {
-		options = append(options, name.Insecure)
+// RegistryTLS says how loosely a registry is spoken to: as the mapping's
+// registryTLS.
+type RegistryTLS struct {
+	// Insecure allows no TLS at all, SkipVerify any certificate.
+	Insecure, SkipVerify bool
+}
+
+// Find answers whether image is there for arch, and returns it if so. Of an
+// image nothing but manifest and configuration is fetched yet; its layers are,
+// within ctx, when they are read.
+func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v1.Image, Answer) {
+	var names []name.Option
+	if t.Insecure {
+		names = append(names, name.Insecure)
 	}
-	ref, err := name.ParseReference(image, options...)
+	ref, err := name.ParseReference(image, names...)
 	if err != nil {
-		return Answer{Supported: No, Reason: ReasonImageMissing, Message: image + " is not an image reference.", Remedy: "Correct the mapping's containerImage."}
+		return nil, Answer{Supported: No, Reason: ReasonImageMissing, Message: image + " is not an image reference.", Remedy: "Correct the mapping's containerImage."}
 	}
-	archs, err := i.architectures(ctx, ref)
+	options := append(slices.Clone(i.options), remote.WithContext(ctx))
+	if t.SkipVerify {
+		options = append(options, i.trusting)
+	}
+	found, archs, err := fetch(ref, arch, options)
 	switch {
 	case err != nil:
-		return unreadable(image, err)
-	case !slices.Contains(archs, arch):
-		return Answer{
+		return nil, unreadable(image, ref.Context().RegistryStr(), err)
+	case found == nil:
+		return nil, Answer{
 			Supported: No, Reason: ReasonImageArch, Message: fmt.Sprintf("%s is there for %s, not for %s.", image, strings.Join(archs, ", "), arch),
 			Remedy: "Build the image for " + arch + " too, under the same tag.",
 		}
 	}
-	return Answer{Supported: Yes, Present: true}
+	return found, Answer{Supported: Yes, Present: true}
 }
 
-// architectures lists those of an image, or of all images of an index.
-func (i *Images) architectures(ctx context.Context, ref name.Reference) ([]string, error) {
-	found, err := remote.Get(ref, append(slices.Clone(i.options), remote.WithContext(ctx))...)
+// fetch returns the image for linux on arch, or nil and the architectures that
+// there are.
+func fetch(ref name.Reference, arch string, options []remote.Option) (v1.Image, []string, error) {
+	found, err := remote.Get(ref, options...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !found.MediaType.IsIndex() {
 		image, err := found.Image()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		config, err := image.ConfigFile()
-		if err != nil {
-			return nil, err
+		if err != nil || config.Architecture == arch {
+			return image, nil, err
 		}
-		return []string{config.Architecture}, nil
+		return nil, []string{config.Architecture}, nil
 	}
 	index, err := found.ImageIndex()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var archs []string
 	for _, m := range manifest.Manifests {
-		if m.Platform != nil && (m.Platform.OS == "linux" || m.Platform.OS == "") {
-			archs = append(archs, m.Platform.Architecture)
+		if m.Platform == nil || m.Platform.OS != "linux" && m.Platform.OS != "" {
+			continue
 		}
+		if m.Platform.Architecture == arch {
+			image, err := index.Image(m.Digest)
+			return image, nil, err
+		}
+		archs = append(archs, m.Platform.Architecture)
 	}
-	return archs, nil
+	return nil, archs, nil
 }
 
 // unreadable tells an image that is not there from one that cannot be seen.
-func unreadable(image string, err error) Answer {
+func unreadable(image, registry string, err error) Answer {
 	var answer *transport.Error
 	if errors.As(err, &answer) {
 		switch answer.StatusCode {
@@ -121,6 +148,12 @@ func unreadable(image string, err error) Answer {
 				Supported: Unknown, Reason: ReasonImageForbidden, Message: "The registry does not show " + image + " to this login.",
 				Remedy: "Log in (docker login) and ask again; if it is yours, see that it was pushed.",
 			}
+		}
+	}
+	if reason, why, remedy := unreached(err); reason != "" {
+		return Answer{
+			Supported: Unknown, Reason: reason, Remedy: remedy,
+			Message: fmt.Sprintf("%s could not be looked up from here: %s: %s (%v).", image, registry, why, err),
 		}
 	}
 	return Answer{

@@ -115,6 +115,14 @@ func (m Mapped) answer(ctx context.Context, images *Images, arch string) Answer 
 			Remedy: "Look it up: leave out --images=false",
 		}
 	}
-	tls := m.Mapping.RegistryTLS
-	return images.look(ctx, m.Image, arch, tls != nil && tls.Insecure)
+	_, answer := images.Find(ctx, m.Image, arch, TLSOf(m.Mapping.RegistryTLS))
+	return answer
+}
+
+// TLSOf is a mapping's registryTLS, which may be nil.
+func TLSOf(t *valuesschema.RegistryTLS) RegistryTLS {
+	if t == nil {
+		return RegistryTLS{}
+	}
+	return RegistryTLS{Insecure: t.Insecure, SkipVerify: t.InsecureSkipTLSVerify}
 }

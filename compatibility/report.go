@@ -29,6 +29,11 @@ const (
 	ReasonImageArch        = "image-wrong-arch"
 	ReasonImageForbidden   = "image-forbidden"
 	ReasonImageUnreachable = "image-unreachable"
+
+	ReasonRegistryUnknown   = "registry-unknown-host"
+	ReasonRegistryUntrusted = "registry-tls-untrusted"
+	ReasonRegistryTimeout   = "registry-timeout"
+	ReasonProxyRefused      = "proxy-refused"
 )
 
 // What a report is about.

@@ -83,6 +83,11 @@ func TestEveryReasonIsInTheDocs(t *testing.T) {
 			return true
 		})
 	}
+	for _, f := range webhookFaults {
+		if !strings.Contains(text, "`"+f.reason+"`") {
+			t.Errorf("docs/checks.md does not tell of the reason %s", f.reason)
+		}
+	}
 	if found < 20 {
 		t.Errorf("only %d reasons were found in the code", found)
 	}

@@ -39,15 +39,27 @@ func namespaceChecks() []Check {
 			Why:  "The agent runs once a node; pods beyond a quota are never made.",
 			look: namespaceQuota,
 		},
+		{
+			ID: "namespace.scc", Title: "the service accounts may be privileged (OpenShift)", Needs: exists,
+			Why:  "OpenShift admits a pod by the rights of its own service account, not of whoever installs.",
+			look: namespaceSCC,
+		},
 	}
 }
 
+// namespace reads the release's namespace, once.
+func (e *env) namespace(ctx context.Context) (*corev1.Namespace, error) {
+	return fact(e, "namespace", func() (*corev1.Namespace, error) {
+		c, err := e.client()
+		if err != nil {
+			return nil, err
+		}
+		return c.core.Namespaces().Get(ctx, e.Namespace, metav1.GetOptions{})
+	})
+}
+
 func namespaceExists(ctx context.Context, e *env) Finding {
-	c, err := e.client()
-	if err != nil {
-		return unread("the namespace", err)
-	}
-	ns, err := c.core.Namespaces().Get(ctx, e.Namespace, metav1.GetOptions{})
+	ns, err := e.namespace(ctx)
 	switch {
 	case apierrors.IsNotFound(err):
 		return fail("namespace-missing", "there is no namespace "+e.Namespace, fmt.Sprintf("kubectl create namespace %s", e.Namespace))
@@ -68,7 +80,11 @@ func (e *env) admits(ctx context.Context, mode string) Finding {
 	}
 	// The chart's own ServiceAccount is not there yet.
 	pod.Spec.ServiceAccountName = ""
-	return e.tryPod(ctx, pod, "the agent's pod")
+	f := e.tryPod(ctx, pod, "the agent's pod")
+	if f.Reason == "scc" && e.target(mode).Values.Tap.KernelModule.OpenShift.SCC.Create {
+		return skip("openshift.scc.create gives the agent's own service account the right, once it is installed")
+	}
+	return f
 }
 
 func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding {

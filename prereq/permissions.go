@@ -49,8 +49,9 @@ func mayRead(ctx context.Context, e *env) Finding {
 	}
 	if e.target(ModeKMM) != nil {
 		rights = append(rights,
-			right{"list", "apiextensions.k8s.io", "customresourcedefinitions", ""}, right{"list", "apps", "deployments", ""},
-			right{"get", "admissionregistration.k8s.io", "validatingwebhookconfigurations", ""},
+			right{"get", "apiextensions.k8s.io", "customresourcedefinitions", ""}, right{"list", "apps", "deployments", ""},
+			right{"list", "admissionregistration.k8s.io", "validatingwebhookconfigurations", ""},
+			right{"list", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""},
 		)
 	}
 	return e.review(ctx, rights, "missing-read-rights", warn,

@@ -50,7 +50,9 @@ type Check struct {
 	// that is just starting.
 	Settles bool
 
-	look func(context.Context, *env) Finding
+	// limit bounds the check where it is not checkTimeout.
+	limit time.Duration
+	look  func(context.Context, *env) Finding
 }
 
 // Category is the part of the id before the dot.
@@ -99,7 +101,8 @@ type Report struct {
 func Checks() []Check {
 	var all []Check
 	for _, list := range [][]Check{
-		apiChecks(), permissionChecks(), nodeChecks(), namespaceChecks(), autoChecks(),
+		apiChecks(), permissionChecks(), nodeChecks(), namespaceChecks(), referenceChecks(), autoChecks(),
+		certManagerChecks(), kmmChecks(), mappingChecks(),
 	} {
 		all = append(all, list...)
 	}

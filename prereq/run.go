@@ -1,6 +1,7 @@
 package prereq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -72,7 +73,7 @@ func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding 
 			return skip("means nothing while " + id + " " + map[Result]string{Error: "fails", Skipped: "is skipped"}[r])
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limit, checkTimeout))
 	defer cancel()
 	return c.look(ctx, e)
 }

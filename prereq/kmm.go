@@ -1,0 +1,258 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+const (
+	kmmWebhook = "vmodule.kb.io"
+	kmmInstall = "Install KMM: https://kmm.sigs.k8s.io/documentation/install/"
+	kmmPods    = "kubectl get pods -A -l app.kubernetes.io/name=kmm"
+	// longestModule is how long a Module's name and namespace may be together.
+	longestModule = 40
+	// webhookLimit is longer than two webhooks may take, which is 30 s each.
+	webhookLimit = 70 * time.Second
+	// certificateWarning is when cert-manager should long have renewed: it does
+	// so after two thirds of a life of 90 days.
+	certificateWarning = 7 * 24 * time.Hour
+)
+
+var certificates = schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}
+
+func kmmChecks() []Check {
+	defined := []string{"kmm.definitions"}
+	return []Check{
+		{
+			ID: "kmm.definitions", Mode: ModeKMM, Title: "KMM's API is there", Needs: []string{"api.reachable"},
+			Why:     "The chart's Module is KMM's; without its definition helm install fails.",
+			Settles: true, look: kmmDefined,
+		},
+		{
+			ID: "kmm.version", Mode: ModeKMM, Title: "KMM knows every field of the Module", Needs: defined,
+			Why:  "The API server drops fields that KMM's definition does not have, silently.",
+			look: kmmVersion,
+		},
+		{
+			ID: "kmm.controller", Mode: ModeKMM, Title: "KMM runs", Needs: defined,
+			Why:     "Without its controller a Module is text that nobody reads.",
+			Settles: true, look: kmmRuns,
+		},
+		{
+			ID: "kmm.webhook", Mode: ModeKMM, Title: "KMM's webhook works", Needs: defined,
+			Why:     "Down, it refuses every Module; not configured, it lets a Module in that never loads.",
+			Settles: true, limit: webhookLimit, look: kmmTried,
+		},
+		{
+			ID: "kmm.certificate", Mode: ModeKMM, Title: "the certificate of KMM's webhook is in order", Needs: []string{"kmm.controller"},
+			Why:     "When it ends, every Module is refused.",
+			Settles: true, look: kmmCertificate,
+		},
+		{
+			ID: "kmm.module", Mode: ModeKMM, Title: "the rendered Module is accepted", Needs: []string{"namespace.exists", "kmm.webhook"},
+			Why:   "Helm would stop at it.",
+			limit: webhookLimit, look: kmmModule,
+		},
+	}
+}
+
+func kmmDefined(ctx context.Context, e *env) Finding {
+	wanted := []wantedDefinition{
+		{"modules.kmm.sigs.x-k8s.io", "v1beta1"}, {"nodemodulesconfigs.kmm.sigs.x-k8s.io", "v1beta1"},
+	}
+	missing, broken, err := e.defined(ctx, wanted)
+	if err != nil {
+		return unread("KMM's resource definitions", err)
+	}
+	if len(missing) == len(wanted) {
+		hub, err := e.definition(ctx, "managedclustermodules.hub.kmm.sigs.x-k8s.io")
+		if err == nil && hub != nil {
+			return fail("kmm-hub-only", "this is a hub: KMM-Hub hands Modules out to spokes, and loads nothing here",
+				"Run this against a spoke cluster, or install KMM itself here too. "+kmmInstall)
+		}
+		return fail("kmm-missing", "KMM is not installed", kmmInstall+", or use mode auto.")
+	}
+	// Since 2.4 there are two more, which come together.
+	newer := []wantedDefinition{{"moduleimagesconfigs.kmm.sigs.x-k8s.io", "v1beta1"}, {"modulebuildsignconfigs.kmm.sigs.x-k8s.io", "v1beta1"}}
+	lacking, unfit, err := e.defined(ctx, newer)
+	if err != nil {
+		return unread("KMM's resource definitions", err)
+	}
+	if len(lacking) < len(newer) {
+		wanted = append(wanted, newer...)
+		missing, broken = append(missing, lacking...), append(broken, unfit...)
+	}
+	return definitionsFinding(len(wanted), missing, broken, "KMM", kmmInstall)
+}
+
+// kmmOperator is KMM's controller and webhook: by label, or by name where KMM
+// is usually installed.
+func (e *env) kmmOperator(ctx context.Context) (controller, server *appsv1.Deployment, err error) {
+	list, err := e.deployments(ctx, "", "app.kubernetes.io/name=kmm")
+	for _, namespace := range []string{"kmm-operator-system", "openshift-kmm", "operators"} {
+		if err == nil && len(list) == 0 {
+			list, err = e.deployments(ctx, namespace, "")
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range list {
+		d := &list[i]
+		is := func(label, name string) bool {
+			return d.Labels["control-plane"] == label || d.Labels["app.kubernetes.io/component"] == label || strings.HasPrefix(d.Name, name)
+		}
+		switch {
+		case is("webhook-server", "kmm-operator-webhook"):
+			server = d
+		case is("controller", "kmm-operator-controller"), is("controller-manager", "kmm-operator-controller"):
+			controller = d
+		}
+	}
+	return controller, server, nil
+}
+
+func kmmRuns(ctx context.Context, e *env) Finding {
+	controller, server, err := e.kmmOperator(ctx)
+	if err != nil {
+		return unread("the Deployments of all namespaces", err)
+	}
+	if controller == nil {
+		return fail("deployment-missing", "KMM's controller is not there: only its definitions are", kmmInstall)
+	}
+	var down []string
+	for _, d := range []*appsv1.Deployment{controller, server} {
+		if d != nil && idle(d) != "" {
+			down = append(down, idle(d))
+		}
+	}
+	if len(down) > 0 {
+		return fail("deployment-unavailable", "KMM does not run", "See why: "+kmmPods, down...)
+	}
+	return ok(controller.Namespace + "/" + controller.Name + " is available")
+}
+
+// tryModule is a Module that KMM takes, of which no node is meant.
+func tryModule(mapping map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module",
+		"metadata": map[string]any{"name": "dry-run"},
+		"spec": map[string]any{
+			"selector": map[string]any{"kubeshark.com/pfring": "dry-run"},
+			"moduleLoader": map[string]any{"container": map[string]any{
+				"modprobe":       map[string]any{"moduleName": "pf_ring"},
+				"kernelMappings": []any{mapping},
+			}},
+		},
+	}}
+}
+
+func kmmTried(ctx context.Context, e *env) Finding {
+	return e.try(ctx, trial{
+		webhook: kmmWebhook, what: "KMM's webhook", resource: modules,
+		good: tryModule(map[string]any{"literal": "0.0.0-dry-run", "containerImage": "registry.invalid/pf-ring:dry-run"}),
+		bad: tryModule(map[string]any{
+			"literal": "0.0.0-dry-run", "regexp": "^0$", "containerImage": "registry.invalid/pf-ring:dry-run",
+		}),
+		badness: "with both literal and regexp in one mapping",
+		pods:    "kubectl get pods -A -l control-plane=webhook-server",
+	})
+}
+
+// kmmCertificate looks at the CA that the API server has, and at the
+// Certificate that cert-manager keeps for the webhook.
+func kmmCertificate(ctx context.Context, e *env) Finding {
+	all, err := e.webhooks(ctx)
+	if err != nil {
+		return unread("the webhook configurations", err)
+	}
+	at := slices.IndexFunc(all, func(w webhook) bool { return w.name == kmmWebhook })
+	if at < 0 {
+		return fail("webhook-configuration-missing", "KMM's webhook configuration is not there", "Install KMM completely, or again. "+kmmInstall)
+	}
+	if reason, text := all[at].bundleFault(e.Now()); reason != "" {
+		return fail(reason, text, "See that cert-manager's cainjector runs (on OpenShift the service CA operator); it puts the CA there.")
+	}
+	addons, err := e.addons(ctx)
+	if err != nil {
+		return unread("the API groups", err)
+	}
+	if addons.OpenShift || !addons.CertManager {
+		return ok("the API server has its CA; the certificate is not cert-manager's")
+	}
+	controller, _, err := e.kmmOperator(ctx)
+	if err != nil {
+		return unread("KMM's Deployment", err)
+	}
+	if controller == nil {
+		return skip("KMM's controller is not there")
+	}
+	return e.issued(ctx, controller.Namespace)
+}
+
+// issued tells of the Certificate for KMM's webhook.
+func (e *env) issued(ctx context.Context, namespace string) Finding {
+	c, err := e.client()
+	if err != nil {
+		return unread("the Certificates", err)
+	}
+	list, err := c.dynamic.Resource(certificates).Namespace(namespace).List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) {
+		return skip("no right to list certificates.cert-manager.io in " + namespace)
+	}
+	if err != nil {
+		return unread("the Certificates of "+namespace, err)
+	}
+	at := slices.IndexFunc(list.Items, func(o unstructured.Unstructured) bool {
+		secret, _, _ := unstructured.NestedString(o.Object, "spec", "secretName")
+		return strings.Contains(o.GetName(), "serving-cert") || strings.Contains(secret, "webhook-server-cert")
+	})
+	if at < 0 {
+		return warn("certificate-missing", "there is no Certificate for KMM's webhook in "+namespace+", so nothing renews its certificate", "Install KMM again, once cert-manager works. "+kmmInstall)
+	}
+	o := &list.Items[at]
+	name := namespace + "/" + o.GetName()
+	see := fmt.Sprintf("See why: kubectl describe certificate -n %s %s", namespace, o.GetName())
+	text, _, _ := unstructured.NestedString(o.Object, "status", "notAfter")
+	end, err := time.Parse(time.RFC3339, text)
+	day := end.UTC().Format(time.DateOnly)
+	switch {
+	case err == nil && e.Now().After(end):
+		return fail("certificate-expired", name+" ended on "+day, see)
+	case conditionOf(o, "Ready") != "True":
+		return fail("certificate-not-ready", name+" is not ready: "+conditionMessage(o, "Ready"), see)
+	case err == nil && end.Sub(e.Now()) < certificateWarning:
+		return warn("certificate-expires-soon", name+" ends on "+day+" and was not renewed", see)
+	}
+	return ok(name + " is ready")
+}
+
+// kmmModule tries what the chart renders.
+func kmmModule(ctx context.Context, e *env) Finding {
+	list := e.target(ModeKMM).ofKind("Module")
+	if len(list) == 0 {
+		return skip("the chart renders no Module: tap.kernelModule.enabled is false")
+	}
+	c, err := e.client()
+	if err != nil {
+		return unread("the Module", err)
+	}
+	o := list[0].DeepCopy()
+	_, err = c.dynamic.Resource(modules).Namespace(e.Namespace).Create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil, apierrors.IsAlreadyExists(err):
+		return ok("by a dry run")
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource"):
+		return skip("no right to create modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
+	}
+	return fail("module-refused", plain(err), "Correct the values that it comes from: pfring render shows the Module.")
+}

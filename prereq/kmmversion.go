@@ -1,0 +1,133 @@
+package prereq
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// fingerprints tell KMM's version by what its definition of Module knows, newest
+// first: its image's tag is often "latest".
+var fingerprints = []struct{ field, version string }{
+	{"spec.dra", "newer than 2.6"},
+	{"spec.imageRebuildTriggerGeneration", "2.6"},
+	{"", "2.4 or 2.5"}, // by another definition
+	{"spec.tolerations", "2.3"},
+	{"spec.moduleLoader.container.inTreeModulesToRemove", "2.1 or 2.2"},
+}
+
+// since says which KMM brought a field.
+var since = map[string]string{"tolerations": "2.3", "inTreeModulesToRemove": "2.1", "imageRebuildTriggerGeneration": "2.6"}
+
+func kmmVersion(ctx context.Context, e *env) Finding {
+	crd, err := e.definition(ctx, "modules.kmm.sigs.x-k8s.io")
+	if err != nil {
+		return unread("the definition of Module", err)
+	}
+	if crd == nil {
+		return skip("KMM is not installed")
+	}
+	images, err := e.definition(ctx, "moduleimagesconfigs.kmm.sigs.x-k8s.io")
+	if err != nil {
+		return unread("the definition of ModuleImagesConfig", err)
+	}
+	known := schemaOf(crd, "v1beta1")
+	if takesAnything(known) {
+		return skip("the definition of Module here takes any field, so that it tells no version")
+	}
+	version := kmmFingerprint(known, images != nil)
+	var lacking []string
+	for _, o := range e.target(ModeKMM).ofKind("Module") {
+		spec, _, _ := unstructured.NestedMap(o.Object, "spec")
+		lacking = append(lacking, unknownFields(spec, property(known, "spec"), "spec")...)
+	}
+	slices.Sort(lacking)
+	lacking = slices.Compact(lacking)
+	var lines []string
+	for _, field := range lacking {
+		line := field
+		if v := since[field[strings.LastIndexByte(field, '.')+1:]]; v != "" {
+			line += " (KMM " + v + " has it)"
+		}
+		lines = append(lines, line)
+	}
+	remedy := "Upgrade KMM to 2.4 or newer; before that, such nodes stay without the module."
+	switch {
+	case len(lacking) == 0:
+		return ok("KMM " + version + " by its definition of Module")
+	case len(lacking) == 1 && lacking[0] == "spec.tolerations":
+		return warn("kmm-without-tolerations", "this is KMM "+version+", which knows no tolerations: nodes with taints get no module, and a cordoned node loses it", remedy, lines...)
+	}
+	return fail("kmm-too-old", "this is KMM "+version+", which would drop fields of the Module silently", "Upgrade KMM to 2.4 or newer, or leave these out of the values.", lines...)
+}
+
+func kmmFingerprint(known map[string]any, imagesConfig bool) string {
+	for _, f := range fingerprints {
+		if f.field == "" && imagesConfig {
+			return f.version
+		}
+		at, found := known, f.field != ""
+		for _, key := range strings.Split(f.field, ".") {
+			at = property(at, key)
+			found = found && at != nil
+		}
+		if found {
+			return f.version
+		}
+	}
+	return "2.0 or older"
+}
+
+// schemaOf is a definition's schema of a version, or nil.
+func schemaOf(crd *unstructured.Unstructured, version string) map[string]any {
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		if m, _ := v.(map[string]any); m["name"] == version {
+			found, _, _ := unstructured.NestedMap(m, "schema", "openAPIV3Schema")
+			return found
+		}
+	}
+	return nil
+}
+
+func property(schema map[string]any, name string) map[string]any {
+	properties, _ := schema["properties"].(map[string]any)
+	p, _ := properties[name].(map[string]any)
+	return p
+}
+
+func takesAnything(schema map[string]any) bool {
+	return schema == nil || schema["x-kubernetes-preserve-unknown-fields"] == true
+}
+
+// unknownFields are the paths of what a schema does not know, without places in
+// lists.
+func unknownFields(value any, schema map[string]any, path string) []string {
+	if takesAnything(schema) {
+		return nil
+	}
+	var unknown []string
+	switch v := value.(type) {
+	case map[string]any:
+		_, free := schema["additionalProperties"]
+		if free {
+			return nil
+		}
+		for key, inner := range v {
+			known := property(schema, key)
+			if known == nil {
+				unknown = append(unknown, path+"."+key)
+				continue
+			}
+			unknown = append(unknown, unknownFields(inner, known, path+"."+key)...)
+		}
+	case []any:
+		items, _ := schema["items"].(map[string]any)
+		for _, inner := range v {
+			unknown = append(unknown, unknownFields(inner, items, path)...)
+		}
+	}
+	return unknown
+}

@@ -1,0 +1,164 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// trial proves a validating webhook by two dry runs: a good object must be
+// accepted, and a bad one refused by that very webhook.
+type trial struct {
+	// webhook is what the API server calls it; what is what people do.
+	webhook, what string
+	resource      schema.GroupVersionResource
+	// good passes and bad fails the webhook; the resource's definition takes both.
+	good, bad *unstructured.Unstructured
+	// badness says what is wrong with bad.
+	badness string
+	// pods is a kubectl command that shows the webhook's pods.
+	pods string
+}
+
+// webhookFault is a way in which a webhook does not answer, told by the API
+// server's words.
+type webhookFault struct {
+	// words are the pieces of text of which one is there.
+	words                   []string
+	reason, meaning, remedy string
+}
+
+// webhookFaults are looked for in this order. A %s in a remedy is the command
+// that shows the pods.
+var webhookFaults = []webhookFault{
+	{
+		[]string{"no endpoints available"}, "webhook-no-endpoints", "no pod of %s is ready",
+		"See why its pods are not ready: %s",
+	},
+	{
+		[]string{`" not found`, "no service port"}, "webhook-service-missing", "the Service of %s is not there",
+		"Install it again: its Service was deleted, or it was installed into another namespace.",
+	},
+	{
+		[]string{"no such host"}, "webhook-unknown-host", "the API server does not know the host of %s",
+		"Correct the address in its webhook configuration, or the API server's DNS.",
+	},
+	{
+		[]string{"connection refused"}, "webhook-connection-refused", "nobody listens where %s should",
+		"See whether its pods run, and whether its port is right: %s",
+	},
+	{
+		[]string{"certificate has expired or is not yet valid"}, "webhook-certificate-expired", "the certificate of %s has expired or is not valid yet",
+		"Have it renewed: restart the webhook's Deployment, and see that cert-manager's controller works and that clocks agree.",
+	},
+	{
+		[]string{"certificate is valid for", "cannot validate certificate for", "certificate is not valid for any names"},
+		"webhook-certificate-name", "the certificate of %s is for another name",
+		"Install it again: its certificate was made for another Service or namespace.",
+	},
+	{
+		[]string{"unknown authority", "failed to verify certificate", "certificate signed by"}, "webhook-ca-untrusted",
+		"the API server does not trust the certificate of %s",
+		"The CA in the webhook configuration is missing or old: see that cert-manager's cainjector runs (on OpenShift the service CA operator).",
+	},
+	{
+		[]string{"context deadline exceeded", "i/o timeout", "Client.Timeout", "deadline exceeded", "Timeout: request did not complete"},
+		"webhook-timeout", "%s does not answer in time",
+		"The API server must reach it: check firewalls between control plane and nodes (private clusters need a rule for the webhook's port) and network policies. %s",
+	},
+	{
+		[]string{"No agent available", "no route to host", "network is unreachable", "connection reset", "EOF"},
+		"webhook-unreachable", "the API server does not get through to %s",
+		"Check the way from the control plane to the nodes (tunnels, firewalls, network policies). %s",
+	},
+}
+
+// calledWebhook is the name in the API server's messages about a webhook.
+var calledWebhook = regexp.MustCompile(`(?:failed calling webhook|admission webhook) "([^"]+)"`)
+
+// try makes both dry runs.
+func (e *env) try(ctx context.Context, t trial) Finding {
+	c, err := e.client()
+	if err != nil {
+		return unread(t.what, err)
+	}
+	namespace := e.tryNamespace(ctx, t.good.GetName())
+	create := func(o *unstructured.Unstructured) error {
+		_, err := c.dynamic.Resource(t.resource).Namespace(namespace).Create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsAlreadyExists(err) {
+			return nil // Admission comes before storage.
+		}
+		return err
+	}
+	if err := create(t.good); err != nil {
+		return t.refused(namespace, err)
+	}
+	err = create(t.bad)
+	switch {
+	case err == nil:
+		return e.acceptedBad(ctx, t)
+	case strings.Contains(err.Error(), fmt.Sprintf("admission webhook %q denied", t.webhook)):
+		return ok("a good " + t.good.GetKind() + " is accepted and a bad one refused, by dry runs in " + namespace)
+	}
+	return t.refused(namespace, err)
+}
+
+// acceptedBad tells a webhook that nobody has configured from one that sleeps.
+func (e *env) acceptedBad(ctx context.Context, t trial) Finding {
+	observed := fmt.Sprintf("a %s %s is accepted by a dry run", t.good.GetKind(), t.badness)
+	configured, err := e.webhooks(ctx)
+	if err != nil {
+		return fail("webhook-accepts-bad", observed, "See that the webhook configuration is there and names "+t.webhook+": "+plain(err))
+	}
+	for _, w := range configured {
+		if w.name == t.webhook && !w.mutating {
+			return fail("webhook-accepts-bad", observed, "See what answers instead of "+t.what+", and its logs: "+t.pods)
+		}
+	}
+	return fail("webhook-not-configured", observed+": no validating webhook "+t.webhook+" is configured",
+		"Install it again, completely; a definition alone checks nothing.")
+}
+
+// refused is the finding for a dry run that failed where it should not have, or
+// not by the webhook.
+func (t trial) refused(namespace string, err error) Finding {
+	text := plain(err)
+	if apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource") {
+		return skip(fmt.Sprintf("no right to create %s in %s, not even by a dry run", t.resource.GroupResource(), namespace))
+	}
+	if m := calledWebhook.FindStringSubmatch(text); m != nil && m[1] != t.webhook {
+		return fail("admission-webhook", text, fmt.Sprintf("The webhook %s is not of %s: see what it wants, or ask its owner for an exception.", m[1], t.what))
+	}
+	if strings.Contains(text, "denied the request") {
+		return fail("webhook-refuses-good", t.what+" refuses a good "+t.good.GetKind()+": "+text, "See its logs and restart it: "+t.pods)
+	}
+	for _, f := range webhookFaults {
+		for _, words := range f.words {
+			if strings.Contains(err.Error(), words) {
+				return fail(f.reason, fmt.Sprintf(f.meaning, t.what)+": "+text, strings.ReplaceAll(f.remedy, "%s", t.pods))
+			}
+		}
+	}
+	if apierrors.IsTooManyRequests(err) {
+		return unread("what "+t.what+" says", err)
+	}
+	return fail("webhook-failing", text, "See its pods and logs: "+t.pods)
+}
+
+// tryNamespace is where dry runs are made: the release's namespace, or default
+// while that is not there or its name is too long for a Module of this name.
+func (e *env) tryNamespace(ctx context.Context, name string) string {
+	if len(name)+len(e.Namespace) > longestModule {
+		return metav1.NamespaceDefault
+	}
+	if _, err := e.namespace(ctx); apierrors.IsNotFound(err) {
+		return metav1.NamespaceDefault
+	}
+	return e.Namespace
+}
