@@ -18,8 +18,8 @@ func TestBytesThatAreNoTextAreRefusedWithTheirPlace(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"NUL":               {"tap:\n  a: b\x00\n", "stdin:2:7: error: a NUL byte: this is not a YAML file in UTF-8 (yaml-syntax)"},
 		"UTF-16":            {"\xff\xfet\x00a\x00p\x00", "stdin:1:4: error: a NUL byte: this is not a YAML file in UTF-8 (yaml-syntax)"},
-		"Latin-1":           {"tap: {a: \xe4}\n", "stdin: error: this is not UTF-8 text (yaml-syntax)"},
-		"control character": {"tap: \x01\n", "stdin: error: not valid YAML: control characters are not allowed (yaml-syntax)"},
+		"Latin-1":           {"tap: {a: \xe4}\n", "stdin:1:10: error: this is not UTF-8 text (yaml-syntax)"},
+		"control character": {"tap: \x01\n", "stdin:1:6: error: not valid YAML: control characters are not allowed (yaml-syntax)"},
 		"very deep":         {strings.Repeat("[", 20_000), "stdin: error: nested thousands of levels deep (yaml-too-large)"},
 		"deep":              {"a: " + strings.Repeat("[", 600) + strings.Repeat("]", 600), "stdin:1:1: error: nested more than 500 levels deep (yaml-too-large)"},
 		"more than 4 MiB":   {"a: " + strings.Repeat("x", valuesschema.MaxFileSize), "stdin: error: the file has more than 4 MiB and is not read (yaml-too-large)"},

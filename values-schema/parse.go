@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	yaml3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
@@ -26,12 +25,13 @@ func fatal(file string, line, column int, rule, message string) Problem {
 // node tree, from another, knows lines and columns.
 func parseYAML(name string, data []byte) (map[string]any, *yaml3.Node, []Problem) {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		line := 1 + bytes.Count(data[:i], []byte("\n"))
-		return nil, nil, []Problem{fatal(name, line, i-bytes.LastIndexByte(data[:i], '\n'), "yaml-syntax",
+		line, column := place(data, i)
+		return nil, nil, []Problem{fatal(name, line, column, "yaml-syntax",
 			"a NUL byte: this is not a YAML file in UTF-8")}
 	}
-	if !utf8.Valid(data) {
-		return nil, nil, []Problem{fatal(name, 0, 0, "yaml-syntax", "this is not UTF-8 text")}
+	if i := notUTF8(data); i >= 0 {
+		line, column := place(data, i)
+		return nil, nil, []Problem{fatal(name, line, column, "yaml-syntax", "this is not UTF-8 text")}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	root, problems := parseNodes(name, data)
@@ -53,7 +53,7 @@ func parseNodes(name string, data []byte) (*yaml3.Node, []Problem) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, []Problem{locate(data, syntaxProblem(name, err))}
+		return nil, []Problem{locate(data, syntaxProblem(name, inFirstLine(data, err)))}
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil

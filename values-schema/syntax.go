@@ -2,9 +2,11 @@ package valuesschema
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	yaml3 "go.yaml.in/yaml/v3"
@@ -32,6 +34,43 @@ func syntaxProblem(name string, err error) Problem {
 	return fatal(name, line, col, "yaml-syntax", "not valid YAML: "+clip(msg, 200))
 }
 
+// place is where a byte of data stands, both from 1.
+func place(data []byte, offset int) (line, column int) {
+	return 1 + bytes.Count(data[:offset], []byte("\n")), offset - bytes.LastIndexByte(data[:offset], '\n')
+}
+
+// notUTF8 is the offset of the first byte that is not UTF-8, or -1.
+func notUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// isControl tells the characters that YAML does not take.
+func isControl(r rune) bool {
+	return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' && r != '\u0085'
+}
+
+// inFirstLine names the first line where the library cannot: its count begins at
+// 0, which it takes for "not known" and then names another line or none. So the
+// file is read once more with a line before it.
+func inFirstLine(data []byte, err error) error {
+	var n yaml3.Node
+	again := yaml3.Unmarshal(append([]byte("#\n"), data...), &n)
+	if again == nil {
+		return err
+	}
+	if line, msg := splitLine(again); line == 2 {
+		return fmt.Errorf("line 1: %s", msg)
+	}
+	return err
+}
+
 func splitLine(err error) (int, string) {
 	msg := err.Error()
 	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "yaml: ", "while decoding JSON: "} {
@@ -50,8 +89,12 @@ func splitLine(err error) (int, string) {
 // or the line at which the surrounding block begins.
 func locate(data []byte, p Problem) Problem {
 	switch {
-	case strings.Contains(p.Message, "cannot start any token"):
+	case strings.Contains(p.Message, "cannot start any token"), strings.Contains(p.Message, "a tab character"):
 		return tabHint(data, p)
+	case strings.Contains(p.Message, "control characters"):
+		if i := bytes.IndexFunc(data, isControl); i >= 0 {
+			p.Line, p.Column = place(data, i)
+		}
 	case strings.Contains(p.Message, "did not find expected"):
 		// The other library names the line before the one with the problem.
 		line, _ := splitLine(yaml.Unmarshal(data, &map[string]any{}))
@@ -63,8 +106,7 @@ func locate(data []byte, p Problem) Problem {
 	}
 	if m := unknownAnchor.FindStringSubmatch(p.Message); m != nil {
 		if i := bytes.Index(data, []byte("*"+m[1])); i >= 0 {
-			p.Line = 1 + bytes.Count(data[:i], []byte("\n"))
-			p.Column = i - bytes.LastIndexByte(data[:i], '\n')
+			p.Line, p.Column = place(data, i)
 			p.Suggestion = "a value that begins with * is an alias; write text that does so in quotes"
 		}
 	}

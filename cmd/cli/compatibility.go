@@ -87,7 +87,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 // and the answer is then no.
 func (v *valuesFlags) typed(cmd *cobra.Command, release, namespace string) (valuesschema.Values, error) {
 	var values valuesschema.Values
-	o, err := v.loadOptions(cmd.InOrStdin())
+	o, err := v.loadOptions(input(cmd))
 	if err != nil {
 		return values, err
 	}

@@ -42,7 +42,7 @@ func (q question) report(cmd *cobra.Command) (r compatibility.Report, err error)
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	go func() {
-		nodes, err := q.nodes.nodes(ctx, cmd.InOrStdin(), targets)
+		nodes, err := q.nodes.nodes(ctx, input(cmd), targets)
 		list <- listed{nodes, err}
 	}()
 	find, about, err := q.answers(ctx)

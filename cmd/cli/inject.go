@@ -72,7 +72,7 @@ func runInject(cmd *cobra.Command, f *injectFlags) error {
 	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return errors.New("it reads manifests from stdin, such as those of helm template; stdin is a terminal")
 	}
-	text, err := io.ReadAll(in)
+	text, err := io.ReadAll(input(cmd))
 	if err != nil {
 		return fmt.Errorf("reading stdin: %w", err)
 	}

@@ -89,7 +89,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		Verify: outcome.Verified(f.verify), PublicKeys: keys, MinSerial: f.minSerial, Now: time.Now,
 	}}
 	var missing func() []string
-	if o.Want, missing, err = f.want(cmd.InOrStdin()); err != nil {
+	if o.Want, missing, err = f.want(input(cmd)); err != nil {
 		return err
 	}
 	if f.key != "" {

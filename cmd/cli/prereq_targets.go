@@ -27,7 +27,7 @@ func (f *prereqFlags) targets(cmd *cobra.Command, namespace string) ([]prereq.Ta
 	var stdin []byte
 	if slices.Contains(f.values.files, "-") {
 		// Both modes read the same values.
-		if stdin, err = readAll("-", cmd.InOrStdin()); err != nil {
+		if stdin, err = readAll("-", input(cmd)); err != nil {
 			return nil, fmt.Errorf("reading the values: %w", err)
 		}
 	}

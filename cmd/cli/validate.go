@@ -81,7 +81,7 @@ func runValidate(cmd *cobra.Command, f *validateFlags) error {
 }
 
 func (f *validateFlags) validate(cmd *cobra.Command) ([]valuesschema.Problem, error) {
-	o, err := f.values.loadOptions(cmd.InOrStdin())
+	o, err := f.values.loadOptions(input(cmd))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ func main() {
 	// tenth of its time and saves next to nothing. Large inputs are still bounded.
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks the command to end and to clean up; after it signals
+	// do what they always do, so that a second one ends whatever does not listen.
+	context.AfterFunc(ctx, stop)
 	code := cli.Main(os.Args, func(root *cobra.Command) error { return root.ExecuteContext(ctx) })
 	stop()
 	os.Exit(code)
