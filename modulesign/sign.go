@@ -94,6 +94,7 @@ func Sign(ko []byte, key crypto.Signer, cert *x509.Certificate, hash string) ([]
 	}
 	trailer := make([]byte, trailerSize)
 	trailer[2] = pkcs7
+	// #nosec G115 -- a signature has some hundred bytes
 	binary.BigEndian.PutUint32(trailer[8:], uint32(len(message)))
 	return bytes.Join([][]byte{ko, message, trailer, []byte(Magic)}, nil), nil
 }

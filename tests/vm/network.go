@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -24,8 +25,17 @@ var networkModules = []string{
 // addNetwork puts the modules where the machine's init loads them from.
 func addNetwork(t testing.TB, k Kernel, files map[string][]byte) {
 	t.Helper()
-	for i, name := range networkModules {
-		files[fmt.Sprintf("/network/%d.ko", i)] = kernelModule(t, k, name)
+	builtIn, err := os.ReadFile(filepath.Join(k.Modules, "modules.builtin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range networkModules {
+		if strings.Contains(string(builtIn), "kernel/"+name+".ko\n") {
+			continue
+		}
+		files[fmt.Sprintf("/network/%d.ko", n)] = kernelModule(t, k, name)
+		n++
 	}
 }
 

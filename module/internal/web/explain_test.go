@@ -101,6 +101,24 @@ func TestFetchEndsWithItsDeadline(t *testing.T) {
 	}
 }
 
+func TestADeadlineInALaterAttemptLeavesTheFirstCause(t *testing.T) {
+	s := server(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	patient := client(t, nil)
+	patient.idle = time.Hour
+	_, err := getWithin(ctx, t, patient, s.URL)
+	if e := typed(t, err); e.Reason != outcome.SourceUnreachable || !strings.Contains(err.Error(), "502") {
+		t.Errorf("%s: %v", e.Reason, err)
+	}
+}
+
 func TestFetchSaysWhoIsNotThere(t *testing.T) {
 	closed := server(t, nil)
 	closed.Close()

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 )
 
 // attempts is how often in a row a request is tried without a byte gained; with
@@ -59,6 +61,7 @@ type fetching struct {
 // in the chain for a 404.
 func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 	f := &fetching{Client: c, Request: r}
+	var before *fault.Error
 	for failed := 0; ; {
 		had := f.body.Len()
 		f.wait = 0
@@ -73,9 +76,15 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 			failed = 1
 		}
 		e, retry := f.explain(ctx, err)
+		if before != nil && errors.Is(e.Err, context.DeadlineExceeded) && f.body.Len() <= had {
+			// Time was over in one more attempt: what the earlier ones met says more,
+			// and says the same wherever in the backoff time ends.
+			return nil, before
+		}
 		if !retry || failed >= attempts {
 			return nil, e
 		}
+		before = e
 		if f.wait > maxAsked {
 			return nil, e
 		}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Every node runs it, so it stays small: a Kubernetes client alone would have
+// more than twice its size.
+func TestTheAgentLinksNoClientOfKubernetesAndNoHelm(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		for _, no := range []string{"k8s.io/", "sigs.k8s.io/", "helm.sh/", "github.com/google/go-containerregistry", "github.com/spf13/"} {
+			if strings.HasPrefix(pkg, no) {
+				t.Errorf("it links %s", pkg)
+			}
+		}
+	}
+}
+
+func TestTheAgentIsStaticAndBelow12MB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds for two architectures: run without -short")
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		path := filepath.Join(t.TempDir(), "pfring-agent")
+		// As the Makefile does.
+		build := exec.Command("go", "build", "-trimpath", "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", path, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() >= 12_000_000 {
+			t.Errorf("%s: %d bytes", arch, info.Size())
+		}
+		program, err := elf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, segment := range program.Progs {
+			if segment.Type == elf.PT_INTERP {
+				t.Errorf("%s: it asks for a dynamic loader", arch)
+			}
+		}
+		_ = program.Close()
+	}
+}

@@ -1,0 +1,176 @@
+package faults
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// harm may answer a request in the server's place; false leaves it to the server.
+// n counts the requests for the same path, from 1.
+type harm func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool
+
+// front starts a TLS server before the one at backend, which does harm to what
+// passes. It leaves the Host header alone, since that is part of what S3 signs.
+func front(t *testing.T, backend string, do harm) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := log.New(io.Discard, "", 0)
+	pass := &httputil.ReverseProxy{ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+	var mu sync.Mutex
+	counts := map[string]int{}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		counts[r.URL.Path]++
+		n := counts[r.URL.Path]
+		mu.Unlock()
+		if do == nil || !do(n, w, r, pass) {
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	s.Config.ErrorLog = quiet
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// at limits harm to the file whose name ends so.
+func at(suffix string, do harm) harm {
+	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+		return strings.HasSuffix(r.URL.Path, suffix) && do(n, w, r, server)
+	}
+}
+
+// status answers with code to the first requests for each file; to all if times
+// is 0.
+func status(code, times int) harm {
+	return func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		if times > 0 && n > times {
+			return false
+		}
+		w.WriteHeader(code)
+		return true
+	}
+}
+
+// text answers with something else.
+func text(body string) harm {
+	return func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		_, _ = io.WriteString(w, body)
+		return true
+	}
+}
+
+// answer is what the server says to r.
+func answer(server http.Handler, r *http.Request) (http.Header, []byte) {
+	recorder := httptest.NewRecorder()
+	server.ServeHTTP(recorder, r)
+	return recorder.Header(), recorder.Body.Bytes()
+}
+
+// announce sends a part of the file's bytes under a Content-Length of its own,
+// and breaks the connection off if that is more.
+func announce(part func(body []byte) []byte, length func(size int) int, times int) harm {
+	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+		if times > 0 && n > times {
+			return false
+		}
+		whole := r.Clone(r.Context())
+		header, body := answer(server, whole)
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		sent := part(body)
+		w.Header().Set("Content-Length", strconv.Itoa(length(len(body))))
+		if r.Header.Get("Range") != "" && header.Get("Content-Range") != "" {
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		_, _ = w.Write(sent)
+		if len(sent) < length(len(body)) {
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		return true
+	}
+}
+
+func half(body []byte) []byte { return body[:len(body)/2] }
+func all(body []byte) []byte  { return body }
+func same(size int) int       { return size }
+func halfLength(size int) int { return size / 2 }
+func moreLength(size int) int { return size + 1000 }
+func noRange(do harm) harm {
+	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+		r.Header.Del("Range")
+		r.Header.Del("If-Range")
+		return do(n, w, r, server)
+	}
+}
+
+// forever sends chunks until the client has enough.
+func forever(chunk []byte, pause time.Duration) harm {
+	return func(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(chunk); err != nil {
+				break
+			}
+			w.(http.Flusher).Flush()
+			time.Sleep(pause)
+		}
+		return true
+	}
+}
+
+// stall sends the first half of a file and then nothing more.
+func stall(_ int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+	header, body := answer(server, r)
+	for name, values := range header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(half(body))
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
+	return true
+}
+
+// around sends the client back and forth.
+func around(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+	http.Redirect(w, r, r.URL.Path, http.StatusFound)
+	return true
+}
+
+// plain sends the client to where TLS ends.
+func plain(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+	http.Redirect(w, r, "http://"+r.Host+r.URL.Path, http.StatusFound)
+	return true
+}
+
+// hangUp breaks every connection off before it answers.
+func hangUp(int, http.ResponseWriter, *http.Request, http.Handler) bool { panic(http.ErrAbortHandler) }
+
+// bytesOf answers the first requests with other bytes; all if times is 0.
+func bytesOf(data []byte, times int) harm {
+	return func(n int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		if times > 0 && n > times {
+			return false
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		return true
+	}
+}
