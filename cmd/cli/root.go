@@ -75,6 +75,7 @@ func Main(args []string, run func(*cobra.Command) error) int {
 	log.SetOutput(io.Discard)
 	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	root := New(o)
+	takeFromHelm(root, os.Getenv)
 	root.SetArgs(args[1:])
 	err := run(root)
 	if err != nil && err.Error() != "" {
