@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Prints the krew manifest of a release, from dist/release/checksums.txt.
+# Prints the krew manifest of a release, from its checksums.txt.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-version=${1:?usage: hack/krew.sh VERSION}
+version=${1:?usage: hack/krew.sh VERSION FOLDER}
+out=${2:?usage: hack/krew.sh VERSION FOLDER}
 cat <<EOF
 apiVersion: krew.googlecontainertools.github.com/v1alpha2
 kind: Plugin
@@ -11,14 +11,15 @@ metadata:
 spec:
   version: $version
   homepage: https://github.com/kubeshark/kubeshark-pfring
-  shortDescription: Put the PF_RING kernel module onto nodes, for Kubeshark
+  shortDescription: Put the PF_RING kernel module onto nodes
   description: |
-    Says which nodes can have the PF_RING kernel module, checks the cluster and
-    the values, renders the chart, and shows what became of each node.
+    Says which nodes can have the PF_RING kernel module for Kubeshark, checks the
+    cluster and the values, renders the chart, and shows what became of each node.
   platforms:
 EOF
-for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64 windows_arm64; do
-    file=pfring_${version}_$platform.tar.gz exe=''
+grep -oE "[0-9a-f]{64}  pfring_${version//./\\.}_[a-z]+_[a-z0-9]+\.(tar\.gz|zip)\$" "$out/checksums.txt" | while read -r sum file; do
+    platform=${file#"pfring_${version}_"} exe=''
+    platform=${platform%%.*}
     [[ $platform = windows* ]] && exe=.exe
     cat <<EOF
     - selector:
@@ -26,12 +27,12 @@ for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64 
           os: ${platform%_*}
           arch: ${platform#*_}
       uri: https://github.com/kubeshark/kubeshark-pfring/releases/download/$version/$file
-      sha256: $(grep " $file\$" dist/release/checksums.txt | cut -d' ' -f1)
+      sha256: $sum
       bin: pfring$exe
       files:
-        - from: ./pfring$exe
+        - from: pfring$exe
           to: .
-        - from: ./LICENSE
+        - from: LICENSE
           to: .
 EOF
 done

@@ -54,6 +54,10 @@ type Image struct {
 	Archs []string
 	// Releases are the kernels that it has modules for, sorted.
 	Releases []string
+	// Attached are written with it, without tags: each has a manifest of the
+	// image as its subject, such as a list of what is in it. A docker archive
+	// has no place for them.
+	Attached []v1.Image
 }
 
 // Digest is what a registry knows the image by.

@@ -89,9 +89,26 @@ func (t layoutTarget) Write(_ context.Context, images []Named) ([]string, error)
 		if err != nil {
 			return out, fmt.Errorf("writing %s to the OCI layout %s: %w", n.Tag, t.dir, err)
 		}
+		if err := attach(path, n.Image.Attached); err != nil {
+			return out, fmt.Errorf("writing what belongs to %s to the OCI layout %s: %w", n.Tag, t.dir, err)
+		}
 		out = append(out, "oci:"+t.dir+":"+n.Tag)
 	}
 	return out, nil
+}
+
+// attach adds images to a layout, each once. They are found by their subject.
+func attach(path layout.Path, attached []v1.Image) error {
+	for _, image := range attached {
+		digest, err := image.Digest()
+		if err != nil {
+			return err
+		}
+		if err := path.ReplaceImage(image, match.Digests(digest)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type archiveTarget struct{ file, repository, tag string }
@@ -144,6 +161,9 @@ func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, er
 		if err := t.remote.pusher.Push(ctx, digests[i], n.Image.taggable()); err != nil {
 			return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
 		}
+		if err := t.attach(ctx, n.Image.Attached); err != nil {
+			return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
+		}
 	}
 	var out []string
 	for i, n := range images {
@@ -153,6 +173,21 @@ func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, er
 		out = append(out, t.repository.Tag(n.Tag).String()+"@"+digests[i].DigestStr())
 	}
 	return out, nil
+}
+
+// attach pushes by digest. A registry that lists no referrers gets a tag that
+// does, as OCI's specification has it.
+func (t registryTarget) attach(ctx context.Context, attached []v1.Image) error {
+	for _, image := range attached {
+		digest, err := image.Digest()
+		if err != nil {
+			return err
+		}
+		if err := t.remote.pusher.Push(ctx, t.repository.Digest(digest.String()), image); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (i *Image) taggable() remote.Taggable {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
+	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
 	"github.com/kubeshark/kubeshark-pfring/moduleimage"
 	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
 )
@@ -28,14 +29,18 @@ type Options struct {
 	Version, Revision string
 	// Created is the time of the image and its files.
 	Created time.Time
+	// License is this project's; Modules are what the agent is linked from.
+	License []byte
+	Modules []licenses.Module
 }
 
 // nobody is the user that the image runs as unless the chart says otherwise.
 const nobody = "65532:65532"
 
-// Build makes the image.
+// Build makes the image, with a list of what is in it for each architecture.
 func Build(o Options) (*moduleimage.Image, error) {
 	images := map[string]v1.Image{}
+	var attached []v1.Image
 	for _, arch := range o.Archs {
 		program, err := readProgram(filepath.Join(o.Binaries, "pfring-agent-"+arch), arch)
 		if err != nil {
@@ -44,8 +49,21 @@ func Build(o Options) (*moduleimage.Image, error) {
 		if images[arch], err = one(o, arch, program); err != nil {
 			return nil, fmt.Errorf("making the image for %s: %w", arch, err)
 		}
+		contents, err := contentsOf(o, arch, images[arch], program)
+		if err != nil {
+			return nil, fmt.Errorf("listing what the image for %s holds: %w", arch, err)
+		}
+		attached = append(attached, contents)
 	}
-	return moduleimage.Combine(images)
+	out, err := moduleimage.Combine(images)
+	if err != nil {
+		return nil, err
+	}
+	if out.Index != nil {
+		out.Index = mutate.Annotations(out.Index, labels(o)).(v1.ImageIndex)
+	}
+	out.Attached = attached
+	return out, nil
 }
 
 // readProgram reads the agent, which must need nothing from the image.
@@ -73,15 +91,19 @@ func readProgram(path, arch string) ([]byte, error) {
 func one(o Options, arch string, program []byte) (v1.Image, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	for _, part := range []struct {
-		what string
-		file layer.File
+		what  string
+		files []layer.File
 	}{
 		// The certificates first: they change less often, and are the same for
 		// all architectures.
-		{"CA certificates of Mozilla, by golang.org/x/crypto/x509roots", layer.File{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Data: certificates()}},
-		{"pfring-agent " + o.Version, layer.File{Name: "pfring-agent", Mode: 0o755, Data: program}},
+		{"CA certificates of Mozilla, by golang.org/x/crypto/x509roots", []layer.File{{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Data: certificates()}}},
+		{"licences", []layer.File{
+			{Name: "licenses/LICENSE", Mode: 0o644, Data: o.License},
+			{Name: "licenses/THIRD_PARTY_LICENSES", Mode: 0o644, Data: []byte(licenses.Texts(o.Modules))},
+		}},
+		{"pfring-agent " + o.Version, []layer.File{{Name: "pfring-agent", Mode: 0o755, Data: program}}},
 	} {
-		l, err := layer.New([]layer.File{part.file}, o.Created, types.OCILayer)
+		l, err := layer.New(part.files, o.Created, types.OCILayer)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +120,10 @@ func one(o Options, arch string, program []byte) (v1.Image, error) {
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: o.Created}
 	config.Config = v1.Config{User: nobody, WorkingDir: "/", Entrypoint: []string{"/pfring-agent"}, Labels: labels(o)}
-	return mutate.ConfigFile(image, config)
+	if image, err = mutate.ConfigFile(image, config); err != nil {
+		return nil, err
+	}
+	return mutate.Annotations(image, labels(o)).(v1.Image), nil
 }
 
 // certificates is the bundle in PEM. Roots that are trusted with reservations

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -63,15 +62,16 @@ func contents(t *testing.T, image v1.Image) map[string][]byte {
 
 func TestTheImageHoldsTheAgentAndCertificatesAndIsTheSameTwice(t *testing.T) {
 	dir := agents(t)
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
 	defer server.Close()
 	ref := strings.TrimPrefix(server.URL, "http://") + "/kubeshark/pfring-agent:v1"
 	var said []string
-	for _, output := range []string{ref, "oci:" + t.TempDir() + ":v1"} {
+	layoutDir := t.TempDir()
+	for _, output := range []string{ref, "oci:" + layoutDir + ":v1"} {
 		var out bytes.Buffer
 		cmd := command()
 		cmd.SetOut(&out)
-		cmd.SetArgs([]string{"--binaries", dir, "--version", "v1", "--revision", "abc", "--output", output})
+		cmd.SetArgs([]string{"--source", "../..", "--binaries", dir, "--version", "v1", "--revision", "abc", "--output", output})
 		if err := cmd.ExecuteContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -98,15 +98,27 @@ func TestTheImageHoldsTheAgentAndCertificatesAndIsTheSameTwice(t *testing.T) {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		if !slices.Equal(names, []string{"etc/ssl/certs/ca-certificates.crt", "pfring-agent"}) {
+		if !slices.Equal(names, []string{"etc/ssl/certs/ca-certificates.crt", "licenses/LICENSE", "licenses/THIRD_PARTY_LICENSES", "pfring-agent"}) {
 			t.Errorf("the image holds %q", names)
 		}
 		if n := roots(t, files["etc/ssl/certs/ca-certificates.crt"]); n < 100 {
 			t.Errorf("%d certificates", n)
 		}
+		if texts := string(files["licenses/THIRD_PARTY_LICENSES"]); !strings.Contains(texts, "github.com/klauspost/compress") || strings.Contains(texts, "helm.sh/helm") {
+			t.Error("the licences are not those of what the agent is linked from")
+		}
 		if arch == runtime.GOARCH && runtime.GOOS == "linux" {
 			runs(t, files["pfring-agent"])
 		}
+		fromRegistry := attachedInRegistry(t, ref, image)
+		listsWhatTheProgramSays(t, fromRegistry, filepath.Join(dir, "pfring-agent-"+arch))
+		if !bytes.Equal(fromRegistry, attachedInLayout(t, layoutDir, image)) {
+			t.Error("the layout has another list of contents than the registry")
+		}
+	}
+	index, err := crane.Manifest(ref)
+	if err != nil || !bytes.Contains(index, []byte(`"annotations":{`)) || !bytes.Contains(index, []byte(`"org.opencontainers.image.revision":"abc"`)) {
+		t.Errorf("the index says nothing of itself: %v %s", err, index)
 	}
 }
 
@@ -153,14 +165,5 @@ func TestAProgramForAnotherMachineOrWithLibrariesIsRefused(t *testing.T) {
 		if _, err := Build(Options{Binaries: dir, Archs: []string{c.arch}}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: no %q in: %v", name, c.says, err)
 		}
-	}
-}
-
-func TestSourceDate(t *testing.T) {
-	if got, err := sourceDate("1700000000"); err != nil || !got.Equal(time.Unix(1700000000, 0)) {
-		t.Error(got, err)
-	}
-	if _, err := sourceDate("today"); err == nil {
-		t.Error("a word was taken for a number")
 	}
 }

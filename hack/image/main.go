@@ -1,6 +1,7 @@
 // Command image makes the agent's container image without Docker: for each
-// architecture the static program and CA certificates, nothing else, as an
-// index. The same programs give the same bytes.
+// architecture the static program, CA certificates and licences, nothing else,
+// as an index, with a list of what is in it (SPDX) as a referrer of each image.
+// The same programs give the same bytes. `make image` runs it:
 //
 //	go run ./hack/image --binaries bin --output oci:dist/agent:v1.0.0 [--output REGISTRY/REPO:TAG]
 package main
@@ -11,12 +12,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
+	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
+	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/moduleimage"
 )
 
@@ -31,13 +33,20 @@ func main() {
 
 func command() *cobra.Command {
 	var o Options
+	var source string
 	var outputs []string
 	var remoteOptions moduleimage.RemoteOptions
 	cmd := &cobra.Command{
 		Use: "image", Short: "Make the agent's container image without Docker", Args: cobra.NoArgs, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if o.Created, err = sourceDate(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+			if o.Created, err = sourcedate.Get(); err != nil {
+				return err
+			}
+			if o.License, err = os.ReadFile(filepath.Join(source, "LICENSE")); err != nil {
+				return err
+			}
+			if o.Modules, err = licenses.Of(source, "./cmd/pfring-agent"); err != nil {
 				return err
 			}
 			image, err := Build(o)
@@ -57,6 +66,7 @@ func command() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
+	fl.StringVar(&source, "source", ".", "this repository, to read licences from")
 	fl.StringVar(&o.Binaries, "binaries", "bin", "folder with pfring-agent-amd64 and pfring-agent-arm64")
 	fl.StringSliceVar(&o.Archs, "arch", []string{"amd64", "arm64"}, "architectures")
 	fl.StringVar(&o.Version, "version", "devel", "version label")
@@ -84,15 +94,4 @@ func write(cmd *cobra.Command, image *moduleimage.Image, output string, remote *
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", written[0], digest)
 	return err
-}
-
-func sourceDate(text string) (time.Time, error) {
-	if text == "" {
-		return time.Unix(0, 0).UTC(), nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text)
-	}
-	return time.Unix(n, 0).UTC(), nil
 }
