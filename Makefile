@@ -4,9 +4,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X github.com/kubeshark/kubeshark-pfring/cmd/cli.Version=$(VERSION)
 AGENT_LDFLAGS := -s -w -X main.version=$(VERSION)
 ARCH ?= $(shell go env GOARCH)
+# Images have no "v" in their tag, as the chart's appVersion has none.
+TAG ?= $(VERSION:v%=%)
+SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: test-deps help build agent dist demo bin/pfring test test-short vet lint bench fuzz golden clean
+.PHONY: test-deps help build agent dist image chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -19,8 +22,21 @@ agent: ## Build the static agent for ARCH (amd64 or arm64)
 bin/pfring: ## Build only the CLI
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/pfring
 
-dist: ## Release archives, chart, completions, krew manifest and checksums into dist/release
+dist: ## Release archives, chart, completions, SPDX, krew manifest and checksums into dist/release
 	VERSION=$(VERSION) hack/dist.sh
+
+image: ## The agent's image for amd64 and arm64, without Docker, into dist/image; IMAGE=REGISTRY/REPOSITORY pushes it
+	@rm -rf dist/image
+	@$(MAKE) --no-print-directory agent ARCH=amd64
+	@$(MAKE) --no-print-directory agent ARCH=arm64
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --version $(TAG) --revision "$$(git rev-parse HEAD)" \
+	  --output oci:dist/image:$(TAG) $(if $(IMAGE),--output $(IMAGE):$(TAG)) $(if $(PLAIN_HTTP),--plain-http)
+
+chart: ## The chart's archive into dist/release; CHART_REPO=oci://REGISTRY/REPOSITORY pushes it
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/chart --release $(VERSION) $(if $(CHART_REPO),--push $(CHART_REPO)) $(if $(PLAIN_HTTP),--plain-http)
+
+licenses: ## Write docs/licenses.md
+	go run ./hack/licenses
 
 demo: build ## Validate and render the examples in both modes; needs no cluster
 	@hack/demo.sh
@@ -58,4 +74,4 @@ fuzz: ## Each fuzz target for 30 s
 	  echo "$$pkg $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s $$pkg || exit 1; done; done
 
 clean: ## Remove what was built here
-	rm -rf bin
+	rm -rf bin dist

@@ -1,0 +1,226 @@
+// Package packages_test makes what a release ships as `make dist`, `make chart`
+// and `make image` do, and uses it as people will: as a plugin of the real
+// helm, as a chart from a registry, as a krew plugin.
+package packages_test
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+const version = "v0.1.0"
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func run(t *testing.T, dir string, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// dist runs hack/dist.sh.
+func dist(t *testing.T, out, platforms string) {
+	t.Helper()
+	dir := root(t)
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err != nil {
+		t.Skip("needs a git checkout: a release bears the time of its commit")
+	}
+	run(t, dir, []string{"VERSION=" + version, "OUT=" + out, "PLATFORMS=" + platforms}, "hack/dist.sh")
+}
+
+var once = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "pfring-dist") })
+
+// released is the folder of a release, made once.
+func released(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: builds the programs for two platforms; run without -short")
+	}
+	dir, err := once()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "checksums.txt")); err != nil {
+		// The others differ in nothing but GOOS and GOARCH.
+		dist(t, dir, runtime.GOOS+"/"+runtime.GOARCH+" windows/amd64")
+	}
+	return dir
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := once(); err == nil {
+		_ = os.RemoveAll(dir) // a temporary folder; nothing hangs on it
+	}
+	os.Exit(code)
+}
+
+func sum(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:])
+}
+
+func TestAReleaseHasChecksumsOfAllItsFilesAndIsTheSameTwice(t *testing.T) {
+	dir, again := released(t), t.TempDir()
+	dist(t, again, "windows/amd64")
+	listed := checksums(t, dir)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() == "checksums.txt" || strings.HasSuffix(e.Name(), ".krew.yaml") {
+			continue
+		}
+		if listed[e.Name()] != sum(t, filepath.Join(dir, e.Name())) {
+			t.Errorf("%s has another checksum than the one listed", e.Name())
+		}
+	}
+	second := checksums(t, again)
+	for name, got := range second {
+		if got != listed[name] {
+			t.Errorf("%s differs the second time", name)
+		}
+	}
+	if len(second) < 7 {
+		t.Errorf("the second time there are %d files", len(second))
+	}
+	for _, want := range []string{
+		"kubeshark-pfring-0.1.0.tgz", "pfring_v0.1.0_windows_amd64.zip", "pfring_v0.1.0_windows_amd64.spdx.json",
+		"pfring-agent_v0.1.0_linux_amd64", "pfring-agent_v0.1.0_linux_arm64", "pfring-agent_v0.1.0_linux_arm64.spdx.json",
+	} {
+		if listed[want] == "" {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
+func checksums(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		digest, name, _ := strings.Cut(lines.Text(), "  ")
+		out[name] = digest
+	}
+	return out
+}
+
+func TestAnArchiveHoldsTheProgramItsLicencesAndCompletions(t *testing.T) {
+	r, err := zip.OpenReader(filepath.Join(released(t), "pfring_"+version+"_windows_amd64.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() // was only read
+	var names []string
+	for _, f := range r.File {
+		names = append(names, f.Name)
+		if f.UncompressedSize64 == 0 {
+			t.Errorf("%s is empty", f.Name)
+		}
+	}
+	want := []string{
+		"LICENSE", "README.md", "THIRD_PARTY_LICENSES", "completions/pfring.bash", "completions/pfring.fish",
+		"completions/pfring.powershell", "completions/pfring.zsh", "pfring.exe", "plugin.yaml",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("%q", names)
+	}
+}
+
+func TestTheListsOfWhatIsLinkedInAreSPDX(t *testing.T) {
+	for name := range checksums(t, released(t)) {
+		if !strings.HasSuffix(name, ".spdx.json") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(released(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			SPDXVersion string `json:"spdxVersion"`
+			Packages    []struct{ Name, VersionInfo string }
+		}
+		if err := json.Unmarshal(data, &d); err != nil || d.SPDXVersion != "SPDX-2.3" || len(d.Packages) < 5 || d.Packages[0].VersionInfo != version {
+			t.Errorf("%s: %v %+v", name, err, d)
+		}
+	}
+}
+
+// What krew refuses: see its documentation of plugin manifests.
+func TestTheKrewManifestFitsTheArchives(t *testing.T) {
+	dir := released(t)
+	data, err := os.ReadFile(filepath.Join(dir, "pfring.krew.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		APIVersion, Kind string
+		Metadata         struct{ Name string }
+		Spec             struct {
+			Version, Homepage, ShortDescription, Description string
+			Platforms                                        []struct {
+				Selector         struct{ MatchLabels map[string]string }
+				URI, Sha256, Bin string
+				Files            []struct{ From, To string }
+			}
+		}
+	}
+	if err := yaml.UnmarshalStrict(data, &m); err != nil {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	if m.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || m.Kind != "Plugin" || m.Metadata.Name != "pfring" ||
+		!regexp.MustCompile(`^v\d+\.\d+\.\d+`).MatchString(m.Spec.Version) || len(m.Spec.ShortDescription) > 50 || m.Spec.Description == "" {
+		t.Errorf("%s", data)
+	}
+	if len(m.Spec.Platforms) != 2 {
+		t.Fatalf("%d platforms", len(m.Spec.Platforms))
+	}
+	for _, p := range m.Spec.Platforms {
+		file := filepath.Join(dir, p.URI[strings.LastIndexByte(p.URI, '/')+1:])
+		if sum(t, file) != p.Sha256 || p.Selector.MatchLabels["arch"] == "" || (p.Bin == "pfring.exe") != (p.Selector.MatchLabels["os"] == "windows") {
+			t.Errorf("%+v", p)
+		}
+		if !strings.HasSuffix(p.URI, ".zip") && !strings.HasSuffix(p.URI, ".tar.gz") {
+			t.Errorf("krew unpacks .zip and .tar.gz, not %s", p.URI)
+		}
+	}
+}
