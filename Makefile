@@ -71,7 +71,7 @@ golden: ## Rewrite the golden files; look at the diff before you commit it
 
 fuzz: ## Each fuzz target for 30 s
 	@for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
-	  echo "$$pkg $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s $$pkg || exit 1; done; done
+	  echo "$$pkg $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime 30s -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
 clean: ## Remove what was built here
 	rm -rf bin dist

@@ -37,7 +37,7 @@ const (
 // programs are what this package runs, by the Debian package that has them.
 var programs = []struct{ program, debian string }{
 	{"qemu-system-x86_64", "qemu-system-x86"}, {"gcc", "gcc"}, {"make", "make"}, {"strip", "binutils"},
-	{"apt-get", "apt"}, {"dpkg-deb", "dpkg"},
+	{"apt-get", "apt"}, {"dpkg-deb", "dpkg"}, {"xz", "xz-utils"},
 }
 
 // Need skips a test on a machine that cannot boot kernels, with a line that says

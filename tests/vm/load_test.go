@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"bytes"
+	"debug/elf"
 	"strings"
 	"testing"
 
@@ -22,9 +23,13 @@ func TestLoad(t *testing.T) {
 			for _, w := range rows {
 				w.prepare(t, r)
 			}
+			calls := kernelCalls(t, r)
 			r.boot(t, "")
 			for _, w := range rows {
 				w.check(t, r)
+			}
+			for _, c := range calls {
+				c.check(t, r)
 			}
 		})
 	}
@@ -69,12 +74,45 @@ func fileRows(t *testing.T, r *rig) []row {
 			reason: outcome.SymbolMismatch, says: "pf_ring_test_no_such_function",
 		},
 		{name: "truncated", module: good[:len(good)/2], errno: "ENOEXEC", reason: outcome.Truncated},
+		{name: "the last byte is missing", module: good[:len(good)-1], errno: "ENOEXEC", reason: outcome.Truncated},
+		{name: "empty", module: []byte{}, errno: "ENOEXEC", reason: outcome.SourceInvalid, says: "size is 0"},
+		{name: "not relocatable", module: executable(good), errno: "ENOEXEC", reason: outcome.NotAModule},
+		{name: "compressed under a plain name", module: compressed(t, good), errno: "ENOEXEC", reason: outcome.Loaded, live: true},
+		{
+			// The kernel's own module, and its own key: a wrong byte counts in any mode.
+			name: "changed after signing", module: changedAfterSigning(t, r), errno: "EKEYREJECTED",
+			reason: outcome.SignatureRequired, says: "changed after signing", flags: []string{"--module-name=dummy"},
+			spoil: func(_ *testing.T, m *moduletest.Repository) {
+				m.Index.Module = "dummy"
+				m.Sign()
+			},
+		},
 		{name: "32 bytes", module: good[:32], errno: "ENOEXEC", reason: outcome.Truncated},
 		{name: "text", module: []byte("This is not the module that you are looking for.\n"), errno: "ENOEXEC", reason: outcome.NotAModule},
 		{name: "an error page", module: []byte("<!DOCTYPE html><html><body><h1>Not found</h1></body></html>"), errno: "ENOEXEC", reason: outcome.NotAModule},
 		{name: "wrong arch", module: arm, errno: "ENOEXEC", reason: outcome.WrongArch, says: "arm64"},
 		{name: "another module", module: moduletest.KO{Name: "dummy", Kernel: r.kernel.Release}.Bytes(), reason: outcome.WrongModule, says: "dummy"},
 	}
+}
+
+// executable is a module that says that it is a program.
+func executable(ko []byte) []byte {
+	changed := bytes.Clone(ko)
+	changed[16] = byte(elf.ET_EXEC)
+	return changed
+}
+
+func compressed(t *testing.T, ko []byte) []byte {
+	t.Helper()
+	data, _ := moduletest.Compress(t, ko, module.FormatXz)
+	return data
+}
+
+func changedAfterSigning(t *testing.T, r *rig) []byte {
+	t.Helper()
+	changed, text := section(t, vm.Dummy(t, r.kernel), ".text")
+	text[len(text)/2] ^= 1
+	return changed
 }
 
 // disguised gives a module for another kernel this one's vermagic, in whatever

@@ -30,12 +30,14 @@ func TestSignatures(t *testing.T) {
 		{"sig_enforce", "module.sig_enforce=1", []signedCase{
 			{"unsigned", "unsigned", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "carries no signature"},
 			{"foreign key", "foreign", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},
+			{"truncated", "truncated", "pf_ring", "EKEYREJECTED", outcome.Truncated, ""},
 			{"changed after signing", "changed", "dummy", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},
 			{"trusted", "trusted", "dummy", "", outcome.NotUsable, "/proc/net/dummy"},
 		}},
 		{"lockdown", "lockdown=integrity", []signedCase{
 			{"unsigned", "unsigned", "pf_ring", "EPERM", outcome.LockedDown, "lockdown=integrity"},
 			{"foreign key", "foreign", "pf_ring", "EPERM", outcome.LockedDown, "signature it does not trust"},
+			{"truncated", "truncated", "pf_ring", "EPERM", outcome.Truncated, ""},
 			{"changed after signing", "changed", "dummy", "EKEYREJECTED", outcome.SignatureRequired, "changed after signing"},
 			{"trusted", "trusted", "dummy", "", outcome.NotUsable, "/proc/net/dummy"},
 		}},
@@ -55,9 +57,8 @@ func TestSignatures(t *testing.T) {
 func (r *rig) signedModules(t *testing.T) {
 	t.Helper()
 	ours, trusted := vm.Module(t, r.kernel, vm.Variant{Version: "8.9.0"}), vm.Dummy(t, r.kernel)
-	changed, text := section(t, trusted, ".text")
-	text[len(text)/2] ^= 1
-	for name, ko := range map[string][]byte{"unsigned": ours, "foreign": vm.Sign(t, r.kernel, ours), "changed": changed, "trusted": trusted} {
+	changed := changedAfterSigning(t, r)
+	for name, ko := range map[string][]byte{"unsigned": ours, "truncated": ours[:len(ours)/2], "foreign": vm.Sign(t, r.kernel, ours), "changed": changed, "trusted": trusted} {
 		repository := moduletest.NewRepository(t).AddFile(r.kernel.Release, "amd64", "8.9.0", ko, "xz")
 		if name == "changed" || name == "trusted" {
 			repository.Index.Module = "dummy"

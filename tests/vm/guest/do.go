@@ -111,10 +111,28 @@ func files(r step.Request) (step.Result, error) {
 			return step.Result{}, err
 		}
 		return errno(unix.InitModule(image, r.Data)), nil
+	case step.Finit, step.FinitBusy:
+		return finit(r)
 	case step.Rmmod:
 		return errno(unix.DeleteModule(r.Path, unix.O_NONBLOCK)), nil
 	}
 	return step.Result{}, fmt.Errorf("no such operation: %q", r.Op)
+}
+
+func finit(r step.Request) (result step.Result, err error) {
+	if r.Op == step.FinitBusy {
+		writer, err := os.OpenFile(r.Path, os.O_WRONLY, 0)
+		if err != nil {
+			return step.Result{}, err
+		}
+		defer func() { err = errors.Join(err, writer.Close()) }()
+	}
+	f, err := os.Open(r.Path)
+	if err != nil {
+		return step.Result{}, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return errno(unix.FinitModule(int(f.Fd()), r.Data, r.Number)), nil
 }
 
 func errno(err error) step.Result {

@@ -6,7 +6,9 @@ package step
 type Op string
 
 // The operations. Start leaves a program running under Request.Name; Wait and
-// Signal are for such programs. Insmod and Rmmod are the bare system calls.
+// Signal are for such programs. Insmod (init_module), Finit (finit_module) and
+// Rmmod are the bare system calls; FinitBusy is Finit of a file that is open for
+// writing.
 const (
 	Exec   Op = "exec"
 	Start  Op = "start"
@@ -20,6 +22,9 @@ const (
 	Insmod Op = "insmod"
 	Rmmod  Op = "rmmod"
 	Off    Op = "off"
+
+	Finit     Op = "finit"
+	FinitBusy Op = "finit-busy"
 )
 
 // Privilege is what a program may do.
@@ -54,7 +59,7 @@ type Request struct {
 	// Until makes Start return when the program has printed this, and Get when
 	// the answer's status line contains it.
 	Until string `json:"until,omitempty"`
-	// Number is the signal.
+	// Number is the signal, or the flags of Finit.
 	Number int `json:"number,omitempty"`
 	// Path is a file, a glob pattern for List, a URL for Get, a module's name
 	// for Rmmod.
