@@ -156,7 +156,9 @@ func TestTheReleasePushesTheImageThatTheChartNames(t *testing.T) {
 	var values struct {
 		Tap struct {
 			Docker       struct{ Registry string }
-			KernelModule struct{ Agent struct{ Image struct{ Repository string } } }
+			KernelModule struct {
+				Agent struct{ Image struct{ Repository string } }
+			}
 		}
 	}
 	data, err := os.ReadFile(filepath.Join(root(t), "charts/kubeshark-pfring/values.yaml"))
