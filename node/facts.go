@@ -38,7 +38,7 @@ func (h *Host) Facts() Facts {
 		Seccomp:         status["Seccomp"] == "2",
 		ModulesDisabled: h.modulesDisabled(),
 		Lockdown:        h.lockdown(),
-		SigEnforce:      yesNo(h.line(h.Sys, "module/module/parameters/sig_enforce")),
+		SigEnforce:      h.sigEnforce(),
 		SecureBoot:      h.secureBoot(),
 		SELinux:         h.seLinux(),
 	}
@@ -57,6 +57,20 @@ func (h *Host) statusFields() map[string]string {
 	return fields
 }
 
+// sigEnforce reads the parameter of that name, which is there in every kernel
+// that knows signatures of modules.
+func (h *Host) sigEnforce() string {
+	if v := yesNo(h.line(h.Sys, "module/module/parameters/sig_enforce")); v != unknown {
+		return v
+	}
+	_, lacks := os.Stat(filepath.Join(h.Sys, "module/module/parameters/sig_enforce"))
+	// /sys/module lists what is built in too, so it is empty only where it is hidden.
+	if some, err := os.ReadDir(filepath.Join(h.Sys, "module")); err == nil && len(some) > 0 && os.IsNotExist(lacks) {
+		return "no"
+	}
+	return unknown
+}
+
 // lockdown reads a line such as "none [integrity] confidentiality".
 func (h *Host) lockdown() string {
 	for _, sys := range []string{h.HostSys, h.Sys} {
@@ -65,6 +79,13 @@ func (h *Host) lockdown() string {
 			if mode, _, ok := strings.Cut(rest, "]"); ok {
 				return mode
 			}
+		}
+		// The file lsm is in every securityfs; beside it, lockdown is absent only
+		// where the kernel has none.
+		_, there := os.Stat(filepath.Join(sys, "kernel/security/lsm"))
+		_, lacks := os.Stat(filepath.Join(sys, "kernel/security/lockdown"))
+		if sys != "" && there == nil && os.IsNotExist(lacks) {
+			return "none"
 		}
 	}
 	return unknown

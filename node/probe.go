@@ -3,6 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -12,49 +15,131 @@ import (
 // maxAnswer bounds what a probe reads, in bytes.
 const maxAnswer = 16 << 20
 
-// ProbeResult says whether a module repository answers from this node.
-type ProbeResult struct {
-	Target     string         `json:"target"`
-	OK         bool           `json:"ok"`
-	Reason     outcome.Reason `json:"reason,omitempty"`
-	Message    string         `json:"message"`
-	DurationMS int64          `json:"durationMs"`
+// ProbeOptions say what a probe looks at.
+type ProbeOptions struct {
+	Host       *Host
+	Node       string
+	ModuleName string
+	// Agent is the agent's version.
+	Agent string
+	// Sources are URLs of module repositories, Registries names of registries as
+	// in images.
+	Sources, Registries []string
+	Open                func(url string) (module.Source, error)
+	Ping                func(ctx context.Context, registry string) error
 }
 
-// Probe asks each target for its index, and for the list that repositories had
-// before there was an index.
-func Probe(ctx context.Context, targets []string, open func(target string) (module.Source, error)) []ProbeResult {
-	results := make([]ProbeResult, 0, len(targets))
-	for _, t := range targets {
-		start := time.Now()
-		r := probe(ctx, t, open)
-		r.DurationMS = time.Since(start).Milliseconds()
-		results = append(results, r)
+// Probe looks at the node and asks each target, all at once, until ctx ends. It
+// changes nothing.
+func Probe(ctx context.Context, o ProbeOptions) outcome.Probe {
+	blank := o.Host.blank(o.Node)
+	p := outcome.Probe{
+		Node: o.Node, Kernel: orElse(o.Host.line(o.Host.Proc, "sys/kernel/osrelease"), blank.Kernel), Arch: blank.Arch, BootID: blank.BootID, Agent: o.Agent,
+		Host: o.Host.probe(), Loaded: o.Host.probeLoaded(o.ModuleName),
+		Targets: make([]outcome.ProbeTarget, len(o.Sources)+len(o.Registries)),
 	}
-	return results
+	var asking sync.WaitGroup
+	ask := func(i int, kind, target string, try func() (string, string, error)) {
+		asking.Go(func() {
+			start := time.Now()
+			shown, message, err := try()
+			p.Targets[i] = probeTarget(kind, orElse(shown, target), message, err)
+			p.Targets[i].DurationMS = time.Since(start).Milliseconds()
+		})
+	}
+	for i, url := range o.Sources {
+		ask(i, outcome.TargetSource, "", func() (string, string, error) { return probeSource(ctx, url, o.Open) })
+	}
+	for i, registry := range o.Registries {
+		ask(len(o.Sources)+i, outcome.TargetRegistry, registry, func() (string, string, error) {
+			return registry, "it answers", o.Ping(ctx, registry)
+		})
+	}
+	asking.Wait()
+	p.Time = time.Now()
+	return p
 }
 
-func probe(ctx context.Context, target string, open func(string) (module.Source, error)) ProbeResult {
-	source, err := open(target)
+// probeSource asks for the index, and for the list that repositories had before
+// there was an index.
+func probeSource(ctx context.Context, url string, open func(string) (module.Source, error)) (shown, message string, err error) {
+	source, err := open(url)
 	if err != nil {
-		return failed(target, err)
+		return "", "", err
 	}
-	target = source.String()
 	for _, path := range []string{module.IndexName, module.VersionsName} {
 		if _, err = source.Fetch(ctx, path, maxAnswer); err == nil {
-			return ProbeResult{Target: target, OK: true, Message: path + " was read"}
+			return source.String(), path + " was read", nil
 		}
 		if !errors.Is(err, module.ErrNotFound) {
 			break
 		}
 	}
-	return failed(target, err)
+	return source.String(), "", err
 }
 
-func failed(target string, err error) ProbeResult {
-	r := ProbeResult{Target: target, Reason: outcome.SourceInvalid, Message: err.Error()}
-	if e := (*module.Error)(nil); errors.As(err, &e) {
-		r.Reason = e.Reason
+func probeTarget(kind, target, message string, err error) outcome.ProbeTarget {
+	t := outcome.ProbeTarget{Kind: kind, Target: target, OK: err == nil, Message: message}
+	if err == nil {
+		return t
 	}
-	return r
+	t.Reason, t.Message = outcome.SourceInvalid, err.Error()
+	if e := (*module.Error)(nil); errors.As(err, &e) {
+		t.Reason = e.Reason
+		t.Target = orElse(t.Target, e.Where)
+	}
+	return t
+}
+
+// probe is what decides whether the kernel takes a module.
+func (h *Host) probe() outcome.ProbeHost {
+	f := h.Facts()
+	p := outcome.ProbeHost{
+		Modules: yesOrNo(f.SupportsModules), ModulesDisabled: h.disabledSwitch(), Lockdown: f.Lockdown,
+		SecureBoot: f.SecureBoot, SigEnforce: f.SigEnforce, SELinux: f.SELinux, HostSys: yesOrNo(h.seesHostSys()),
+		CapSysModule: yesOrNo(f.CapSysModule), Seccomp: yesOrNo(f.Seccomp), MayLoad: outcome.Unknown,
+	}
+	// Without modules or the capability the kernel's no says nothing of the
+	// agent that is to load.
+	err := error(nil)
+	switch {
+	case !f.SupportsModules, f.ModulesDisabled, f.CapSysModule:
+		err = h.MayLoad(f)
+		p.MayLoad = yesOrNo(err == nil)
+	}
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		p.Reason = r.Reason
+	}
+	return p
+}
+
+// disabledSwitch is the sysctl kernel.modules_disabled; a kernel without
+// modules has none.
+func (h *Host) disabledSwitch() string { return yesNo(h.line(h.Proc, "sys/kernel/modules_disabled")) }
+
+func (h *Host) seesHostSys() bool {
+	_, err := os.Stat(filepath.Join(h.HostSys, "kernel"))
+	return h.HostSys != "" && err == nil
+}
+
+func (h *Host) probeLoaded(name string) *outcome.ProbeModule {
+	m := h.Loaded(name)
+	if m == nil {
+		return nil
+	}
+	return &outcome.ProbeModule{Version: m.Version, Refs: m.Refs, Usable: h.Usable(name)}
+}
+
+func yesOrNo(b bool) string {
+	if b {
+		return outcome.Yes
+	}
+	return outcome.No
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -83,32 +83,44 @@ func unload(ctx context.Context, s *settings, _ io.Writer) (int, error) {
 	return outcome.ExitOK, nil
 }
 
+// probe looks at the node and asks the targets, for a Job or a test pod: the
+// answer is one line, as termination message too.
 func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
-	targets := strings.FieldsFunc(s.targets, func(r rune) bool { return r == ',' || r == ' ' })
-	if len(targets) == 0 && s.source.URL != "" {
-		targets = []string{s.source.URL}
-	}
-	if len(targets) == 0 {
-		return outcome.ExitError, fmt.Errorf("nothing to probe: give --probe-targets or --source-url")
+	sources := list(s.targets)
+	if len(sources) == 0 && s.source.URL != "" {
+		sources = []string{s.source.URL}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.loadTimeout)
 	defer cancel()
-	results := node.Probe(ctx, targets, func(target string) (module.Source, error) {
-		o := s.source
-		o.URL = target
-		return module.OpenSource(o)
+	p := node.Probe(ctx, node.ProbeOptions{
+		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Agent: version,
+		Sources: sources, Registries: list(s.registries),
+		Open: func(url string) (module.Source, error) {
+			o := s.source
+			o.URL = url
+			return module.OpenSource(o)
+		},
+		Ping: func(ctx context.Context, registry string) error { return module.PingRegistry(ctx, s.source, registry) },
 	})
-	line, err := json.Marshal(map[string]any{"node": s.node, "targets": results})
+	line, err := p.Encode()
 	if err != nil {
 		return outcome.ExitError, err
 	}
-	if _, err := fmt.Fprintf(stdout, "%s\n", line); err != nil {
+	if err := os.WriteFile(s.record.Termination, line, 0o600); err != nil && s.record.Termination != "" {
+		s.log.Warn("the answer cannot be left as termination message", "error", err)
+	}
+	if _, err := stdout.Write(line); err != nil {
 		return outcome.ExitError, err
 	}
-	for _, r := range results {
-		if !r.OK {
+	for _, t := range p.Targets {
+		if !t.OK {
 			return outcome.ExitNo, nil
 		}
 	}
 	return outcome.ExitOK, nil
+}
+
+// list splits what has commas or spaces between.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }

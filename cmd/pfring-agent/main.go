@@ -27,7 +27,7 @@ Usage: pfring-agent COMMAND [flags]
   load     fetch, verify and load the module; falls back to libpcap
   wait     wait until somebody else (KMM) has loaded it
   run      watch the module; serve /readyz, /healthz and /metrics
-  probe    try whether the module repository answers from here
+  probe    say what this node's kernel allows, and whether repository and registries answer
   unload   unload the module if nothing uses it
   version  print the version
 

@@ -22,7 +22,7 @@ type settings struct {
 	node, onUnavailable, moduleName string
 	logLevel                        slog.Level
 	record                          node.Record
-	hostSys, hostProc               string
+	hostSys, hostProc, sys, proc    string
 	log                             *slog.Logger
 
 	source        module.SourceOptions
@@ -42,7 +42,7 @@ type settings struct {
 	metrics, rings          bool
 	unloadOnDestroy         bool
 	unloadTimeout, interval time.Duration
-	targets                 string
+	targets, registries     string
 }
 
 // parse reads the flags of a command, with the environment for what is not
@@ -88,6 +88,8 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.record.Termination, "termination-log", "/dev/termination-log", "outcome as the container's termination message")
 	f.StringVar(&s.hostSys, "host-sys", "/host/sys", "the host's /sys, read only")
 	f.StringVar(&s.hostProc, "host-proc", "", "the host's /proc, for ring counters")
+	f.StringVar(&s.sys, "sys", "/sys", "the kernel's /sys, as this process sees it")
+	f.StringVar(&s.proc, "proc", "/proc", "the kernel's /proc, as this process sees it")
 	s.sourceFlags(f)
 	f.StringVar(&s.parameters, "parameters", "", `parameters of the module, "name=value name=value"`)
 	f.BoolVar(&s.replaceLoaded, "replace-loaded", false, "replace another version that is loaded and unused")
@@ -101,7 +103,8 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.BoolVar(&s.unloadOnDestroy, "unload-on-destroy", false, "unload the module when run is asked to end")
 	f.DurationVar(&s.unloadTimeout, "unload-timeout", 20*time.Second, "how long to try while the module is in use")
 	f.DurationVar(&s.interval, "poll-interval", 5*time.Second, "pause between two looks at the module")
-	f.StringVar(&s.targets, "probe-targets", "", "URLs to probe, with commas between; default --source-url")
+	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url")
+	f.StringVar(&s.registries, "probe-registries", "", "image registries to probe, such as registry.example.com:5000, with commas between")
 }
 
 func (s *settings) sourceFlags(f *flag.FlagSet) {
@@ -163,7 +166,11 @@ func (s *settings) publicKeys() ([]string, error) {
 	return keys, nil
 }
 
-func (s *settings) host() *node.Host { return node.NewHost(s.hostSys, s.hostProc) }
+func (s *settings) host() *node.Host {
+	h := node.NewHost(s.hostSys, s.hostProc)
+	h.Sys, h.Proc = s.sys, s.proc
+	return h
+}
 
 // exitCode is what an outcome means to the container.
 func (s *settings) exitCode(o outcome.Outcome) int {
