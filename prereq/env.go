@@ -19,6 +19,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/cluster"
 	"github.com/kubeshark/kubeshark-pfring/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/probe"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	OpenSource func(valuesschema.Source) (source module.Source, request module.Request, warnings []string, err error)
 	// Images looks images up from here.
 	Images *compatibility.Images
+	// Probe has nodes looked at from the inside; nil makes no Job.
+	Probe *ProbeOptions
 	// Only and Skip are ids or categories.
 	Only, Skip []string
 	// Wait is how long in all to wait for checks that may settle.
@@ -86,6 +89,8 @@ func (t *Target) selected() (cluster.Targets, error) {
 type env struct {
 	Options
 	clients once1[*clients]
+	// probeRun is not among the facts: Jobs are not made anew with each look.
+	probeRun once1[*probe.Report]
 
 	mu    sync.Mutex
 	facts map[string]any

@@ -4,7 +4,8 @@
 // is skipped and says so.
 //
 // Checks read; they never change the cluster. What has to be tried is tried by
-// a dry run. Only Probe, which is asked for by name, makes Jobs.
+// a dry run. Only the probe, which is asked for by name, makes Jobs, and removes
+// them.
 // Rolling out and its result are left to package rollout.
 package prereq
 
@@ -50,6 +51,9 @@ type Check struct {
 	// that is just starting.
 	Settles bool
 
+	// probing says that the check is about what --probe saw; without it, it is
+	// made only when asked for by name.
+	probing bool
 	// limit bounds the check where it is not checkTimeout.
 	limit time.Duration
 	look  func(context.Context, *env) Finding
@@ -102,7 +106,7 @@ func Checks() []Check {
 	var all []Check
 	for _, list := range [][]Check{
 		apiChecks(), permissionChecks(), nodeChecks(), namespaceChecks(), referenceChecks(), autoChecks(),
-		certManagerChecks(), kmmChecks(), mappingChecks(),
+		certManagerChecks(), kmmChecks(), mappingChecks(), probeChecks(),
 	} {
 		all = append(all, list...)
 	}

@@ -63,6 +63,14 @@ func (p *Printer) Starting(c Check) {
 	}
 }
 
+// Progress says how far the probe is, in the same place.
+func (p *Printer) Progress(done, all int) {
+	if p.Terminal {
+		// Only a sign of life.
+		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… probe.ran: %d of %d groups of nodes", done, all)
+	}
+}
+
 // clear takes the sign of life away.
 func (p *Printer) clear() string {
 	if p.Terminal {
@@ -102,6 +110,9 @@ func headline(f Finding) string {
 	case OK:
 		return f.Title + " (" + printable(f.Observed) + ")"
 	case Skipped:
+		if strings.HasPrefix(f.Observed, "not ") {
+			return printable(f.Observed)
+		}
 		return "not looked at: " + printable(f.Observed)
 	}
 	return printable(f.Observed) + " [" + f.Reason + "]"

@@ -99,6 +99,9 @@ func (o Options) choose(all []Check) ([]Check, error) {
 	for _, c := range all {
 		wanted := len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(p string) bool { return named(p, c.ID) })
 		unwanted := slices.ContainsFunc(o.Skip, func(p string) bool { return named(p, c.ID) })
+		if c.probing && o.Probe == nil && len(o.Only) == 0 {
+			continue
+		}
 		if wanted && !unwanted && (c.Mode == "" || slices.Contains(o.modes(), c.Mode)) {
 			chosen = append(chosen, c)
 		}

@@ -32,6 +32,7 @@ type prereqFlags struct {
 	failOn    string
 	output    string
 	wait      time.Duration
+	probe     probeFlags
 }
 
 func newPrereqCmd(o *Options) *cobra.Command {
@@ -55,7 +56,8 @@ func newPrereqCheckCmd(o *Options) *cobra.Command {
 
 Nothing is changed: what has to be tried, such as a webhook or what a namespace admits,
 is tried by a dry run. What is fetched from here (repository, registries) is called so;
-whether the nodes reach it is not known from that.
+whether the nodes reach it is not known from that. --probe asks the nodes themselves, by
+a short Job for each kernel, architecture and zone, which is removed afterwards.
 
 Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 something stands in
 the way; 2 the checks could not be made.`,
@@ -65,6 +67,7 @@ the way; 2 the checks could not be made.`,
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
 prereq check -n kubeshark --mode both -o short
 prereq check -n kubeshark --release pfring --wait 2m
+prereq check -n kubeshark -f values.yaml --probe
 prereq check --only kmm,cert-manager -o junit > report.xml`)
 	f.register(cmd)
 	return cmd
@@ -75,6 +78,7 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	f.kube.register(cmd)
 	f.values.register(cmd)
 	f.source.register(cmd)
+	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release that is to be installed")
 	fl.StringVar(&f.installed, "release", "", "begin with the values of this installed release; -f and --set come on top")
 	fl.StringVar(&f.mode, "mode", "", "auto, kmm or both (default that of the values)")
@@ -116,7 +120,7 @@ func (f *prereqFlags) valid() error {
 	case f.wait < 0:
 		return errors.New("--wait must not be below 0")
 	}
-	return nil
+	return f.probe.valid()
 }
 
 func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
@@ -134,6 +138,9 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	people := f.output == "table" || f.output == "short"
 	if people {
 		options.Starting = printer.Starting
+		if options.Probe != nil {
+			options.Probe.Progress = printer.Progress
+		}
 	}
 	var failed error
 	tell := func(finding prereq.Finding) {
@@ -179,6 +186,7 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	}
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
 	o.OpenSource = f.source.open
+	o.Probe = f.probe.options()
 	if o.Images, err = compatibility.NewImages(f.source.caFile, userAgent()); err != nil {
 		return o, err
 	}

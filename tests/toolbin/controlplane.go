@@ -7,12 +7,7 @@ const KubernetesVersion = "v1.36.3"
 
 // ControlPlane returns the path of the program of tests/controlplane. Building
 // it takes about seven minutes on two cores, once for each go.sum of its own.
-func ControlPlane() (string, error) { return kubernetes(".", "controlplane") }
-
-// Kubectl returns the path of kubectl of the same version, from the same module.
-func Kubectl() (string, error) { return kubernetes("k8s.io/kubernetes/cmd/kubectl", "kubectl") }
-
-func kubernetes(pkg, name string) (string, error) {
+func ControlPlane() (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
@@ -20,5 +15,5 @@ func kubernetes(pkg, name string) (string, error) {
 	// Without the stamp Kubernetes reports v0.0.0, which charts refuse.
 	const version = "k8s.io/component-base/version."
 	ldflags := "-s -w -X " + version + "gitVersion=" + KubernetesVersion + " -X " + version + "gitMajor=1 -X " + version + "gitMinor=36"
-	return pinned(filepath.Join(root, "tests", "controlplane"), "controlplane-", pkg, name, ldflags)
+	return pinned(filepath.Join(root, "tests", "controlplane"), "controlplane-", ".", "controlplane", ldflags)
 }
