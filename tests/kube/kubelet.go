@@ -32,6 +32,12 @@ type Result struct {
 	ExitCode int32
 	// Unready leaves the main container running without being ready.
 	Unready bool
+	// Message is the main container's termination message, for a pod that is not restarted.
+	Message string
+	// Waiting is why the first container does not begin, such as ImagePullBackOff.
+	Waiting *corev1.ContainerStateWaiting
+	// Evicted ends the pod as a kubelet does that runs out of something, and is what it says.
+	Evicted string
 }
 
 // Handler decides about a pod on a simulated node. It may be called by several
@@ -150,7 +156,7 @@ func (k *Kubelet) sync(ctx context.Context, name cache.ObjectName) (again bool, 
 	if err != nil {
 		return false, err
 	}
-	return result.Hold || result.Unready || result.ExitCode != 0, k.update(ctx, pod, status)
+	return result.Hold || result.Waiting != nil || result.Unready || result.ExitCode != 0, k.update(ctx, pod, status)
 }
 
 // update writes a pod's status unless it stands there already.

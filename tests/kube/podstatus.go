@@ -28,7 +28,7 @@ func stageOf(pod *corev1.Pod, result Result) stage {
 	switch {
 	case len(inits) > 0 && succeeded(inits[0]) && !once:
 		return running
-	case result.Hold:
+	case result.Hold || result.Waiting != nil:
 		return holding
 	case once:
 		return ended
@@ -65,7 +65,11 @@ func podStatus(pod *corev1.Pod, node *corev1.Node, result Result) (corev1.PodSta
 	if result.ExitCode != 0 {
 		exit.Reason = "Error"
 	}
+	exit.Message = result.Message
 	status.ContainerStatuses = mainContainers(pod, at, exit, !result.Unready)
+	if result.Waiting != nil && len(pod.Spec.InitContainers) == 0 {
+		status.ContainerStatuses[0].State.Waiting = result.Waiting
+	}
 	// The message belongs to the init container; without one nothing here loads a module.
 	exit.Message = message
 	status.InitContainerStatuses = initContainers(pod, at, exit)
@@ -73,6 +77,10 @@ func podStatus(pod *corev1.Pod, node *corev1.Node, result Result) (corev1.PodSta
 	status.Phase = phases[at]
 	if at == ended && result.ExitCode != 0 {
 		status.Phase = corev1.PodFailed
+	}
+	if result.Evicted != "" {
+		status.Phase, status.Reason, status.Message = corev1.PodFailed, "Evicted", result.Evicted
+		status.ContainerStatuses = nil
 	}
 	ready := at == running && !result.Unready
 	setCondition(&status, corev1.PodReadyToStartContainers, true, "")

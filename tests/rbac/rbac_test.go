@@ -233,3 +233,21 @@ func (u *user) helm(args ...string) {
 		u.t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
+
+func TestProbingNeedsItsRoleInTheNamespaceAlone(t *testing.T) {
+	args := []string{"prereq", "check", "--probe", "--probe-timeout", "20s", "--only", "nodes.selected,namespace.exists,probe"}
+	u := newUser(t, "prober").everywhere("pfring-prereq")
+	out, _, code := u.pfring(args...)
+	if code != 1 || !strings.Contains(out, "missing-probe-rights") || !strings.Contains(out, "create jobs.batch in "+u.namespace) {
+		t.Errorf("without the role: exit %d\n%s", code, out)
+	}
+	// The simulated agent here leaves no answer, which says that it ran.
+	out, errOut, code := u.here("pfring-probe").pfring(args...)
+	if code != 1 || !strings.Contains(out, "[no-report]") || strings.Contains(out, "forbidden") {
+		t.Errorf("with the role: exit %d\n%s%s", code, out, errOut)
+	}
+	jobs, err := shared.Client.BatchV1().Jobs(u.namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(jobs.Items) > 0 {
+		t.Errorf("%d Jobs are left, %v", len(jobs.Items), err)
+	}
+}

@@ -104,13 +104,18 @@ func pinned(module, prefix, pkg, name, ldflags string) (string, error) {
 }
 
 // Pfring builds cmd/pfring of this checkout into dir.
-func Pfring(dir string) (string, error) {
+func Pfring(dir string) (string, error) { return ours(dir, "pfring") }
+
+// Agent builds cmd/pfring-agent of this checkout into dir.
+func Agent(dir string) (string, error) { return ours(dir, "pfring-agent") }
+
+func ours(dir, name string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	out := filepath.Join(dir, "pfring")
-	return out, build(root, "./cmd/pfring", out, "-s -w")
+	out := filepath.Join(dir, name)
+	return out, build(root, "./cmd/"+name, out, "-s -w")
 }
 
 // cached makes dir/name once; other processes that want it wait.
