@@ -67,6 +67,7 @@ bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratio
 	go test -run '^$$' -bench . -benchmem ./...
 
 golden: ## Rewrite the golden files; look at the diff before you commit it
+	go test ./charts -run Recipes -update
 	go test ./charts ./tests/historic ./values-schema -update
 
 fuzz: ## Each fuzz target for 30 s

@@ -20,6 +20,8 @@ type kernel struct {
 	refused string
 	// platform is a message about the nodes' platform, or "".
 	platform string
+	// system is what the nodes call their system.
+	system string
 }
 
 // takes is how many nodes could load a module.
@@ -35,7 +37,7 @@ func group(r compatibility.Report) []kernel {
 		}
 		k := at[key{n.Kernel, n.Arch}]
 		if k == nil {
-			k = &kernel{release: n.Kernel, arch: n.Arch}
+			k = &kernel{release: n.Kernel, arch: n.Arch, system: n.OS}
 			at[key{n.Kernel, n.Arch}] = k
 		}
 		k.add(n)
@@ -133,7 +135,7 @@ func (d *decision) auto(lack int) Way {
 }
 
 func (d *decision) kmm(lack int) Way {
-	if lack > 0 && d.BuildConfigMap != "" {
+	if lack > 0 && slices.ContainsFunc(d.kernels, func(k kernel) bool { return d.build(k) != nil }) {
 		return KMMBuild
 	}
 	return KMMPrebuilt

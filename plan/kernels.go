@@ -41,7 +41,7 @@ func (d *decision) perKernel() []KernelPlan {
 			if k.refused != "" {
 				p.Why = "nodes do not take it as it is: " + k.refused
 			}
-		case d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages):
+		case d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages) && d.build(k) != nil:
 			p.By, p.Image, p.Missing = byBuild, d.image(k.release), true
 		default:
 			p.By, p.Image, p.Missing = byImage, d.image(k.release), !k.present || d.ImageRepository != PublicImages

@@ -77,7 +77,8 @@ type Facts struct {
 	// ImageRepository is where module images lie, without a tag; empty is the
 	// public one. ImageRepoSecret is its pull secret.
 	ImageRepository, ImageRepoSecret string
-	// BuildConfigMap names a ConfigMap with the Dockerfile for in-cluster builds.
+	// BuildConfigMap names a ConfigMap with the Dockerfile for in-cluster builds;
+	// empty takes the chart's own, where it has one for a node's system.
 	BuildConfigMap string
 	// Mode is auto or kmm when the user insists on one.
 	Mode string

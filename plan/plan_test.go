@@ -31,6 +31,17 @@ func node(name, kernel string, platform cluster.Platform) cluster.Node {
 	return cluster.Node{Name: name, Kernel: kernel, Arch: "amd64", OS: "linux", Platform: platform, Ready: true}
 }
 
+// on gives a node its system.
+func on(n cluster.Node, osImage string) cluster.Node {
+	n.OSImage = osImage
+	return n
+}
+
+func arm64(n cluster.Node) cluster.Node {
+	n.Arch = "arm64"
+	return n
+}
+
 func facts(source string, nodes ...cluster.Node) plan.Facts {
 	r := compatibility.Match(nodes, func(kernel, _ string) compatibility.Answer {
 		if kernel == there {
@@ -81,6 +92,16 @@ func cases() []planCase {
 		{"one is missing, built in the cluster", with(facts(public, one, two, third), func(f *plan.Facts) {
 			f.BuildConfigMap, f.ImageRepository = "pf-ring-build", own
 		}), plan.KMMBuild, false},
+		{"one is missing, built by Dockerfiles of the chart", with(facts(public, one, on(two, "Ubuntu 24.04.1 LTS"),
+			on(node("r", "5.14.0-427.el9.x86_64", cluster.Generic), "Rocky Linux 9.4 (Blue Onyx)"), on(node("s", "5.14.0-1.custom", cluster.Generic), "Slackware 15")), func(f *plan.Facts) {
+			f.ImageRepository, f.Addons = own, cluster.Addons{Known: true, KMM: true, CertManager: true}
+		}), plan.KMMBuild, false},
+		{"one is missing on two architectures", with(facts(public, on(two, "Ubuntu 24.04.1 LTS"), on(arm64(node("b2", lacking, cluster.Generic)), "Ubuntu 24.04.1 LTS")), func(f *plan.Facts) {
+			f.ImageRepository, f.ImageRepoSecret, f.Addons = own, "push", cluster.Addons{Known: true, KMM: true, CertManager: true}
+		}), plan.KMMBuild, true},
+		{"one is missing, no egress to build", with(facts(public, on(two, "Ubuntu 24.04.1 LTS")), func(f *plan.Facts) {
+			f.ImageRepository, f.NoEgress, f.Addons = own, true, cluster.Addons{Known: true, KMM: true, CertManager: true}
+		}), plan.KMMPrebuilt, false},
 		{"one is missing, OpenShift", with(facts(public, two), func(f *plan.Facts) { f.Addons = cluster.Addons{Known: true, OpenShift: true} }), plan.KMMPrebuilt, false},
 		{"one is missing, auto asked for", with(facts(public, one, two), func(f *plan.Facts) { f.Mode = "auto" }), plan.AutoPrivate, false},
 		{"one is missing, auto from own source", with(facts(private, one, two), func(f *plan.Facts) { f.Mode = "auto" }), plan.Auto, false},

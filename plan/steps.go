@@ -86,11 +86,7 @@ func (d *decision) stepImages() {
 		d.first(Step{What: what})
 	}
 	if d.plan.Way == KMMBuild {
-		d.first(Step{
-			What: "Make the ConfigMap with the Dockerfile, and a registry secret that may push",
-			Command: fmt.Sprintf("kubectl create configmap %s -n %s --from-file=dockerfile=Dockerfile",
-				d.BuildConfigMap, orElse(d.Namespace, "kubeshark")),
-		})
+		d.stepBuild()
 	}
 }
 
@@ -117,6 +113,7 @@ func (d *decision) notes() {
 	case "kmm":
 		d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
+		d.noteBuild()
 		if d.Mode == "" {
 			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")
 		}

@@ -28,6 +28,8 @@ func (d *decision) values() map[string]any {
 		k["kernelMappings"] = d.mappings()
 		if d.ImageRepoSecret != "" {
 			k["imageRepoSecret"] = d.ImageRepoSecret
+		} else if d.plan.Way == KMMBuild {
+			k["imageRepoSecret"] = pushSecret
 		}
 		if len(d.Release+"-pf-ring"+orElse(d.Namespace, "kubeshark")) > maxModuleName {
 			k["kmm"] = map[string]any{"moduleName": "pf-ring"}
@@ -41,7 +43,7 @@ func (d *decision) values() map[string]any {
 // mappings has one literal for each kernel; architectures share an image.
 func (d *decision) mappings() []any {
 	list := []any{}
-	seen := map[string]bool{}
+	seen, builds := map[string]bool{}, d.builds()
 	for _, k := range d.plan.Kernels {
 		name := literal(k.Kernel)
 		if k.By == byLibpcap || seen[name] {
@@ -50,7 +52,7 @@ func (d *decision) mappings() []any {
 		seen[name] = true
 		m := map[string]any{"literal": name, "containerImage": k.Image}
 		if k.By == byBuild {
-			m["build"] = map[string]any{"dockerfileConfigMap": map[string]any{"name": d.BuildConfigMap}}
+			m["build"] = builds[name]
 		}
 		list = append(list, m)
 	}

@@ -363,9 +363,16 @@ func buildReferences(t *Target) []reference {
 		return nil
 	}
 	var list []reference
+	common := false
 	for i, m := range t.Values.Tap.KernelModule.KernelMappings {
 		if m.Build == nil {
 			continue
+		}
+		if !common {
+			common = true
+			for _, secret := range t.Values.Tap.KernelModule.KMM.Build.Secrets {
+				list = append(list, reference{value: "kernelModule.kmm.build.secrets", kind: aSecret, name: secret.Name})
+			}
 		}
 		value := fmt.Sprintf("kernelModule.kernelMappings[%d].build.", i)
 		list = append(list, reference{value: value + "dockerfileConfigMap", kind: aConfigMap, name: m.Build.DockerfileConfigMap.Name, keys: []string{"dockerfile"}})
@@ -381,6 +388,11 @@ func signReferences(t *Target) []reference {
 		return nil
 	}
 	var list []reference
+	if s := t.Values.Tap.KernelModule.KMM.Sign; s.KeySecret != "" {
+		list = append(list,
+			reference{value: "kernelModule.kmm.sign.keySecret", kind: aSecret, name: s.KeySecret, keys: []string{"key"}},
+			reference{value: "kernelModule.kmm.sign.certSecret", kind: aSecret, name: s.CertSecret, keys: []string{"cert"}})
+	}
 	for i, m := range t.Values.Tap.KernelModule.KernelMappings {
 		if m.Sign == nil {
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/xeipuuv/gojsonschema"
 )
 
+//go:generate cp values.schema.json ../charts/kubeshark-pfring/values.schema.json
 //go:embed values.schema.json
 var schemaJSON []byte
 

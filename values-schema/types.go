@@ -137,6 +137,9 @@ type Name struct {
 
 // Build lets KMM build the image.
 type Build struct {
+	// Dockerfile names one of the chart or of KMM.Build; the chart makes the
+	// ConfigMap then.
+	Dockerfile           string            `json:"dockerfile"`
 	DockerfileConfigMap  Name              `json:"dockerfileConfigMap"`
 	BuildArgs            []BuildArg        `json:"buildArgs"`
 	Secrets              []Name            `json:"secrets"`
@@ -171,6 +174,23 @@ type KMM struct {
 	ServiceAccountName string    `json:"serviceAccountName"`
 	Selector           StringMap `json:"selector"`
 	Version            string    `json:"version"`
+	// Build is for every mapping that builds, Sign for those without their own.
+	Build BuildDefaults `json:"build"`
+	Sign  SignDefaults  `json:"sign"`
+}
+
+// BuildDefaults are what mappings that build have in common.
+type BuildDefaults struct {
+	// Dockerfiles are texts by name.
+	Dockerfiles map[string]string `json:"dockerfiles"`
+	BuildArgs   []BuildArg        `json:"buildArgs"`
+	Secrets     []Name            `json:"secrets"`
+}
+
+// SignDefaults name the Secrets of the key (key) and the certificate (cert).
+type SignDefaults struct {
+	KeySecret  string `json:"keySecret"`
+	CertSecret string `json:"certSecret"`
 }
 
 // Agent is the node agent.

@@ -35,8 +35,10 @@ func newPlanCmd(o *Options) *cobra.Command {
 		Long: `Say which mode to use on this cluster, and write the values for it.
 
 Where modules exist for all kernels and nodes may fetch them, that is auto. Where they do
-not exist yet, it is kmm with images of your own, or built in the cluster; where nodes
-reach nothing outside, a private repository or registry. Each kernel gets its own line,
+not exist yet, it is kmm: with --image-repository of your own KMM builds them in the
+cluster, by the chart's Dockerfiles for Debian, Ubuntu, RHEL and its like, and Amazon
+Linux, or by yours of --build-configmap; where nodes reach nothing outside, a private
+repository or registry. Each kernel gets its own line,
 and in kmm its own literal mapping. What must be done first is listed.
 
 The values are written by -o values or --output-file; use them after your own:
@@ -66,7 +68,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.facts.Mode, "mode", "", "insist on auto or kmm")
 	fl.BoolVar(&f.facts.NoEgress, "no-egress", false, "nodes reach nothing outside the cluster's own network")
 	fl.StringVar(&f.facts.ImageRepository, "image-repository", "", "kmm: your repository of module images, without a tag (default "+plan.PublicImages+")")
-	fl.StringVar(&f.facts.BuildConfigMap, "build-configmap", "", "kmm: ConfigMap with the Dockerfile by which KMM builds missing images")
+	fl.StringVar(&f.facts.BuildConfigMap, "build-configmap", "", "kmm: ConfigMap with the Dockerfile by which KMM builds missing images, instead of the chart's")
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	complete(cmd, "output", cobra.FixedCompletions(plan.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))

@@ -5,7 +5,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- $s := include "pfring.settings" . | fromJson -}}
 {{- if eq $s.mode "kmm" -}}
 {{- include "pfring.checkModuleName" (list .Release.Namespace $s.kmm.moduleName) -}}
-{{- include "pfring.checkMappings" $s.kernelMappings -}}
+{{- include "pfring.checkMappings" (list . $s) -}}
 {{- include "pfring.checkTolerations" $s.tolerations -}}
 {{- else -}}
 {{- include "pfring.checkSource" $s.source -}}
@@ -21,10 +21,15 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- end -}}
 
 {{- define "pfring.checkMappings" -}}
-{{- if not . -}}
+{{- $root := index . 0 -}}
+{{- $s := index . 1 -}}
+{{- if ne (empty $s.kmm.sign.keySecret) (empty $s.kmm.sign.certSecret) -}}
+{{- fail "tap.kernelModule.kmm.sign: give both keySecret and certSecret" -}}
+{{- end -}}
+{{- if not $s.kernelMappings -}}
 {{- fail "tap.kernelModule.kernelMappings: kmm mode needs at least one mapping" -}}
 {{- end -}}
-{{- range $i, $mapping := . -}}
+{{- range $i, $mapping := $s.kernelMappings -}}
 {{- $at := printf "tap.kernelModule.kernelMappings[%d]" $i -}}
 {{- if eq (empty $mapping.literal) (empty $mapping.regexp) -}}
 {{- fail (printf "%s: give either literal or regexp" $at) -}}
@@ -32,9 +37,24 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- if not $mapping.containerImage -}}
 {{- fail (printf "%s: containerImage is missing" $at) -}}
 {{- end -}}
+{{- if kindIs "map" $mapping.build -}}
+{{- include "pfring.checkBuild" (list $root $mapping.build $at) -}}
+{{- end -}}
 {{- if and $mapping.sign (not $mapping.build) (not $mapping.sign.unsignedImage) -}}
 {{- fail (printf "%s: sign has no image to sign; add build or sign.unsignedImage" $at) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Call with a list of the root context, the build and where it stands. */}}
+{{- define "pfring.checkBuild" -}}
+{{- $build := index . 1 -}}
+{{- $at := index . 2 -}}
+{{- if eq (empty $build.dockerfile) (empty $build.dockerfileConfigMap) -}}
+{{- fail (printf "%s.build: give either dockerfile or dockerfileConfigMap" $at) -}}
+{{- end -}}
+{{- if and $build.dockerfile (not (include "pfring.dockerfile" (list (index . 0) $build.dockerfile))) -}}
+{{- fail (printf "%s.build.dockerfile: there is no Dockerfile %q; the chart has debian, ubuntu, rhel, amazonlinux2 and amazonlinux2023, and tap.kernelModule.kmm.build.dockerfiles takes your own" $at $build.dockerfile) -}}
 {{- end -}}
 {{- end -}}
 

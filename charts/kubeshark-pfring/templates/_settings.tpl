@@ -17,6 +17,8 @@ more than once, so they are worked out once and kept in the root context. Call w
 {{- $image := default dict $agent.image -}}
 {{- $docker := default dict $tap.docker -}}
 {{- $kmm := default dict $km.kmm -}}
+{{- $build := default dict $kmm.build -}}
+{{- $sign := default dict $kmm.sign -}}
 {{- $sa := default dict $km.serviceAccount -}}
 {{- $metrics := default dict $km.metrics -}}
 {{- $podMonitor := default dict $metrics.podMonitor -}}
@@ -39,7 +41,14 @@ more than once, so they are worked out once and kept in the root context. Call w
     "moduleName" (default (printf "%s-pf-ring" .Release.Name) $kmm.moduleName)
     "serviceAccountName" (default "" $kmm.serviceAccountName)
     "selector" (default dict $kmm.selector)
-    "version" (default "" $kmm.version))
+    "version" (default "" $kmm.version)
+    "build" (dict
+      "dockerfiles" (default dict $build.dockerfiles)
+      "buildArgs" (default list $build.buildArgs)
+      "secrets" (default list $build.secrets))
+    "sign" (dict
+      "keySecret" (default "" $sign.keySecret)
+      "certSecret" (default "" $sign.certSecret)))
   "agent" (dict
     "image" (include "pfring.image" .)
     "pullPolicy" (default (default "Always" $docker.imagePullPolicy) $image.pullPolicy)
