@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubeshark/kubeshark-pfring/cluster"
 )
 
@@ -77,6 +79,10 @@ func RecipeFor(osImage string) (Recipe, error) {
 		}
 		return Recipe{Name: f.recipe, Title: f.titled(m[1]), Image: fmt.Sprintf(f.image, m[1]), Proven: f.proven && major == 12}, nil
 	}
+	node := &corev1.Node{Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{OSImage: osImage}}}
+	if p := cluster.FromObject(node).Platform; p != cluster.Generic {
+		return Recipe{}, elsewhere(p)
+	}
 	if osImage == "" {
 		return Recipe{}, fmt.Errorf("the node does not say what system it runs; give a builder with --image and --script")
 	}
@@ -101,8 +107,13 @@ func (f family) titled(version string) string {
 // works.
 func forNode(n cluster.Node) (Recipe, error) {
 	if n.Platform != cluster.Generic {
-		info := n.Platform.Describe()
-		return Recipe{}, fmt.Errorf("nothing can be built on %s: %s %s", info.Name, info.Why, info.Remedy)
+		return Recipe{}, elsewhere(n.Platform)
 	}
 	return RecipeFor(n.OSImage)
+}
+
+// elsewhere says why nothing is built on a platform, and what to do there.
+func elsewhere(p cluster.Platform) error {
+	info := p.Describe()
+	return fmt.Errorf("it cannot be built on %s. %s %s", info.Name, info.Why, info.Remedy)
 }

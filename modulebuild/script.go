@@ -37,7 +37,7 @@ ARG KERNEL_FULL_VERSION
 ARG PFRING_SOURCE_URL=%s
 ARG PFRING_SOURCE_SHA256=%s
 ARG PFRING_SOURCE_TREE=%s
-RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
+RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/work; \
     %s; \
     depmod -b /out "$K"
 

@@ -16,11 +16,11 @@ func newModuleCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "module",
 		GroupID: groupModules,
-		Short:   "Look at kernel modules, and keep a repository of them",
+		Short:   "Look at kernel modules, build them, and keep a repository of them",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModuleInspectCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o),
+	cmd.AddCommand(newModuleInspectCmd(o), newModuleBuildCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o),
 		newModulePackCmd(o), newModulePushCmd(o), newModuleMirrorCmd(o), newModuleSignKernelCmd(o))
 	return cmd
 }

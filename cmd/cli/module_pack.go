@@ -21,6 +21,15 @@ type packFlags struct {
 	output, base, dirName   string
 	busybox, archs, kernels []string
 	labels                  map[string]string
+	// flag is the one that output is from.
+	flag string
+}
+
+func (f *packFlags) flagName() string {
+	if f.flag != "" {
+		return f.flag
+	}
+	return "--output"
 }
 
 func newModulePackCmd(o *Options) *cobra.Command {
@@ -65,19 +74,7 @@ module pack pf_ring.ko --output docker-archive:image.tar`)
 }
 
 func (f *packFlags) run(cmd *cobra.Command, args []string) error {
-	remote, err := f.remote()
-	if err != nil {
-		return err
-	}
-	target, err := moduleimage.ParseTarget(f.output, remote)
-	if err != nil {
-		return fmt.Errorf("--output: %w", err)
-	}
-	created, err := sourceDate()
-	if err != nil {
-		return err
-	}
-	base, err := f.openBase(remote)
+	p, err := f.packer()
 	if err != nil {
 		return err
 	}
@@ -88,11 +85,41 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 	if modules, err = f.chosen(modules); err != nil {
 		return no(err)
 	}
-	images, err := build(cmd.Context(), modules, target.Tag(), moduleimage.Options{Base: base, DirName: f.dirName, Created: created, Labels: f.labels})
+	return p.pack(cmd.Context(), cmd, modules)
+}
+
+// packer is what the flags say, read and found good.
+type packer struct {
+	flags  *packFlags
+	target moduleimage.Target
+	base   moduleimage.Base
+	at     time.Time
+}
+
+func (f *packFlags) packer() (*packer, error) {
+	remote, err := f.remote()
+	if err != nil {
+		return nil, err
+	}
+	p := &packer{flags: f}
+	if p.target, err = moduleimage.ParseTarget(f.output, remote); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.flagName(), err)
+	}
+	if p.at, err = sourceDate(); err != nil {
+		return nil, err
+	}
+	p.base, err = f.openBase(remote)
+	return p, err
+}
+
+// pack makes the images, puts them where they go and prints where that is.
+func (p *packer) pack(ctx context.Context, cmd *cobra.Command, modules []moduleimage.Module) error {
+	o := moduleimage.Options{Base: p.base, DirName: p.flags.dirName, Created: p.at, Labels: p.flags.labels}
+	images, err := build(ctx, modules, p.target.Tag(), o)
 	if err != nil {
 		return err
 	}
-	written, err := target.Write(cmd.Context(), images)
+	written, err := p.target.Write(ctx, images)
 	for _, w := range written {
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), w); err != nil {
 			return err
@@ -101,7 +128,7 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return f.tell(cmd, base)
+	return p.flags.tell(cmd, p.base)
 }
 
 // openBase is nil for scratch.

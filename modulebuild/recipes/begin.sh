@@ -7,6 +7,7 @@
 #   PFRING_SOURCE_TREE    sha256 over the names and contents below its kernel/
 #   PFRING_OUT            where to put the module; without it it goes to the log
 #   PFRING_HOST_USR       the node's /usr, for headers that are installed there
+#   PFRING_WORK           an empty folder; the same one gives the same module
 #   PFRING_CA             certificates to trust beside the system's, as PEM
 #
 # In these files every line is a whole statement, none ends in a backslash, and
@@ -22,7 +23,9 @@ MAKE_ARGS=
 say() { printf '%s %s\n' "$MARK" "$*"; }
 die() { say fail "$*"; exit 1; }
 case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is no kernel release" ;; esac
-WORK=$(mktemp -d) || die "there is no room for temporary files"
+WORK=${PFRING_WORK:-}
+[ -n "$WORK" ] || WORK=$(mktemp -d) || die "there is no room for temporary files"
+mkdir -p "$WORK" || die "there is no room for temporary files"
 retry() {
   for pause in 2 5 10; do
     "$@" && return 0

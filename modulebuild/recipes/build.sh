@@ -20,8 +20,10 @@ fetch() {
   done
   [ -n "$SRC" ] || { cat "$WORK/tar.log"; die "the source holds no kernel/pf_ring.c"; }
   [ -z "$(find "$SRC" ! -type f ! -type d)" ] || die "the source's kernel/ has something other than files and folders in it"
+  mv "$SRC" "$WORK/kernel"
+  SRC=$WORK/kernel
   [ -n "${PFRING_SOURCE_SHA256:-}" ] && return 0
-  sum=$(cd "$SRC/.." && find kernel -type f | sort | while IFS= read -r file; do sha256sum "$file"; done | sha256sum | cut -d ' ' -f 1)
+  sum=$(cd "$WORK" && find kernel -type f | sort | while IFS= read -r file; do sha256sum "$file"; done | sha256sum | cut -d ' ' -f 1)
   [ "$sum" = "${PFRING_SOURCE_TREE:?}" ] || die "the source is not the one expected: its kernel/ has the sum $sum, not $PFRING_SOURCE_TREE"
 }
 from_node() {
@@ -39,8 +41,8 @@ find_headers() {
     [ -z "$HOST" ] || find /usr/src /usr/lib -maxdepth 2 -lname "$HOST/*" -delete
     headers
   fi
-  built=$(cat "$KERNEL_SRC/include/config/kernel.release" 2>/dev/null || true)
-  [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"
+  built=$(sed -n 's/^#define UTS_RELEASE "\(.*\)".*/\1/p' "$KERNEL_SRC/include/generated/utsrelease.h" 2>/dev/null || true)
+  [ -z "$built" ] || [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"
 }
 find_compiler() {
   text=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ "]*\).*/\1/p' "$KERNEL_SRC/include/config/auto.conf" 2>/dev/null || true)

@@ -8,4 +8,4 @@ else
   base64 "$WORK/module.gz"
   say end
 fi
-rm -rf "$WORK"
+rm -rf "$WORK"/*

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+)
+
+// buildKeep says where built modules go.
+type buildKeep struct {
+	dir, repository, key, expires string
+	pack                          packFlags
+}
+
+func (k *buildKeep) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko (default . if they go nowhere else)")
+	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is brought up to date")
+	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
+	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 is for ever")
+	fl.StringVar(&k.pack.output, "pack", "", "make images of the modules too, at REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
+	fl.StringVar(&k.pack.base, "base", moduleimage.DefaultBase, "with --pack: image to build upon, as in module pack")
+	fl.StringArrayVar(&k.pack.busybox, "busybox", nil, "with --pack: static busybox to build upon instead, as in module pack")
+	k.pack.register(cmd)
+	k.pack.flag, k.pack.dirName = "--pack", moduleimage.DirName
+	for _, name := range []string{"expires", "pack", "base"} {
+		complete(cmd, name, cobra.NoFileCompletions)
+	}
+}
+
+// keeper takes modules as they come.
+type keeper struct {
+	flags  *buildKeep
+	life   time.Duration
+	packer *packer
+	got    []modulebuild.Module
+}
+
+// open finds out before anything is built whether there is a place for it.
+func (k *buildKeep) open() (*keeper, error) {
+	out := &keeper{flags: k}
+	var err error
+	if out.life, err = lifetime(k.expires); err != nil {
+		return nil, err
+	}
+	if k.dir == "" && k.repository == "" && k.pack.output == "" {
+		k.dir = "."
+	}
+	if k.key != "" && k.repository == "" {
+		return nil, errors.New("--key signs the index of --repository, which is not given")
+	}
+	for _, dir := range []string{k.dir, k.repository} {
+		if dir == "" {
+			continue
+		}
+		if err := modulebuild.CheckFolder(dir); err != nil {
+			return nil, err
+		}
+	}
+	if k.pack.output != "" {
+		if out.packer, err = k.pack.packer(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// add keeps a module at once where that can be done for one alone.
+func (k *keeper) add(cmd *cobra.Command, m modulebuild.Module) error {
+	k.got = append(k.got, m)
+	if k.flags.dir == "" {
+		return nil
+	}
+	path, err := modulebuild.WriteFile(k.flags.dir, m)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
+	return err
+}
+
+// finish does what is done once for all: the repository's index and images.
+func (k *keeper) finish(ctx context.Context, cmd *cobra.Command) error {
+	if len(k.got) == 0 {
+		return nil
+	}
+	return errors.Join(k.intoRepository(cmd), k.intoImages(ctx, cmd))
+}
+
+func (k *keeper) intoRepository(cmd *cobra.Command) error {
+	dir := k.flags.repository
+	if dir == "" {
+		return nil
+	}
+	change, err := modulebuild.AddToRepository(dir, k.got, modulerepo.Options{Lifetime: k.life, Now: time.Now()})
+	if err != nil {
+		return no(fmt.Errorf("%s: %w", dir, err))
+	}
+	if err := printChange(cmd, change); err != nil {
+		return err
+	}
+	if k.flags.key == "" {
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s is not signed; sign it with pfring module sign\n", dir)
+		return err
+	}
+	return signIndex(cmd, dir, k.flags.key)
+}
+
+func (k *keeper) intoImages(ctx context.Context, cmd *cobra.Command) error {
+	if k.packer == nil {
+		return nil
+	}
+	var modules []moduleimage.Module
+	for _, m := range k.got {
+		one, err := moduleimage.Check(m.Data, "pf_ring")
+		if err != nil {
+			return err
+		}
+		modules = append(modules, one)
+	}
+	return k.packer.pack(ctx, cmd, modules)
+}
+
+// openLog opens a file, or stdin for -.
+func openLog(cmd *cobra.Command, name string) (io.Reader, func() error, error) {
+	if name == "-" {
+		return cmd.InOrStdin(), func() error { return nil }, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return file, file.Close, nil
+}
+
+func indented(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return "\n    " + strings.Join(lines, "\n    ")
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+)
+
+// printable is what --print knows.
+var printable = []string{"manifests", "script", "dockerfile"}
+
+// printRecipe prints what builds for any kernel of one distribution.
+func (f *buildFlags) printRecipe(cmd *cobra.Command) error {
+	recipe, err := f.recipe(cmd)
+	if err != nil {
+		return err
+	}
+	s := f.settings.Source
+	if f.printWhat == "dockerfile" {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), modulebuild.Dockerfile(recipe, s, moduleimage.DefaultBase))
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "#!/bin/sh\n: \"${KERNEL_FULL_VERSION:=$(uname -r)}\" \"${PFRING_OUT:=pf_ring.ko}\"\n: \"${PFRING_SOURCE_URL:=%s}\" \"${PFRING_SOURCE_SHA256:=%s}\" \"${PFRING_SOURCE_TREE:=%s}\"\n%s",
+		s.URL, s.SHA256, s.Tree, modulebuild.Script(recipe))
+	return err
+}
+
+// recipe is that of --os-image, else the one that all targets have in common.
+func (f *buildFlags) recipe(cmd *cobra.Command) (modulebuild.Recipe, error) {
+	var recipe modulebuild.Recipe
+	if f.osImage != "" {
+		recipe, err := modulebuild.RecipeFor(f.osImage)
+		if err != nil {
+			return recipe, no(err)
+		}
+		return f.override(recipe), nil
+	}
+	targets, skipped, err := f.plan(cmd)
+	if err != nil {
+		return recipe, fmt.Errorf("%w; or say what system the nodes run with --os-image", err)
+	}
+	if len(targets) == 0 && len(skipped) > 0 {
+		return recipe, no(skipped[0].Err)
+	}
+	for i, t := range targets {
+		if i > 0 && t.Recipe != recipe {
+			return recipe, no(fmt.Errorf("the kernels need different builders, for %s and %s: choose with --kernel, or with --os-image", recipe.Title, t.Recipe.Title))
+		}
+		recipe = t.Recipe
+	}
+	if len(targets) == 0 {
+		return recipe, no(errors.New("no kernel lacks a module; choose with --kernel, --all or --os-image"))
+	}
+	return f.override(recipe), nil
+}
+
+func (f *buildFlags) override(r modulebuild.Recipe) modulebuild.Recipe {
+	if f.settings.Image != "" {
+		r.Image = f.settings.Image
+	}
+	return r
+}
+
+// printJobs prints the Jobs, whose logs --from-log reads.
+func (f *buildFlags) printJobs(cmd *cobra.Command, targets []modulebuild.Target, skipped []modulebuild.Skipped) error {
+	for _, s := range skipped {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: no Job for it: %v\n", s.Kernel, s.Arch, s.Err); err != nil {
+			return err
+		}
+	}
+	var out bytes.Buffer
+	for i, t := range targets {
+		job := f.settings.Job(t, "printed", modulebuild.DefaultMark, i)
+		// Its log is to be read by a person, in that person's time.
+		job.Spec.TTLSecondsAfterFinished = nil
+		text, err := yaml.Marshal(job)
+		if err != nil {
+			return err
+		}
+		out.WriteString("---\n")
+		out.Write(bytes.TrimSuffix(text, []byte("status: {}\n")))
+	}
+	if _, err := cmd.OutOrStdout().Write(out.Bytes()); err != nil {
+		return err
+	}
+	if len(skipped) > 0 {
+		return no(nil)
+	}
+	return nil
+}
