@@ -1,10 +1,6 @@
 package vm_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 
@@ -27,7 +23,7 @@ func BenchmarkLoad(b *testing.B) {
 	for path, data := range repository.Files {
 		files["/repository/"+path] = data
 	}
-	addKmod(b, files)
+	addKmod(b, "insmod", files)
 	machine := vm.Boot(b, vm.Options{Kernel: kernel, Files: files})
 	ours := []string{agent, "load", "--source-url=file:///repository", "--source-public-keys=" + repository.PublicKey, "--state-file=" + stateFile, "--termination-log=/tmp/t"}
 	theirs := []string{"/sbin/insmod", "/pf_ring.ko"}
@@ -57,32 +53,4 @@ func report(b *testing.B, who string, runs []step.Result) {
 	b.ReportMetric(float64(runs[len(runs)/2].Micros)/1000, who+"-ms")
 	peak := slices.MaxFunc(runs, func(x, y step.Result) int { return int(x.MaxRSS - y.MaxRSS) })
 	b.ReportMetric(float64(peak.MaxRSS)/1024, who+"-MiB")
-}
-
-// addKmod puts the system's insmod and the libraries that it loads into files.
-func addKmod(b *testing.B, files map[string][]byte) {
-	b.Helper()
-	path, err := exec.LookPath("insmod")
-	if err != nil {
-		b.Skip("needs insmod: apt-get install kmod")
-	}
-	out, err := exec.Command("ldd", path).Output()
-	if err != nil {
-		b.Fatal(err)
-	}
-	libraries := regexp.MustCompile(`/\S+`).FindAllString(string(out), -1)
-	for _, library := range append(libraries, path) {
-		real, err := filepath.EvalSymlinks(library)
-		if err != nil {
-			b.Fatal(err)
-		}
-		data, err := os.ReadFile(real)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if library == path {
-			library = "/sbin/insmod"
-		}
-		files[library] = data
-	}
 }

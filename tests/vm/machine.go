@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Options struct {
 	Files map[string][]byte
 	// Network gives it a network in which HostAddress is this machine's loopback.
 	Network bool
+	// Firmware starts the kernel from UEFI; nil without.
+	Firmware *Firmware
 }
 
 // Machine is a running one. Its methods end the test when it does not answer.
@@ -83,6 +86,13 @@ func (m *Machine) start(dir string, o Options) (err error) {
 	if o.Network {
 		m.cmd.Args = append(m.cmd.Args, "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
 	}
+	if o.Firmware != nil {
+		drives, err := o.Firmware.drives(dir)
+		if err != nil {
+			return err
+		}
+		m.cmd.Args = append(m.cmd.Args, drives...)
+	}
 	said := &limited{}
 	m.cmd.Stdout, m.cmd.Stderr = said, said
 	if err := m.cmd.Start(); err != nil {
@@ -136,8 +146,10 @@ func (m *Machine) receive(t testing.TB) (r step.Result) {
 	t.Helper()
 	err := m.conn.SetReadDeadline(time.Now().Add(answerWithin))
 	var line []byte
-	if err == nil {
+	// The firmware draws on every serial port; an answer begins with a brace.
+	for err == nil && !bytes.HasPrefix(line, []byte("{")) {
 		line, err = m.lines.ReadBytes('\n')
+		line = line[max(0, bytes.IndexByte(line, '{')):]
 	}
 	if err == nil {
 		err = json.Unmarshal(line, &r)
