@@ -112,6 +112,15 @@ func download(suite Suite, dir string) error {
 		return err
 	}
 	packages = append(packages, headers[0], "linux-image-"+release)
+	if err := a.unpack(state, dir, packages); err != nil {
+		return err
+	}
+	return relocate(filepath.Join(dir, "usr", "src", "linux-headers-"+release, "Makefile"), dir)
+}
+
+// unpack downloads packages and unpacks them into dir. It removes apt's state,
+// which nothing needs after that.
+func (a *apt) unpack(state, dir string, packages []string) error {
 	if _, err := a.run(state, "apt-get", append([]string{"download"}, packages...)...); err != nil {
 		return err
 	}
@@ -124,10 +133,7 @@ func download(suite Suite, dir string) error {
 			return err
 		}
 	}
-	if err := os.RemoveAll(state); err != nil {
-		return err
-	}
-	return relocate(filepath.Join(dir, "usr", "src", "linux-headers-"+release, "Makefile"), dir)
+	return os.RemoveAll(state)
 }
 
 // relocate makes the headers' Makefile include its common part from dir instead

@@ -3,6 +3,7 @@ package vm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -31,6 +34,11 @@ type Options struct {
 	Network bool
 	// Firmware starts the kernel from UEFI; nil without.
 	Firmware *Firmware
+	// Disk is a raw image of an ext4 file system. The machine runs from it, and
+	// has what it takes to run containers; it implies Network.
+	Disk string
+	// Memory is in MiB, 512 unless set.
+	Memory int
 }
 
 // Machine is a running one. Its methods end the test when it does not answer.
@@ -39,6 +47,7 @@ type Machine struct {
 	conn    net.Conn
 	lines   *bufio.Reader
 	console string
+	off     bool
 }
 
 // Boot starts a machine and waits for its init. It is switched off when the test
@@ -52,14 +61,18 @@ func Boot(t testing.TB, o Options) *Machine {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	o.Files["/init"] = Program(t, "./tests/vm/guest")
-	if o.Network {
-		addNetwork(t, o.Kernel, o.Files)
+	if o.Disk != "" {
+		o.Network = true
+		o.Files[step.DiskMarker] = nil
+		addModules(t, o.Kernel, o.Files, slices.Concat(networkModules, nodeModules))
+	} else if o.Network {
+		addModules(t, o.Kernel, o.Files, networkModules)
 	}
 	m := &Machine{console: filepath.Join(dir, "console")}
 	if err := m.start(dir, o); err != nil {
 		t.Fatalf("starting a machine with %s: %v", o.Kernel.Release, err)
 	}
-	t.Cleanup(func() { m.stop(t) })
+	t.Cleanup(func() { m.PowerOff(t) })
 	if first := m.receive(t); first.Data != "ready" {
 		t.Fatalf("the machine's init is not ready: %+v", first)
 	}
@@ -77,9 +90,13 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, listener.Close()) }()
+	memory, processors := cmp.Or(o.Memory, 512), "1"
+	if o.Disk != "" {
+		processors = "2"
+	}
 	// Debian 12's QEMU corrupts the flags at times when it emulates cmpxchg16b,
 	// and newer kernels then die of a double fault: they do without.
-	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", "1", "-m", "512", "-display", "none", "-nodefaults",
+	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", processors, "-m", strconv.Itoa(memory), "-display", "none", "-nodefaults",
 		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
 		"-kernel", o.Kernel.Image, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
@@ -92,6 +109,10 @@ func (m *Machine) start(dir string, o Options) (err error) {
 			return err
 		}
 		m.cmd.Args = append(m.cmd.Args, drives...)
+	}
+	if o.Disk != "" {
+		// What this machine has written it still has after QEMU ends, and that is all that is asked for.
+		m.cmd.Args = append(m.cmd.Args, "-drive", "file="+o.Disk+",if=none,id=disk,format=raw,cache=unsafe", "-device", "virtio-blk-pci,drive=disk")
 	}
 	said := &limited{}
 	m.cmd.Stdout, m.cmd.Stderr = said, said
@@ -169,8 +190,13 @@ func (m *Machine) Console() string {
 	return string(data[max(0, len(data)-8192):])
 }
 
-// stop asks the machine to power off, and waits for it or kills it.
-func (m *Machine) stop(t testing.TB) {
+// PowerOff writes what the machine has in memory to its disk, ends it without
+// asking its programs, and waits for that or kills it. Again it does nothing.
+func (m *Machine) PowerOff(t testing.TB) {
+	if m.off {
+		return
+	}
+	m.off = true
 	line, err := json.Marshal(step.Request{Op: step.Off})
 	if err == nil {
 		_, err = m.conn.Write(append(line, '\n'))

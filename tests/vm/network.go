@@ -22,19 +22,26 @@ var networkModules = []string{
 	"drivers/virtio/virtio_pci", "net/core/failover", "drivers/net/net_failover", "drivers/net/virtio_net",
 }
 
-// addNetwork puts the modules where the machine's init loads them from.
-func addNetwork(t testing.TB, k Kernel, files map[string][]byte) {
+// nodeModules are what it takes besides to run from a disk and to run
+// containers with a network.
+var nodeModules = []string{
+	"drivers/block/virtio_blk", "fs/overlayfs/overlay", "net/llc/llc", "net/802/stp", "net/bridge/bridge", "drivers/net/veth",
+}
+
+// addModules puts modules of the kernel where the machine's init loads them
+// from, in that order.
+func addModules(t testing.TB, k Kernel, files map[string][]byte, names []string) {
 	t.Helper()
 	builtIn, err := os.ReadFile(filepath.Join(k.Modules, "modules.builtin"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, name := range networkModules {
+	for _, name := range names {
 		if strings.Contains(string(builtIn), "kernel/"+name+".ko\n") {
 			continue
 		}
-		files[fmt.Sprintf("/network/%d.ko", n)] = kernelModule(t, k, name)
+		files[fmt.Sprintf("/modules/%02d.ko", n)] = kernelModule(t, k, name)
 		n++
 	}
 }

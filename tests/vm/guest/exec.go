@@ -19,7 +19,12 @@ const (
 	become = "become"
 	// hold opens a ring and keeps it until it is ended.
 	hold = "hold"
+	// serve answers requests; see supervise.
+	serve = "serve"
 )
+
+// self is this binary, also where the initramfs is no longer the root.
+const self = "/proc/self/exe"
 
 func program(args []string) error {
 	switch {
@@ -27,6 +32,8 @@ func program(args []string) error {
 		return runAs(step.Privilege(args[2]), args[3:])
 	case len(args) == 2 && args[1] == hold:
 		return holdRing()
+	case len(args) == 2 && args[1] == serve:
+		return answerRequests()
 	}
 	return fmt.Errorf("no such program: %q", args[1:])
 }
@@ -35,7 +42,7 @@ func program(args []string) error {
 func command(r step.Request) *exec.Cmd {
 	args := r.Args
 	if r.Privilege != step.Root && r.Privilege != step.UserNamespace {
-		args = append([]string{"/init", become, string(r.Privilege)}, args...)
+		args = append([]string{self, become, string(r.Privilege)}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = []string{"PATH=/bin:/sbin"}

@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,7 @@ func main() {
 		}
 		return
 	}
-	if err := serve(); err != nil {
+	if err := begin(); err != nil {
 		fmt.Fprintln(os.Stderr, "init:", err)
 	}
 	unix.Sync()
@@ -34,11 +35,43 @@ func main() {
 	}
 }
 
-// serve answers requests until one asks to power off.
-func serve() error {
-	if err := prepare(); err != nil {
+// begin prepares the machine and answers requests until one asks to power off.
+func begin() error {
+	_, err := os.Stat(step.DiskMarker)
+	disk := err == nil
+	if err := prepare(disk); err != nil {
 		return err
 	}
+	if disk {
+		return supervise()
+	}
+	return answerRequests()
+}
+
+// supervise answers requests in a process of its own, so that this one can wait
+// for whatever containers leave to init.
+func supervise() error {
+	child, err := os.StartProcess(self, []string{"init", serve}, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+	if err != nil {
+		return err
+	}
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("waiting for children: %w", err)
+		case pid == child.Pid && status != 0:
+			return fmt.Errorf("answering requests ended with %v", status)
+		case pid == child.Pid:
+			return nil
+		}
+	}
+}
+
+// answerRequests does that until one asks to power off.
+func answerRequests() error {
 	tty, err := openPort()
 	if err != nil {
 		return err

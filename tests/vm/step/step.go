@@ -2,6 +2,10 @@
 // what that answers: one line of JSON each way.
 package step
 
+// DiskMarker is a file in the machine's initramfs: with it, its init goes on in
+// the file system on its disk.
+const DiskMarker = "/disk"
+
 // Op is what to do.
 type Op string
 
