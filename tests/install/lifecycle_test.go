@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
@@ -173,31 +172,9 @@ func (b *bed) nothingIsLeft() {
 // objects names everything in the namespace but what Kubernetes itself put there.
 func (b *bed) objects() []string {
 	b.t.Helper()
-	lists, err := shared.Client.Discovery().ServerPreferredNamespacedResources()
+	names, err := shared.Objects(b.ctx, b.namespace)
 	if err != nil {
 		b.t.Fatal(err)
-	}
-	own := []string{"configmaps/kube-root-ca.crt", "serviceaccounts/default"}
-	var names []string
-	for _, list := range lists {
-		version, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		for _, resource := range list.APIResources {
-			if !slices.Contains(resource.Verbs, "list") || resource.Name == "events" || resource.Name == "endpoints" {
-				continue
-			}
-			found, err := shared.Dynamic.Resource(version.WithResource(resource.Name)).Namespace(b.namespace).List(b.ctx, metav1.ListOptions{})
-			if err != nil {
-				b.t.Fatalf("listing %s: %v", resource.Name, err)
-			}
-			for _, item := range found.Items {
-				if name := resource.Name + "/" + item.GetName(); !slices.Contains(own, name) {
-					names = append(names, name)
-				}
-			}
-		}
 	}
 	return names
 }

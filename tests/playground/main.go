@@ -55,7 +55,7 @@ func run(ctx context.Context, nodes int, out io.Writer) (err error) {
 	if err := addNodes(ctx, cluster, nodes); err != nil {
 		return err
 	}
-	if err := addDefinitions(ctx, cluster); err != nil {
+	if err := cluster.AddDefinitions(ctx); err != nil {
 		return err
 	}
 	kubelet, err := cluster.RunKubelet(ctx, handle)

@@ -1,15 +1,14 @@
-package main
+package kube
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
 // definition is a resource of KMM or cert-manager.
@@ -18,8 +17,7 @@ type definition struct {
 	clusterScoped                bool
 }
 
-// definitions are those that KMM and cert-manager bring. Here they take
-// anything, and no controller stands behind them.
+// definitions are those that KMM and cert-manager bring.
 func definitions() []definition {
 	const kmm, certs, acme = "kmm.sigs.x-k8s.io", "cert-manager.io", "acme.cert-manager.io"
 	return []definition{
@@ -37,11 +35,26 @@ func definitions() []definition {
 	}
 }
 
-func addDefinitions(ctx context.Context, cluster *kube.Cluster) error {
-	crds := cluster.Dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+// AddDefinitions adds the resources of KMM and cert-manager to the API, and
+// waits until they are served. They take anything, and no controller stands
+// behind them.
+func (c *Cluster) AddDefinitions(ctx context.Context) error {
+	crds := c.Dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	for _, d := range definitions() {
 		if _, err := crds.Create(ctx, d.object(), metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("defining %s: %w", d.kind, err)
+		}
+	}
+	for _, d := range definitions() {
+		resource := c.Dynamic.Resource(schema.GroupVersionResource{Group: d.group, Version: d.version, Resource: d.plural})
+		if err := Poll(ctx, "the API of "+d.kind, func(ctx context.Context) (bool, error) {
+			_, err := resource.List(ctx, metav1.ListOptions{})
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			return err == nil, err
+		}); err != nil {
+			return err
 		}
 	}
 	return nil
