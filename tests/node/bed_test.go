@@ -1,0 +1,180 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+	"github.com/kubeshark/kubeshark-pfring/tests/node"
+	"github.com/kubeshark/kubeshark-pfring/tests/s3"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+const (
+	release   = "pfring"
+	namespace = "kubeshark"
+	version   = "8.9.0"
+	stateFile = "/run/kubeshark-pfring/state.json"
+	// patience is far beyond what anything here takes; nothing but a bug meets it.
+	patience = 4 * time.Minute
+)
+
+// bed is a cluster with what nodes fetch from.
+type bed struct {
+	cluster  *kube.Cluster
+	registry *node.Registry
+	bucket   *s3.Server
+	// helm and chart are Helm's program and the chart's folder; values is a file.
+	helm, chart, values string
+}
+
+// newBed starts the control plane, the registry with the agent's image, and the
+// S3 server, with Secret and namespace for the chart.
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	node.Need(t)
+	b := &bed{cluster: kube.Start(t), registry: node.StartRegistry(t), bucket: s3.Start(t)}
+	var err error
+	if b.helm, err = toolbin.Tool(toolbin.Helm); err != nil {
+		t.Fatal(err)
+	}
+	root, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.chart = filepath.Join(root, "charts", "kubeshark-pfring")
+	if err := b.cluster.AddDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	api := b.cluster.Client.CoreV1()
+	if _, err := api.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = api.Secrets(namespace).Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "repository"},
+		StringData: map[string]string{"accessKeyID": b.bucket.AccessKey, "secretAccessKey": b.bucket.SecretKey},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.show(t)
+		}
+	})
+	// The command uses its caller's own keys.
+	t.Setenv("AWS_ACCESS_KEY_ID", b.bucket.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", b.bucket.SecretKey)
+	return b
+}
+
+// serve puts a repository into the bucket below a prefix.
+func (b *bed) serve(t *testing.T, prefix string, r *moduletest.Repository) {
+	t.Helper()
+	files := map[string][]byte{}
+	for name, data := range r.Files {
+		files[prefix+"/"+name] = data
+	}
+	b.bucket.Put(t, "modules", files)
+}
+
+// writeValues writes the values that all installations share.
+func (b *bed) writeValues(t *testing.T, key string) {
+	t.Helper()
+	b.values = filepath.Join(t.TempDir(), "values.yaml")
+	text := fmt.Sprintf(`tap:
+  docker: {registry: %s/kubeshark}
+  kernelModule:
+    agent: {image: {tag: %s}}
+    source:
+      url: s3://modules/pf-ring
+      endpoint: http://%s
+      pathStyle: true
+      credentialsSecret: repository
+      publicKeys: [%s]
+`, b.registry.Nodes, node.AgentTag, node.Reachable(b.bucket.Address), key)
+	if err := os.WriteFile(b.values, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pods are the agent's that are not being deleted.
+func (b *bed) pods(t *testing.T) []corev1.Pod {
+	t.Helper()
+	list, err := b.cluster.Client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var living []corev1.Pod
+	for _, pod := range list.Items {
+		if pod.DeletionTimestamp == nil {
+			living = append(living, pod)
+		}
+	}
+	return living
+}
+
+// show logs pods and events for who looks into a failure.
+func (b *bed) show(t *testing.T) {
+	ctx := context.Background() // that of the test is over
+	pods, err := b.cluster.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	for _, p := range pods.Items {
+		t.Logf("pod %s, deleted %v, %s\n  conditions %+v\n  init %+v\n  main %+v", p.Name, p.DeletionTimestamp, p.Status.Phase, p.Status.Conditions, p.Status.InitContainerStatuses, p.Status.ContainerStatuses)
+	}
+	events, err := b.cluster.Client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	for _, e := range events.Items {
+		t.Logf("%s %s/%s %s: %s", e.LastTimestamp.Format(time.TimeOnly), e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
+	}
+}
+
+// pod is the only one.
+func (b *bed) pod(t *testing.T) corev1.Pod {
+	t.Helper()
+	pods := b.pods(t)
+	if len(pods) != 1 {
+		t.Fatalf("the agent has %d pods", len(pods))
+	}
+	return pods[0]
+}
+
+// poll waits until check says true.
+func poll(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := kube.Poll(ctx, what, func(context.Context) (bool, error) { return check(), nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is the outcome of an init container that has ended.
+func said(t *testing.T, pod corev1.Pod) (o outcome.Outcome) {
+	t.Helper()
+	for _, c := range pod.Status.InitContainerStatuses {
+		if c.State.Terminated != nil {
+			o, err := outcome.Parse([]byte(c.State.Terminated.Message))
+			if err != nil {
+				t.Fatalf("container %s of %s says no outcome: %v", c.Name, pod.Name, err)
+			}
+			return o
+		}
+	}
+	return o
+}
