@@ -3,6 +3,7 @@ package valuesschema_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -166,5 +167,32 @@ func TestDefaultsAreSharedAndNotChanged(t *testing.T) {
 	}
 	if got, want := describe(load(text, second).Validate()), describe(load(text, nil).Validate()); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// Thousands of mappings, each with a regexp of a hundred thousand parts, would
+// take gigabytes if all were compiled, and minutes if each literal met all.
+func TestHugeRegexpsAndManyMappingsStayCheap(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("tap:\n  kernelModule:\n    mode: kmm\n    kernelMappings:\n")
+	for i := range 2000 {
+		fmt.Fprintf(&b, "      - {regexp: '^%s%d$', containerImage: 'r.io/a:1'}\n", strings.Repeat("(x{1,999}y)", 90), i)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&b, "      - {regexp: '^5\\.%d\\..*(a|b)+x{1,9}$', containerImage: 'r.io/a:1'}\n", i)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&b, "      - {literal: '5.%d.1-x86_64', containerImage: 'r.io/a:1'}\n", i)
+	}
+	b.WriteString("      - {literal: '5.7.1-x86_64', containerImage: 'r.io/a:1'}\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := describe(problemsOf(t, b.String()))
+	runtime.ReadMemStats(&after)
+	if want := "kernelMappings[4007] matches first"; !strings.Contains(got, want) {
+		t.Errorf("no %q in %.500s", want, got)
+	}
+	if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 600 {
+		t.Errorf("%d MiB were allocated", used)
 	}
 }

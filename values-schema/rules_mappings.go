@@ -2,6 +2,7 @@ package valuesschema
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 )
@@ -12,8 +13,14 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type earlier struct {
 	all      int // the first that matches everything, or -1
 	texts    map[string]int
-	patterns []*regexp.Regexp
-	indices  []int
+	patterns []pattern
+	// kept is the weight of patterns, spent that of comparisons with literals.
+	kept, spent int
+}
+
+type pattern struct {
+	*regexp.Regexp
+	index, weight int
 }
 
 // checkMappings looks at regexps and at mappings that can never be used: KMM
@@ -57,9 +64,12 @@ func (c *check) literal(e *earlier, i int, path Path, literal string) {
 		c.hidden(path, j)
 		return
 	}
-	for k, re := range e.patterns {
-		if re.MatchString(literal) {
-			c.hidden(path, e.indices[k])
+	for _, p := range e.patterns {
+		if e.spent += p.weight; e.spent > maxSpent {
+			return
+		}
+		if p.MatchString(literal) {
+			c.hidden(path, p.index)
 			return
 		}
 	}
@@ -72,7 +82,7 @@ func (e *earlier) remember(text string, i int) {
 }
 
 func (c *check) regexp(e *earlier, i int, path Path, expr string) {
-	re, err := regexp.Compile(expr)
+	parsed, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		hint := "KMM uses RE2, see https://github.com/google/re2/wiki/Syntax"
 		if strings.Contains(expr, "(?=") || strings.Contains(expr, "(?!") || strings.Contains(expr, "(?<") {
@@ -89,10 +99,44 @@ func (c *check) regexp(e *earlier, i int, path Path, expr string) {
 		c.hidden(path, j)
 	}
 	e.remember("~"+expr, i)
-	e.patterns, e.indices = append(e.patterns, re), append(e.indices, i)
+	e.keep(expr, i, weight(parsed))
 	if e.all < 0 && matchesAll(expr) {
 		e.all = i
 	}
+}
+
+// Bounds on what is compared, in parts of a regexp after its repetitions are
+// written out: a file of a hundred kilobytes could take gigabytes and minutes. A
+// thousand ordinary mappings stay far below.
+const (
+	maxWeight = 10_000
+	maxKept   = 500_000
+	maxSpent  = 100_000_000
+)
+
+// keep compiles a regexp for the literals to come.
+func (e *earlier) keep(expr string, index, weight int) {
+	if weight > maxWeight || e.kept+weight > maxKept || e.all >= 0 {
+		return
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return // it was parsed before
+	}
+	e.kept += weight
+	e.patterns = append(e.patterns, pattern{re, index, weight})
+}
+
+// weight is about how many instructions a regexp takes.
+func weight(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += weight(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
 }
 
 // matchesAll knows the usual ways to say "any kernel".
