@@ -108,7 +108,7 @@ func about(info cluster.PlatformInfo) string {
 func judge(n cluster.Node, info cluster.PlatformInfo, a Answer) NodeResult {
 	r := NodeResult{
 		Node: n.Name, Kernel: n.Kernel, Supported: a.Supported, Arch: n.Arch, OS: n.OSImage, Platform: string(n.Platform),
-		Present: a.Present, Version: a.Version, Mapping: a.Mapping, Image: a.Image,
+		Present: a.Present, Signed: a.Signed, Version: a.Version, Mapping: a.Mapping, Image: a.Image,
 		Reason: a.Reason, Message: a.Message, Remedy: a.Remedy, Ready: n.Ready, Zone: n.Zone,
 	}
 	if r.OS == "" {

@@ -56,6 +56,8 @@ type NodeResult struct {
 	// Present says that the repository has a module for the kernel, whether or
 	// not this node takes it.
 	Present bool `json:"modulePresent"`
+	// Signed says that the repository's module bears a kernel signature.
+	Signed bool `json:"moduleSigned,omitempty"`
 	// Version is PF_RING's; empty when unknown or when there is no module.
 	Version string `json:"pfRingVersion,omitempty"`
 	Mapping string `json:"mapping,omitempty"`

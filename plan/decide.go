@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kubeshark/kubeshark-pfring/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // kernel is a kernel release and architecture with its nodes.
@@ -22,7 +23,16 @@ type kernel struct {
 	platform string
 	// system is what the nodes call their system.
 	system string
+	// signed: the source's module bears a kernel signature.
+	signed bool
+	// signs is what a probe saw: yes where the kernel takes only signed modules;
+	// unreached is why the nodes do not reach the source. Both are "" without it.
+	signs, unreached string
 }
+
+// unfit tells whether the source's module lacks the signature that the kernel
+// asks for.
+func (k kernel) unfit() bool { return k.present && k.signs == outcome.Yes && !k.signed }
 
 // takes is how many nodes could load a module.
 func (k kernel) takes() int { return k.nodes - k.forbidden }
@@ -54,7 +64,7 @@ func group(r compatibility.Report) []kernel {
 
 func (k *kernel) add(n compatibility.NodeResult) {
 	k.nodes++
-	k.present = k.present || n.Present
+	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
 	switch n.Reason {
 	case compatibility.ReasonPlatformForbids:
 		k.forbidden++
@@ -73,11 +83,14 @@ func (k *kernel) add(n compatibility.NodeResult) {
 // them, auto needs nothing else. Where they do not exist or nothing outside can
 // be reached, KMM takes images of the user's own.
 func (d *decision) decide() Way {
-	have, lack, nodes := 0, 0, 0
+	have, lack, unfit, nodes := 0, 0, 0, 0
 	for _, k := range d.kernels {
 		switch {
 		case k.takes() == 0:
 			continue
+		case k.unfit():
+			lack++
+			unfit++
 		case k.present:
 			have++
 		default:
@@ -87,13 +100,21 @@ func (d *decision) decide() Way {
 	}
 	if nodes == 0 {
 		d.because("No node that the values select can load a kernel module.")
+		for _, s := range d.Seen {
+			if s.TakesNone != "" {
+				d.because("Nodes with kernel %s: %s.", s.Kernel, s.TakesNone)
+			}
+		}
 		return None
 	}
-	known := fmt.Sprintf("%s has a module for %d of them", orElse(d.Report.Source, "the source"), have)
+	known := fmt.Sprintf("%s has a module for %d of them", orElse(d.Report.Source, "the source"), have+unfit)
 	if d.SourceUnread {
 		known = "what the public repository has for them is not known here"
 	}
 	d.because("%s, on %s that can load modules: %s.", count(have+lack, "kernel"), count(nodes, "node"), known)
+	if unfit > 0 {
+		d.because("The modules for %s are there, but not signed, and the nodes say that these kernels take only signed ones.", count(unfit, "kernel"))
+	}
 	return d.way(lack)
 }
 
@@ -111,10 +132,10 @@ func (d *decision) way(lack int) Way {
 		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
 		return AutoPrivate
 	case lack > 0 && !d.PublicSource && !d.Addons.KMM && d.ImageRepository == PublicImages && d.BuildConfigMap == "":
-		d.because("For %s a module has yet to be built and added to your own repository; mode auto needs no other component.", count(lack, "kernel"))
+		d.because("For %s a module has yet to be %s and added to your own repository; mode auto needs no other component.", count(lack, "kernel"), d.made())
 		return d.auto(lack)
 	case lack > 0 && !d.SourceUnread:
-		d.because("For %s a module has yet to be built, and KMM loads it from images of your own.", count(lack, "kernel"))
+		d.because("For %s a module has yet to be %s, and KMM loads it from images of your own.", count(lack, "kernel"), d.made())
 		return d.kmm(lack)
 	case !d.NoEgress || !d.PublicSource:
 		d.because("Modules exist for every kernel, and mode auto needs no other component.")
@@ -125,6 +146,16 @@ func (d *decision) way(lack int) Way {
 	}
 	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
 	return AutoPrivate
+}
+
+// made is what the modules that are lacking have to be.
+func (d *decision) made() string {
+	for _, k := range d.kernels {
+		if k.unfit() {
+			return "built or signed"
+		}
+	}
+	return "built"
 }
 
 func (d *decision) auto(lack int) Way {

@@ -14,8 +14,14 @@ type KernelPlan struct {
 	By    string `json:"by"`
 	Image string `json:"image,omitempty"`
 	// Missing is true when the module or image has to be made first.
-	Missing bool   `json:"missing"`
-	Why     string `json:"why,omitempty"`
+	Missing bool `json:"missing"`
+	// Signed is what a probe saw: yes where the kernel takes only modules signed
+	// by a key it trusts, no, or unknown.
+	Signed string `json:"needsSignature,omitempty"`
+	Why    string `json:"why,omitempty"`
+
+	// unfit: the module is there and lacks a signature.
+	unfit bool
 }
 
 // Where a kernel's module comes from.
@@ -29,17 +35,20 @@ const (
 func (d *decision) perKernel() []KernelPlan {
 	list := make([]KernelPlan, 0, len(d.kernels))
 	for _, k := range d.kernels {
-		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform}
+		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform, Signed: k.signs}
 		switch {
 		case k.takes() == 0:
 			p.By = byLibpcap
 		case d.plan.Mode == "auto":
-			p.By, p.Missing = byRepository, !k.present
+			p.By, p.Missing = byRepository, !k.present || k.unfit()
 			if d.SourceUnread {
 				p.Why = "to be copied if there is one, else built"
 			}
-			if k.refused != "" {
+			switch {
+			case k.refused != "":
 				p.Why = "nodes do not take it as it is: " + k.refused
+			case k.unfit():
+				p.Why, p.unfit = "to be signed: the kernel takes only signed modules", true
 			}
 		case d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages) && d.build(k) != nil:
 			p.By, p.Image, p.Missing = byBuild, d.image(k.release), true
@@ -66,7 +75,7 @@ func literal(release string) string { return strings.TrimRight(release, "+") }
 func (d *decision) missing() []string {
 	var list []string
 	for _, k := range d.plan.Kernels {
-		if k.Missing && k.By != byBuild {
+		if k.Missing && k.By != byBuild && !k.unfit {
 			list = append(list, k.Kernel+" ("+k.Arch+")")
 		}
 	}

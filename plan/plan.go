@@ -80,6 +80,8 @@ type Facts struct {
 	// BuildConfigMap names a ConfigMap with the Dockerfile for in-cluster builds;
 	// empty takes the chart's own, where it has one for a node's system.
 	BuildConfigMap string
+	// Seen is what a probe saw on the nodes; nil if there was none.
+	Seen []Seen
 	// Mode is auto or kmm when the user insists on one.
 	Mode string
 	// Release and Namespace are those of the installation to be.
@@ -120,6 +122,7 @@ func Make(f Facts) Plan {
 	}
 	d := &decision{Facts: f, kernels: group(f.Report)}
 	d.plan = Plan{SchemaVersion: 1, Why: []string{}, First: []Step{}, Notes: []string{}}
+	d.apply()
 	d.plan.Way = d.decide()
 	d.plan.Mode, d.plan.Title = d.plan.Way.Mode(), d.plan.Way.Title()
 	d.plan.Kernels = d.perKernel()

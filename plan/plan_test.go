@@ -59,6 +59,11 @@ func with(f plan.Facts, change func(*plan.Facts)) plan.Facts {
 	return f
 }
 
+// cutOff is a kernel whose nodes reach nothing.
+func cutOff(kernel string) plan.Seen {
+	return plan.Seen{Kernel: kernel, Arch: "amd64", Nodes: 1, Signed: "no", Source: "fetching index.json: no route to host (source-unreachable, seen on a)", AskedSource: true, CutOff: true}
+}
+
 type planCase struct {
 	name  string
 	facts plan.Facts
@@ -112,6 +117,24 @@ func cases() []planCase {
 		{"no node can", facts(public, windows, node("f", there, cluster.Fargate)), plan.None, false},
 		{"no node at all", facts(public), plan.None, false},
 		{"bottlerocket may refuse", facts(private, node("a", there, cluster.Bottlerocket)), plan.Auto, true},
+		{"nodes are cut off", with(facts(public, one), func(f *plan.Facts) { f.Seen = []plan.Seen{cutOff(there)} }), plan.AutoPrivate, false},
+		{"some nodes are cut off", with(facts(public, one), func(f *plan.Facts) {
+			f.Seen = []plan.Seen{cutOff(there), {Kernel: "6.12.0", Arch: "amd64", Nodes: 1, Signed: "no", AskedSource: true}}
+		}), plan.Auto, false},
+		{"nodes do not reach an own source", with(facts(private, one), func(f *plan.Facts) { f.Seen = []plan.Seen{cutOff(there)} }), plan.Auto, false},
+		{"nodes reach everything", with(facts(public, one), func(f *plan.Facts) {
+			f.Seen = []plan.Seen{{Kernel: there, Arch: "amd64", Nodes: 1, Signed: "no", AskedSource: true}}
+		}), plan.Auto, true},
+		{"a kernel takes only signed modules", with(facts(private, one), func(f *plan.Facts) {
+			f.Seen = []plan.Seen{{Kernel: there, Arch: "amd64", Nodes: 1, Signed: "yes", AskedSource: true}}
+		}), plan.Auto, false},
+		{"a kernel takes no modules", with(facts(public, one), func(f *plan.Facts) {
+			f.Seen = []plan.Seen{{Kernel: there, Arch: "amd64", Nodes: 1, Signed: "no", TakesNone: "kernel.modules_disabled is 1 there"}}
+		}), plan.None, false},
+		{"kmm, and the registry is out of reach", with(facts(public, two), func(f *plan.Facts) {
+			f.ImageRepository = own
+			f.Seen = []plan.Seen{{Kernel: lacking, Arch: "amd64", Nodes: 1, Signed: "no", Registry: "asking the registry: connection refused (source-unreachable, seen on b)"}}
+		}), plan.KMMPrebuilt, false},
 		{"a long name", with(facts(public, two), func(f *plan.Facts) { f.Release = "a-release-with-a-rather-long-name" }), plan.KMMPrebuilt, false},
 	}
 }

@@ -20,6 +20,7 @@ func (d *decision) steps() {
 		d.stepImages()
 	case None:
 	}
+	d.stepsSeen()
 }
 
 func (d *decision) stepRepository() {
@@ -106,8 +107,8 @@ func (d *decision) notes() {
 		}
 		sure = sure || k.takes() > k.unsure
 	}
-	if sure {
-		d.note("Secure Boot and lockdown do not show in a Node: a node that is locked down says so in pfring status.")
+	if sure && len(d.Seen) == 0 {
+		d.note("Secure Boot and lockdown do not show in a Node: a node that is locked down says so in pfring status, and pfring plan --probe asks before.")
 	}
 	switch d.plan.Mode {
 	case "kmm":
@@ -120,7 +121,7 @@ func (d *decision) notes() {
 	case "auto":
 		d.note("A node without a module falls back to libpcap; capture is never blocked.")
 	}
-	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" {
+	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" && len(d.Seen) == 0 {
 		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", orElse(d.Report.Source, "the source"))
 	}
 }

@@ -21,6 +21,8 @@ type ProbeOptions struct {
 	Timeout time.Duration
 	// Image is used in place of the agent's; "" is the agent's.
 	Image string
+	// Registries are asked beside those of the Module's images.
+	Registries []string
 	// Progress is told how many groups of nodes are through; nil is none.
 	Progress func(done, all int)
 }
@@ -99,13 +101,13 @@ func (e *env) probeNodes(nodes []node, t *Target) []probe.Node {
 // registries are those of the module images that KMM is to pull, without those
 // whose name has a variable in it.
 func (e *env) registries() []string {
+	list := slices.Clone(e.Probe.Registries)
 	t := e.target(ModeKMM)
 	if t == nil {
-		return nil
+		return list
 	}
-	var list []string
 	add := func(image string) {
-		if name := registryOf(image); name != "" && !slices.Contains(list, name) {
+		if name := RegistryOf(image); name != "" && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
@@ -126,9 +128,9 @@ func (e *env) registries() []string {
 	return list
 }
 
-// registryOf is the registry of an image, "" if there is none to be told. As
+// RegistryOf is the registry of an image, "" if there is none to be told. As
 // everywhere, a first part without dot or colon is no host.
-func registryOf(image string) string {
+func RegistryOf(image string) string {
 	first, _, found := strings.Cut(image, "/")
 	switch {
 	case image == "" || strings.Contains(first, "$"):

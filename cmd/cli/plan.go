@@ -24,6 +24,7 @@ type planFlags struct {
 	compatibilityFlags
 	facts plan.Facts
 	file  string
+	probe probeFlags
 }
 
 func newPlanCmd(o *Options) *cobra.Command {
@@ -38,8 +39,9 @@ Where modules exist for all kernels and nodes may fetch them, that is auto. Wher
 not exist yet, it is kmm: with --image-repository of your own KMM builds them in the
 cluster, by the chart's Dockerfiles for Debian, Ubuntu, RHEL and its like, and Amazon
 Linux, or by yours of --build-configmap; where nodes reach nothing outside, a private
-repository or registry. Each kernel gets its own line,
-and in kmm its own literal mapping. What must be done first is listed.
+repository or registry. Each kernel gets its own line, and in kmm its own literal mapping.
+What must be done first is listed. --probe asks the nodes themselves what they reach and
+what their kernels take, by short Jobs.
 
 The values are written by -o values or --output-file; use them after your own:
 helm install pfring CHART -f yours.yaml -f planned.yaml
@@ -51,6 +53,7 @@ Exit codes: 0 there is a plan; 1 no node can have the module, or the values are 
 	}
 	cmd.Example = examples(o, `plan
 plan -f values.yaml --source s3://modules/pf_ring --output-file planned.yaml
+plan -n kubeshark -f values.yaml --probe
 plan --no-egress --image-repository registry.example.com/pf-ring -o values
 plan --build-configmap pf-ring-build --image-repository registry.example.com/pf-ring`)
 	f.register(cmd)
@@ -62,6 +65,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	f.nodes.register(cmd)
 	f.source.register(cmd)
 	f.values.register(cmd)
+	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
 	fl.StringVarP(&f.output, "output", "o", "text", strings.Join(plan.Formats(), ", "))
 	fl.StringVar(&f.file, "output-file", "", "write the values to this `FILE` too")
@@ -83,7 +87,13 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 	if f.facts.Mode != "" && f.facts.Mode != "auto" && f.facts.Mode != "kmm" {
 		return fmt.Errorf("--mode %q: it is auto or kmm", f.facts.Mode)
 	}
+	if err := f.probe.valid(); err != nil {
+		return err
+	}
 	if err := f.gather(cmd); err != nil {
+		return err
+	}
+	if err := f.ask(cmd); err != nil {
 		return err
 	}
 	p := plan.Make(f.facts)
