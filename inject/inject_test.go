@@ -221,6 +221,7 @@ func TestShapesOfYAML(t *testing.T) {
 func TestWhatCannotBeEditedIsAnErrorAndNotAGuess(t *testing.T) {
 	for name, text := range map[string]string{
 		"JSON":                   `{"kind":"DaemonSet","metadata":{"name":"kubeshark-worker-daemon-set"},"spec":{"template":{"spec":{"containers":[{"name":"sniffer","image":"w:v53.3.0"}]}}}}`,
+		"JSON, and JSON again":   "{\"kind\":\"ConfigMap\"}\n" + `{"kind":"DaemonSet","metadata":{"name":"kubeshark-worker-daemon-set"}}`,
 		"no containers":          head + "      hostNetwork: true\n",
 		"no image":               strings.Replace(head, "metadata: {", "metadata: {labels: {app.kubeshark.com/app: worker}, ", 1) + "      containers:\n      - name: sniffer\n",
 		"an empty list":          head + "      initContainers: []\n      containers:\n      - {name: sniffer, image: \"w:v53.3.0\"}\n",

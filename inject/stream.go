@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -117,9 +118,16 @@ func parse(doc []byte) (node *yaml.Node, err error) {
 			node, err = nil, fmt.Errorf("%w: %v", errNotYAML, p)
 		}
 	}()
-	var root yaml.Node
-	if err := yaml.Unmarshal(doc, &root); err != nil {
+	var root, next yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(doc))
+	if err := d.Decode(&root); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotYAML, err)
+	}
+	// As in JSON documents one after the other: a worker in the second would be missed.
+	if err := d.Decode(&next); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: something follows where the document ends; put a line with --- between two documents", errNotYAML)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
 		return nil, nil
