@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: test-deps help build agent dist image chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -31,6 +31,11 @@ image: ## The agent's image for amd64 and arm64, without Docker, into dist/image
 	@$(MAKE) --no-print-directory agent ARCH=arm64
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --version $(TAG) --revision "$$(git rev-parse HEAD)" \
 	  --output oci:dist/image:$(TAG) $(if $(IMAGE),--output $(IMAGE):$(TAG)) $(if $(PLAIN_HTTP),--plain-http)
+
+image-archive: agent ## The agent's image for ARCH as a file for kind, k3s, docker or podman to load
+	@mkdir -p dist
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --version $(TAG) --revision "$$(git rev-parse HEAD)" --arch $(ARCH) \
+	  --output docker-archive:dist/pfring-agent-$(ARCH).tar:docker.io/kubeshark/pfring-agent:$(TAG)
 
 chart: ## The chart's archive into dist/release; CHART_REPO=oci://REGISTRY/REPOSITORY pushes it
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/chart --release $(VERSION) $(if $(CHART_REPO),--push $(CHART_REPO)) $(if $(PLAIN_HTTP),--plain-http)
