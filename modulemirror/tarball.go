@@ -26,7 +26,10 @@ type part struct{ at, size int64 }
 var _ module.Source = (*TarSource)(nil)
 
 // OpenTar reads the tarball's table of contents. Close it after use.
-func OpenTar(path string) (*TarSource, error) {
+func OpenTar(path string) (*TarSource, error) { return openTar(path, false) }
+
+// openTar also opens the beginning of a tarball, if cut is true.
+func openTar(path string, cut bool) (*TarSource, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the tarball: %w", err)
@@ -34,7 +37,7 @@ func OpenTar(path string) (*TarSource, error) {
 	t := &TarSource{file: file, parts: map[string]part{}}
 	for r := tar.NewReader(file); ; {
 		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || (cut && err != nil) {
 			return t, nil
 		}
 		var at int64
@@ -77,12 +80,17 @@ func (t *TarSource) Fetch(_ context.Context, path string, max int64) ([]byte, er
 }
 
 // Tarball is a destination: one file, for a USB stick. It is written anew beside
-// the old one, from which it takes what is the same, and replaces that at the end.
+// the old one, from which it takes what is the same, and replaces that at the
+// end. What a run that failed has come to stays as PATH.part, for the next one.
 type Tarball struct {
 	path string
-	old  *TarSource // nil if there is none
+	// old are where files are taken over from: the tarball that there is, and
+	// what a run before has left.
+	old  []*TarSource
 	file *os.File
 	w    *tar.Writer
+	// written counts the files in it, kept those of a part that is there.
+	written, kept int
 }
 
 var _ Destination = (*Tarball)(nil)
@@ -90,19 +98,28 @@ var _ Destination = (*Tarball)(nil)
 // NewTarball begins a tarball.
 func NewTarball(path string) (*Tarball, error) {
 	t := &Tarball{path: path}
-	old, err := OpenTar(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	for name, cut := range map[string]bool{path: false, t.part(): true} {
+		old, err := openTar(name, cut)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+		t.old = append(t.old, old)
+		if cut {
+			t.kept = len(old.parts)
+		}
 	}
-	if err == nil {
-		t.old = old
-	}
+	var err error
 	if t.file, err = os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*"); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing the tarball: %w", err), t.Close())
 	}
 	t.w = tar.NewWriter(t.file)
 	return t, nil
 }
+
+func (t *Tarball) part() string { return t.path + ".part" }
 
 // String is the file's name.
 func (t *Tarball) String() string { return t.path }
@@ -111,16 +128,14 @@ func (t *Tarball) String() string { return t.path }
 // the same bytes.
 func (t *Tarball) Sequential() bool { return true }
 
-// Has takes the file over from the old tarball, if it is there.
+// Has takes the file over from an old tarball, if it is there.
 func (t *Tarball) Has(ctx context.Context, e module.Entry) (bool, error) {
-	if t.old == nil {
-		return false, nil
+	for _, old := range t.old {
+		if data, err := old.Fetch(ctx, e.Path, e.Size); err == nil && Fits(e, data) == nil {
+			return true, t.put(e.Path, data)
+		}
 	}
-	data, err := t.old.Fetch(ctx, e.Path, e.Size)
-	if err != nil || Fits(e, data) != nil {
-		return false, nil //nolint:nilerr // it is fetched anew then
-	}
-	return true, t.put(e.Path, data)
+	return false, nil
 }
 
 // Put appends the file.
@@ -133,8 +148,11 @@ func (t *Tarball) put(name string, data []byte) error {
 	if err := t.w.WriteHeader(h); err != nil {
 		return err
 	}
-	_, err := t.w.Write(data)
-	return err
+	if _, err := t.w.Write(data); err != nil {
+		return err
+	}
+	t.written++
+	return nil
 }
 
 // Publish ends the tarball with index and signature and puts it in its place.
@@ -151,17 +169,28 @@ func (t *Tarball) Publish(_ context.Context, _ []module.Entry, index, signature 
 	}
 	name := t.file
 	t.file = nil
-	return name.Close()
+	return errors.Join(name.Close(), removed(t.part()))
 }
 
-// Close removes what was not published.
+// Close keeps what was not published as a part, if it is more than there is.
 func (t *Tarball) Close() error {
 	var err error
-	if t.old != nil {
-		err = t.old.Close()
+	for _, old := range t.old {
+		err = errors.Join(err, old.Close())
 	}
-	if t.file != nil {
-		err = errors.Join(err, t.file.Close(), os.Remove(t.file.Name()))
+	if t.file == nil {
+		return err
 	}
-	return err
+	err = errors.Join(err, t.file.Close())
+	if t.written > t.kept {
+		return errors.Join(err, os.Rename(t.file.Name(), t.part()))
+	}
+	return errors.Join(err, os.Remove(t.file.Name()))
+}
+
+func removed(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

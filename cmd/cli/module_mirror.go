@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,9 +24,11 @@ import (
 // mirrorFlags are those of pfring module mirror.
 type mirrorFlags struct {
 	registryFlags
+	kube                                                       kubeFlags
 	verify, region, endpoint, nodesFrom, version, key, expires string
+	toRegion, toEndpoint                                       string
 	publicKeys, kernels, archs                                 []string
-	pathStyle                                                  bool
+	pathStyle, cluster                                         bool
 	minSerial                                                  int64
 }
 
@@ -38,7 +40,9 @@ func newModuleMirrorCmd(o *Options) *cobra.Command {
 		Long: `Copy a module repository, or what a cluster needs of it, to where nodes reach it.
 
 SOURCE is https://…, s3://…, oci://…, file:///…, a folder or a .tar file; DESTINATION is
-oci://REGISTRY/REPOSITORY, a folder or a .tar file, such as for a USB stick.
+oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such as for a USB
+stick. All modules are copied, or with --cluster, --nodes-from or --kernel only those
+that these nodes or kernels need.
 
 The index must pass --verify, and every module its digest, before anything is stored.
 What is there already is not fetched again, and the index goes last: run it again after
@@ -49,6 +53,7 @@ chosen only, signed with that key. The values to use are printed.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
 	cmd.Example = examples(o, `module mirror https://modules.example.com/pf-ring bundle.tar --public-key pfring.pub
+module mirror https://modules.example.com/pf-ring s3://bucket/pf-ring --cluster --public-key pfring.pub
 kubectl get nodes -o json | pfring module mirror bundle.tar oci://registry.local/pf-ring --nodes-from - --public-key pfring.pub
 module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pfring.pub --key own.key`)
 	fl := cmd.Flags()
@@ -58,14 +63,18 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "only this kernel release; repeatable")
 	fl.StringSliceVar(&f.archs, "arch", nil, "only this architecture: amd64 or arm64; repeatable")
 	fl.StringVar(&f.nodesFrom, "nodes-from", "", "only what the nodes in `FILE` need: a saved kubectl get nodes -o json|yaml, or a kernel release on each line; - is stdin")
+	fl.BoolVar(&f.cluster, "cluster", false, "only what the nodes of the kubeconfig's cluster need")
 	fl.StringVar(&f.version, "version", "", "only this version of PF_RING")
 	fl.StringVar(&f.key, "key", "", "minisign secret key: sign an index of the chosen modules with it")
 	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 is for ever")
 	fl.StringVar(&f.region, "region", "", "s3: region")
 	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS'")
+	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
+	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
 	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: the bucket stands in the path")
 	f.register(cmd)
-	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel")
+	f.kube.register(cmd)
+	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel", "cluster")
 	return cmd
 }
 
@@ -89,7 +98,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		Verify: outcome.Verified(f.verify), PublicKeys: keys, MinSerial: f.minSerial, Now: time.Now,
 	}}
 	var missing func() []string
-	if o.Want, missing, err = f.want(input(cmd)); err != nil {
+	if o.Want, missing, err = f.want(cmd); err != nil {
 		return err
 	}
 	if f.key != "" {
@@ -149,6 +158,11 @@ func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, er
 		return modulemirror.NewRegistry(text, remote)
 	case scheme == "file" && isURL:
 		return modulemirror.NewFolder(filepath.FromSlash(rest))
+	case scheme == "s3" && isURL:
+		return modulemirror.NewBucket(module.SourceOptions{
+			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
+			CAFile: f.caFile, UserAgent: userAgent(),
+		})
 	case isURL:
 		return nil, fmt.Errorf("%s cannot be written to; mirror to a folder, and copy that there with the tool for it, index and signature last", scheme)
 	case strings.HasSuffix(text, ".tar"):
@@ -159,19 +173,16 @@ func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, er
 
 // want chooses modules by the flags. missing says afterwards which kernels have
 // none.
-func (f *mirrorFlags) want(stdin io.Reader) (want func(module.Entry) bool, missing func() []string, err error) {
+func (f *mirrorFlags) want(cmd *cobra.Command) (want func(module.Entry) bool, missing func() []string, err error) {
 	found := map[string]bool{} // by kernel and, where it is known, architecture
 	for _, kernel := range f.kernels {
 		found[kernel] = false
 	}
-	if f.nodesFrom != "" {
-		text, err := readAll(f.nodesFrom, stdin)
+	if f.nodesFrom != "" || f.cluster {
+		n := nodeFlags{kube: f.kube, from: f.nodesFrom}
+		nodes, err := n.nodes(cmd.Context(), input(cmd), cluster.Targets{})
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading the nodes: %w", err)
-		}
-		nodes, err := cluster.ReadNodes(text)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--nodes-from: %w", err)
+			return nil, nil, err
 		}
 		for _, n := range nodes {
 			found[strings.TrimSpace(n.Kernel+" "+n.Arch)] = false

@@ -1,6 +1,7 @@
 // Package s3 is a module repository in a bucket that is reached by the S3
-// protocol: AWS, MinIO, Ceph. It does the one call that reading needs, GetObject
-// with Signature Version 4, by hand, since the agent has to stay small. Keys
+// protocol: AWS, MinIO, Ceph. It does the few calls that reading and writing a
+// repository need, with Signature Version 4, by hand, since the agent has to
+// stay small; what it does not call is not linked into it. Keys
 // come from a Secret, a web identity or EKS Pod Identity; without any, requests
 // are anonymous. The instance's own identity (IMDS) is not used: it is the
 // node's, not the pod's.

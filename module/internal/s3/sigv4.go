@@ -21,19 +21,27 @@ type keys struct {
 // emptySHA256 is the digest of no body.
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// signV4 adds AWS Signature Version 4 to a request without a body, as
+// payloadHeader has the digest of a request's body.
+const payloadHeader = "X-Amz-Content-Sha256"
+
+// signV4 adds AWS Signature Version 4 to a request, without a body unless its
+// digest is in payloadHeader, as
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 // has it. The path must be escaped by escapePath.
 func signV4(r *http.Request, k keys, region, service string, now time.Time) {
 	stamp := now.UTC().Format("20060102T150405Z")
 	r.Header.Set("X-Amz-Date", stamp)
-	r.Header.Set("X-Amz-Content-Sha256", emptySHA256)
+	payload := r.Header.Get(payloadHeader)
+	if payload == "" {
+		payload = emptySHA256
+		r.Header.Set(payloadHeader, payload)
+	}
 	if k.SessionToken != "" {
 		r.Header.Set("X-Amz-Security-Token", k.SessionToken)
 	}
 	names, headers := canonicalHeaders(r)
 	canonical := strings.Join([]string{
-		r.Method, r.URL.EscapedPath(), "", headers, names, emptySHA256,
+		r.Method, r.URL.EscapedPath(), "", headers, names, payload,
 	}, "\n")
 	scope := strings.Join([]string{stamp[:8], region, service, "aws4_request"}, "/")
 	digest := sha256.Sum256([]byte(canonical))

@@ -20,6 +20,9 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 		return errors.New("the server sent a part that does not continue what was there")
 	}
 	f.validator, f.header = validator(r.Header), r.Header
+	if f.Method == http.MethodHead {
+		return nil // its length is the file's, which does not come
+	}
 	if total := int64(f.body.Len()) + r.ContentLength; r.ContentLength > 0 && total > f.Max {
 		return f.tooLarge(total)
 	}

@@ -1,0 +1,48 @@
+package module
+
+import (
+	"context"
+	"net/url"
+	"os"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+)
+
+// Bucket is a repository in S3 that can be written to. Its methods fail with
+// *Error, as Fetch does.
+type Bucket interface {
+	Source
+	// Put stores a file at path, which is as Fetch's.
+	Put(ctx context.Context, path string, data []byte) error
+	// Holds tells whether the file at path has this sha256, in hex; size is how
+	// many bytes such a file has.
+	Holds(ctx context.Context, path, sha256 string, size int64) (bool, error)
+	// Remove deletes the file at path, if there is one.
+	Remove(ctx context.Context, path string) error
+}
+
+var _ Bucket = (*s3.Source)(nil)
+
+// OpenBucket returns the bucket at o.URL, s3://BUCKET/PREFIX. It is apart from
+// OpenSource so that the agent, which only reads, links nothing of it.
+func OpenBucket(o SourceOptions) (Bucket, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Scheme != "s3" || u.Hostname() == "" {
+		return nil, badURL("", "it is not s3://BUCKET/PREFIX")
+	}
+	auth, err := credentials.Load(o.CredentialsDir)
+	if err != nil {
+		return nil, err
+	}
+	client, err := web.New(web.Options{
+		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, UserAgent: o.UserAgent, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s3.Open(s3.Options{
+		Bucket: u.Host, Prefix: u.Path, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle, Auth: auth, Client: client, Getenv: os.Getenv,
+	})
+}

@@ -1,0 +1,77 @@
+package s3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// sumHeader keeps an object's sha256 with it: ETag is none for all servers.
+const sumHeader = "X-Amz-Meta-Sha256"
+
+// maxReply bounds what a server may answer to a write, in bytes.
+const maxReply = 64 << 10
+
+// Put stores data at path. The server holds it against the digest that is
+// signed with the request.
+func (s *Source) Put(ctx context.Context, path string, data []byte) error {
+	sum := sha256.Sum256(data)
+	text := hex.EncodeToString(sum[:])
+	_, err := s.write(ctx, http.MethodPut, "storing "+path, path, data, http.Header{sumHeader: {text}, payloadHeader: {text}})
+	return err
+}
+
+// Remove deletes what is at path, if anything.
+func (s *Source) Remove(ctx context.Context, path string) error {
+	_, err := s.write(ctx, http.MethodDelete, "deleting "+path, path, nil, http.Header{})
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Holds tells whether the object at path has a digest, as Put has noted it or
+// else by reading it. Where one may not look, the answer is no.
+func (s *Source) Holds(ctx context.Context, path, sum string, size int64) (bool, error) {
+	head, err := s.write(ctx, http.MethodHead, "looking for "+path, path, nil, http.Header{})
+	var e *fault.Error
+	switch {
+	case errors.Is(err, fault.ErrNotFound), errors.As(err, &e) && e.Reason == outcome.SourceForbidden:
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if noted := head.Header.Get(sumHeader); noted != "" {
+		return noted == sum, nil
+	}
+	data, err := s.Fetch(ctx, path, size)
+	if errors.As(err, &e) && e.Reason == outcome.TooLarge {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	actual := sha256.Sum256(data)
+	return hex.EncodeToString(actual[:]) == strings.ToLower(sum), nil
+}
+
+func (s *Source) write(ctx context.Context, method, what, path string, body []byte, header http.Header) (*web.Response, error) {
+	u := s.object(path)
+	return s.Client.Fetch(ctx, web.Request{
+		What: what, Method: method, URL: u, Body: body, Header: header, Max: maxReply, Sign: s.sign,
+		Refused: func(_ context.Context, r *http.Response, reply []byte) (bool, error) {
+			again, err := s.refused(what, r, reply)
+			if again {
+				*u = *s.object(path)
+			}
+			return again, err
+		},
+	})
+}
