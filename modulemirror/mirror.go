@@ -39,6 +39,9 @@ type Options struct {
 	Request module.Request
 	// Want chooses modules; nil takes all.
 	Want func(module.Entry) bool
+	// SkipAbsent leaves out modules that the index lists and the source does not
+	// hold: a copy of some modules has the index of all.
+	SkipAbsent bool
 	// Sign makes the index and the signature that are published, from the
 	// source's index cut down to what was chosen. nil publishes the source's own.
 	Sign func(module.Index) (index, signature []byte, err error)
@@ -53,6 +56,8 @@ type Progress struct {
 	Done, Total, Copied int
 	// Bytes were fetched.
 	Bytes int64
+	// Absent of the Total are not in the source.
+	Absent int
 	// Last is the path of the module that was done last.
 	Last string
 }
@@ -90,19 +95,23 @@ func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{Index: index, Progress: Progress{Total: len(chosen)}}
-	if err := copyAll(ctx, o, d, chosen, &result.Progress); err != nil {
+	have, err := copyAll(ctx, o, d, chosen, &result.Progress)
+	if err != nil {
 		return result, err
+	}
+	if len(have) == 0 {
+		return result, fmt.Errorf("%s holds none of the modules that its index lists", o.Source)
 	}
 	raw := rec.last[module.IndexName]
 	if o.Sign != nil {
 		cut := *index
-		cut.Modules = chosen
+		cut.Modules = have
 		if raw, signature, err = o.Sign(cut); err != nil {
 			return result, fmt.Errorf("signing the copy: %w", err)
 		}
 	}
 	result.Signed = signature != nil
-	if err := d.Publish(ctx, chosen, raw, signature); err != nil {
+	if err := d.Publish(ctx, have, raw, signature); err != nil {
 		return result, fmt.Errorf("publishing the index to %s: %w", d, err)
 	}
 	return result, nil
@@ -124,27 +133,32 @@ func choose(index *module.Index, want func(module.Entry) bool) ([]module.Entry, 
 	return chosen, nil
 }
 
-func copyAll(ctx context.Context, o Options, d Destination, entries []module.Entry, p *Progress) error {
+// copyAll returns the entries whose files are at the destination now.
+func copyAll(ctx context.Context, o Options, d Destination, entries []module.Entry, p *Progress) ([]module.Entry, error) {
 	var mu sync.Mutex
+	absent := make([]bool, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	if d.Sequential() {
 		group.SetLimit(1)
 	}
-	for _, e := range entries {
+	for i, e := range entries {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			n, err := copyOne(ctx, o.Source, d, e)
-			if err != nil {
+			absent[i] = o.SkipAbsent && errors.Is(err, module.ErrNotFound)
+			if err != nil && !absent[i] {
 				return fmt.Errorf("copying %s: %w", e.Path, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			p.Done++
 			p.Last = e.Path
-			if n > 0 {
+			if absent[i] {
+				p.Absent++
+			} else if n > 0 {
 				p.Copied++
 				p.Bytes += n
 			}
@@ -154,7 +168,16 @@ func copyAll(ctx context.Context, o Options, d Destination, entries []module.Ent
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var have []module.Entry
+	for i, e := range entries {
+		if !absent[i] {
+			have = append(have, e)
+		}
+	}
+	return have, nil
 }
 
 // copyOne returns how many bytes were fetched; 0 when the file was there.

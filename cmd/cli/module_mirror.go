@@ -101,6 +101,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 	if o.Want, missing, err = f.want(cmd); err != nil {
 		return err
 	}
+	o.SkipAbsent = !f.chooses()
 	if f.key != "" {
 		if keys, err = f.signWith(cmd, &o); err != nil {
 			return err
@@ -170,6 +171,9 @@ func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, er
 	}
 	return modulemirror.NewFolder(text)
 }
+
+// chooses tells whether certain kernels are asked for.
+func (f *mirrorFlags) chooses() bool { return f.cluster || f.nodesFrom != "" || len(f.kernels) > 0 }
 
 // want chooses modules by the flags. missing says afterwards which kernels have
 // none.

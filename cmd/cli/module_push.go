@@ -56,8 +56,13 @@ modules.`,
 // told sums a run up on stderr and prints the values to use.
 func told(cmd *cobra.Command, r *modulemirror.Result, url string, keys []string) error {
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d new, %s; serial %d\n",
-		url, plural(r.Total, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
+		url, plural(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
 		return err
+	}
+	if r.Absent > 0 {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s of the index left out: the source is a copy of some modules only\n", plural(r.Absent, "module")); err != nil {
+			return err
+		}
 	}
 	out := "tap:\n  kernelModule:\n    source:\n      url: " + url + "\n"
 	switch {
