@@ -2,15 +2,13 @@ package compatibility
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
-	"sigs.k8s.io/yaml"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // Formats are the names that Write knows.
@@ -22,17 +20,9 @@ func (r Report) Write(w io.Writer, format string) error {
 	case "table", "wide":
 		return r.writeTable(w, format == "wide")
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return printout.JSON(w, r)
 	case "yaml":
-		data, err := yaml.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("writing YAML: %w", err)
-		}
-		_, err = w.Write(data)
-		return err
+		return printout.YAML(w, r)
 	case "csv":
 		return r.writeCSV(w)
 	case "html":
@@ -83,7 +73,7 @@ func (r Report) nodeTable(b *strings.Builder, wide bool) {
 		}
 		rows = append(rows, append(row, reason))
 	}
-	writeRows(b, rows)
+	printout.Table(b, rows)
 }
 
 func (r Report) kernelTable(b *strings.Builder) {
@@ -103,7 +93,7 @@ func (r Report) kernelTable(b *strings.Builder) {
 			k.Kernel, k.Arch, strconv.Itoa(k.Nodes), strconv.Itoa(k.Yes), strconv.Itoa(k.No), strconv.Itoa(k.Unknown), value,
 		})
 	}
-	writeRows(b, rows)
+	printout.Table(b, rows)
 }
 
 // Finding is one thing that keeps nodes from the module.
@@ -156,34 +146,6 @@ func (r Report) remedies(b *strings.Builder) {
 			fmt.Fprintf(b, "    see %s\n", f.Source)
 		}
 	}
-}
-
-// writeRows aligns the columns. Writing to memory cannot fail.
-func writeRows(b *strings.Builder, rows [][]string) {
-	var aligned strings.Builder
-	t := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
-	for _, row := range rows {
-		for i, cell := range row {
-			if cell == "" && i < len(row)-1 {
-				cell = "-"
-			}
-			// The tab at a row's end keeps the columns of the rows around it together.
-			_, _ = fmt.Fprint(t, strings.Map(printable, cell)+"\t")
-		}
-		_, _ = fmt.Fprintln(t)
-	}
-	_ = t.Flush()
-	for line := range strings.Lines(aligned.String()) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-}
-
-// printable drops what would break a table or steer a terminal.
-func printable(c rune) rune {
-	if c < ' ' || c >= 0x7f && c < 0xa0 {
-		return -1
-	}
-	return c
 }
 
 func (r Report) writeCSV(w io.Writer) error {

@@ -148,7 +148,7 @@ func TestATableCannotSteerTheTerminal(t *testing.T) {
 	if err := compatibility.Match([]cluster.Node{n}, has(false)).Write(&out, "wide"); err != nil {
 		t.Fatal(err)
 	}
-	if strings.ContainsAny(out.String(), "\x1b\u009b\t") || !strings.Contains(out.String(), "[31mred2Jbc") {
+	if strings.ContainsAny(out.String(), "\x1b\u009b\t") || !strings.Contains(out.String(), "[31mred2J b c") {
 		t.Errorf("%q", out.String())
 	}
 }

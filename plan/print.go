@@ -1,12 +1,13 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // Formats are the names that Write knows.
@@ -18,10 +19,7 @@ func (p Plan) Write(w io.Writer, format string) error {
 	case "text":
 		return p.writeText(w)
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(p)
+		return printout.JSON(w, p)
 	case "values":
 		data, err := p.ValuesYAML()
 		if err == nil {

@@ -1,12 +1,13 @@
 package prereq
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // Formats are the names that Write knows.
@@ -24,10 +25,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 		}
 		return p.Verdict(r)
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return printout.JSON(w, r)
 	case "junit":
 		return r.junit(w)
 	}
@@ -96,9 +94,9 @@ func (p *Printer) Finding(f Finding) error {
 	fmt.Fprintf(&b, "%s %s: %s%s\n", p.mark(f.Result), f.ID, headline(f), took(f))
 	if f.Result == Error || f.Result == Warning {
 		for _, d := range f.Details {
-			b.WriteString("    " + printable(d) + "\n")
+			b.WriteString("    " + printout.Line(d) + "\n")
 		}
-		b.WriteString("    why: " + printable(f.Why) + "\n    do:  " + printable(f.Remedy) + "\n    see: " + f.Link + "\n")
+		b.WriteString("    why: " + printout.Line(f.Why) + "\n    do:  " + printout.Line(f.Remedy) + "\n    see: " + f.Link + "\n")
 	}
 	_, err := io.WriteString(p.W, b.String())
 	return err
@@ -108,14 +106,14 @@ func (p *Printer) Finding(f Finding) error {
 func headline(f Finding) string {
 	switch f.Result {
 	case OK:
-		return f.Title + " (" + printable(f.Observed) + ")"
+		return f.Title + " (" + printout.Line(f.Observed) + ")"
 	case Skipped:
 		if strings.HasPrefix(f.Observed, "not ") {
-			return printable(f.Observed)
+			return printout.Line(f.Observed)
 		}
-		return "not looked at: " + printable(f.Observed)
+		return "not looked at: " + printout.Line(f.Observed)
 	}
-	return printable(f.Observed) + " [" + f.Reason + "]"
+	return printout.Line(f.Observed) + " [" + f.Reason + "]"
 }
 
 // took tells times that a person notices.
@@ -149,19 +147,6 @@ func (p *Printer) Verdict(r *Report) error {
 	}
 	_, err := fmt.Fprintf(p.W, "%s%s%s %s\n", p.clear(), gap, p.mark(result), r.Verdict)
 	return err
-}
-
-// printable drops what would break a line or steer a terminal.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '\n' || c == '\t':
-			return ' '
-		case c < ' ' || c >= 0x7f && c < 0xa0:
-			return -1
-		}
-		return c
-	}, s)
 }
 
 // The parts of JUnit's XML that CI systems read.

@@ -1,15 +1,14 @@
 package rollout
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
-	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // Formats are the names that Write knows.
@@ -22,17 +21,9 @@ func (r *Report) Write(w io.Writer, format string) error {
 		_, err := io.WriteString(w, r.table(format == "wide"))
 		return err
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return printout.JSON(w, r)
 	case "yaml":
-		data, err := yaml.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("writing YAML: %w", err)
-		}
-		_, err = w.Write(data)
-		return err
+		return printout.YAML(w, r)
 	}
 	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
 }
@@ -52,9 +43,9 @@ func (r *Report) table(wide bool) string {
 		rows = append(rows, append(row, n.words(wide)))
 	}
 	var b strings.Builder
-	writeRows(&b, rows)
+	printout.Table(&b, rows)
 	if r.Module != "" {
-		b.WriteString("\nModule: " + printable(r.Module) + "\n")
+		b.WriteString("\nModule: " + printout.Line(r.Module) + "\n")
 	}
 	r.remedies(&b)
 	b.WriteString("\n" + r.Verdict + "\n")
@@ -106,39 +97,6 @@ func (r *Report) remedies(b *strings.Builder) {
 		if more := len(nodes[text]) - 1; more > 0 {
 			who = fmt.Sprintf("%s and %d more", who, more)
 		}
-		fmt.Fprintf(b, "  %s: %s\n", who, printable(text))
+		fmt.Fprintf(b, "  %s: %s\n", who, printout.Line(text))
 	}
-}
-
-// writeRows aligns the columns. Writing to memory cannot fail.
-func writeRows(b *strings.Builder, rows [][]string) {
-	var aligned strings.Builder
-	t := tabwriter.NewWriter(&aligned, 0, 8, 2, ' ', 0)
-	for _, row := range rows {
-		for _, cell := range row {
-			if cell == "" {
-				cell = "-"
-			}
-			// The tab at a row's end keeps the columns of the rows around it together.
-			_, _ = fmt.Fprint(t, printable(cell)+"\t")
-		}
-		_, _ = fmt.Fprintln(t)
-	}
-	_ = t.Flush()
-	for line := range strings.Lines(aligned.String()) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-}
-
-// printable drops what would break a table or steer a terminal.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '\n' || c == '\t':
-			return ' '
-		case c < ' ' || c >= 0x7f && c < 0xa0:
-			return -1
-		}
-		return c
-	}, s)
 }

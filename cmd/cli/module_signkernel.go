@@ -1,13 +1,12 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/modulesign"
 )
@@ -87,25 +86,9 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 	if f.output != "" {
 		to = f.output
 	}
-	if err := replace(to, signed); err != nil {
-		return fmt.Errorf("writing the signed module: %w", err)
+	if err := atomicfile.Replace(to, signed, 0o644); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s for kernel %s, signed by %q (%s)\n", to, info.Name, info.Version, info.KernelRelease, cert.Subject.CommonName, f.hash)
 	return err
-}
-
-// replace puts a file in its place at once.
-func replace(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

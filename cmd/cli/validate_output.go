@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // validateReport is the JSON form of what validate finds.
@@ -21,13 +22,10 @@ type validateReport struct {
 func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, files int) error {
 	errs, warnings := valuesschema.Count(problems)
 	if format == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
 		if problems == nil {
 			problems = []valuesschema.Problem{}
 		}
-		return enc.Encode(validateReport{Valid: errs == 0, Files: files, Errors: errs, Warnings: warnings, Problems: problems})
+		return printout.JSON(w, validateReport{Valid: errs == 0, Files: files, Errors: errs, Warnings: warnings, Problems: problems})
 	}
 	var b strings.Builder
 	for _, p := range problems {
