@@ -94,6 +94,16 @@ func (r *Remote) repository(text string) (name.Repository, error) {
 	return parsed, nil
 }
 
+// full tells whether a registry has no room. Those that keep files may say so as
+// an internal error with the system's number for it.
+func full(answer *transport.Error) bool {
+	if answer.StatusCode == http.StatusInsufficientStorage {
+		return true
+	}
+	text := answer.Error()
+	return answer.StatusCode >= 500 && (strings.Contains(text, "no space left on device") || strings.Contains(text, "Err:28 "))
+}
+
 // explain adds to a registry's error what to do about it.
 func explain(err error) error {
 	if err == nil {
@@ -104,8 +114,9 @@ func explain(err error) error {
 	switch {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
 		return fmt.Errorf("%w; log in with an account that may do this (docker login, or --docker-config FILE)", err)
-	case errors.As(err, &answer) && answer.StatusCode == http.StatusInsufficientStorage:
-		return fmt.Errorf("%w; the registry is full", err)
+	case errors.As(err, &answer) && full(answer):
+		// Not err: some registries answer with the inner life of their storage.
+		return fmt.Errorf("the registry is full (it answered %d); make room there and run it again", answer.StatusCode)
 	case errors.As(err, &authority):
 		return fmt.Errorf("%w; give the registry's CA with --ca-file", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):

@@ -10,9 +10,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/match"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
@@ -64,51 +61,6 @@ func ParseTarget(text string, r *Remote) (Target, error) {
 		}
 	}
 	return registryTarget{ref.Context(), tag, r}, nil
-}
-
-type layoutTarget struct{ dir, tag string }
-
-func (t layoutTarget) Tag() string { return t.tag }
-
-func (t layoutTarget) Write(_ context.Context, images []Named) ([]string, error) {
-	path, err := layout.FromPath(t.dir)
-	if errors.Is(err, os.ErrNotExist) {
-		path, err = layout.Write(t.dir, empty.Index)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the OCI layout %s: %w", t.dir, err)
-	}
-	var out []string
-	for _, n := range images {
-		named := layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": n.Tag})
-		if n.Image.Index != nil {
-			err = path.ReplaceIndex(n.Image.Index, match.Name(n.Tag), named)
-		} else {
-			err = path.ReplaceImage(n.Image.Image, match.Name(n.Tag), named)
-		}
-		if err != nil {
-			return out, fmt.Errorf("writing %s to the OCI layout %s: %w", n.Tag, t.dir, err)
-		}
-		if err := attach(path, n.Image.Attached); err != nil {
-			return out, fmt.Errorf("writing what belongs to %s to the OCI layout %s: %w", n.Tag, t.dir, err)
-		}
-		out = append(out, "oci:"+t.dir+":"+n.Tag)
-	}
-	return out, nil
-}
-
-// attach adds images to a layout, each once. They are found by their subject.
-func attach(path layout.Path, attached []v1.Image) error {
-	for _, image := range attached {
-		digest, err := image.Digest()
-		if err != nil {
-			return err
-		}
-		if err := path.ReplaceImage(image, match.Digests(digest)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 type archiveTarget struct{ file, repository, tag string }

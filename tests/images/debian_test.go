@@ -87,15 +87,21 @@ func needArchive(t testing.TB) {
 
 // distribution starts Debian's docker-registry, the registry that most others
 // come from, on the loopback, and returns its host.
-func distribution(t testing.TB) string {
+func distribution(t testing.TB) string { return distributionIn(t, "") }
+
+// distributionIn keeps its data in a folder; "" is one of its own.
+func distributionIn(t testing.TB, data string) string {
 	t.Helper()
 	needArchive(t)
 	dir := t.TempDir()
 	if out, err := exec.Command("dpkg-deb", "-x", deb(t, "docker-registry", "amd64"), dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if data == "" {
+		data = filepath.Join(dir, "data")
+	}
 	host := freePort(t)
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s/data}, delete: {enabled: true}}\nhttp: {addr: %q}\n", dir, host)
+	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}}\nhttp: {addr: %q}\n", data, host)
 	file := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
