@@ -1,0 +1,275 @@
+// Package gitops_test runs the examples for GitOps tools with the real parts
+// that they run: the commands of Argo CD's plugins, Kustomize, and helm.
+package gitops_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
+)
+
+const (
+	examples = "../../examples/gitops/"
+	fixture  = "../../inject/testdata/53.3.yaml"
+)
+
+type object = map[string]any
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// parse reads a stream of objects, sorted by kind and name.
+func parse(t *testing.T, text []byte) []object {
+	t.Helper()
+	var out []object
+	for doc := range strings.SplitSeq("\n"+string(text), "\n---") {
+		var obj object
+		if err := yaml.UnmarshalStrict([]byte(doc), &obj); err != nil {
+			t.Fatalf("%v\n%s", err, doc)
+		}
+		if len(obj) > 0 {
+			out = append(out, obj)
+		}
+	}
+	slices.SortFunc(out, func(a, b object) int { return strings.Compare(key(a), key(b)) })
+	return out
+}
+
+func key(o object) string {
+	return o["kind"].(string) + " " + o["metadata"].(object)["name"].(string)
+}
+
+func write(t *testing.T, dir string, files map[string][]byte) {
+	t.Helper()
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// programs is a PATH with pfring and helm.
+func programs(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: builds pfring and helm; run without -short")
+	}
+	dir := t.TempDir()
+	if _, err := toolbin.Pfring(dir); err != nil {
+		t.Fatal(err)
+	}
+	helm, err := toolbin.Tool(toolbin.Helm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(helm, filepath.Join(dir, "helm")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func run(t *testing.T, dir, path string, env []string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	if args[0] == "pfring" || args[0] == "helm" {
+		cmd.Path, cmd.Err = filepath.Join(path, args[0]), nil
+	}
+	cmd.Dir = dir
+	home := t.TempDir()
+	cmd.Env = append(os.Environ(), append(env, "PATH="+path+":"+os.Getenv("PATH"), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)...)
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", args, err, told.String())
+	}
+	return out
+}
+
+// plugin is the command that Argo CD runs for a plugin of the example.
+func plugin(t *testing.T, file string) []string {
+	t.Helper()
+	var config struct{ Data map[string]string }
+	first, _, _ := strings.Cut(string(read(t, examples+"argocd-plugin.yaml")), "\n---\n")
+	if err := yaml.Unmarshal([]byte(first), &config); err != nil {
+		t.Fatal(err)
+	}
+	var p struct {
+		Spec struct {
+			Generate struct{ Command, Args []string }
+		}
+	}
+	if err := yaml.UnmarshalStrict([]byte(config.Data[file]), &struct {
+		APIVersion, Kind string
+		Metadata         struct{ Name string }
+		Spec             *struct {
+			Generate struct{ Command, Args []string }
+		}
+	}{Spec: &p.Spec}); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Spec.Generate.Command) == 0 {
+		t.Fatalf("the example has no plugin %s", file)
+	}
+	return append(p.Spec.Generate.Command, p.Spec.Generate.Args...)
+}
+
+// argo is what Argo CD puts into a plugin's environment.
+var argo = []string{"ARGOCD_APP_NAME=pfring", "ARGOCD_APP_NAMESPACE=capture"}
+
+func TestArgoCDsPluginRendersWhatHelmDoes(t *testing.T) {
+	path := programs(t)
+	for _, mode := range []string{"auto", "kmm"} {
+		dir := t.TempDir()
+		write(t, dir, map[string][]byte{"values.yaml": read(t, "../../examples/"+mode+".yaml")})
+		got := parse(t, run(t, dir, path, argo, plugin(t, "pfring.yaml")...))
+		root, err := toolbin.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := parse(t, run(t, dir, path, nil, "helm", "template", "pfring", filepath.Join(root, "charts/kubeshark-pfring"), "-n", "capture", "-f", "values.yaml", "--skip-tests"))
+		if len(got) < 2 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the plugin gives\n%v\nhelm\n%v", mode, got, want)
+		}
+	}
+}
+
+func TestArgoCDsPluginMakesKubesharksWorkersWait(t *testing.T) {
+	path, dir := programs(t), t.TempDir()
+	write(t, dir, map[string][]byte{"Chart.yaml": []byte("apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n"), "templates/all.yaml": read(t, fixture)})
+	out := run(t, dir, path, argo, plugin(t, "pfring-inject.yaml")...)
+	if strings.Count(string(out), "name: pfring-wait") != 1 {
+		t.Errorf("%s", out)
+	}
+}
+
+func kustomize(t *testing.T, dir string, with func(*krusty.Options)) []object {
+	t.Helper()
+	o := krusty.MakeDefaultOptions()
+	if with != nil {
+		with(o)
+	}
+	result, err := krusty.MakeKustomizer(o).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := result.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, out)
+}
+
+func TestTheRenderedBaseIsWhatKustomizeBuilds(t *testing.T) {
+	path := programs(t)
+	for _, mode := range []string{"auto", "kmm"} {
+		dir := t.TempDir()
+		write(t, dir, map[string][]byte{"values.yaml": read(t, "../../examples/"+mode+".yaml"),
+			"overlay/kustomization.yaml": []byte("resources: [../base]\ncommonAnnotations: {team: net}\n")})
+		run(t, dir, path, nil, "pfring", "render", "values.yaml", "-n", "capture", "--output-dir", "base", "--kustomize")
+		want := parse(t, run(t, dir, path, nil, "pfring", "render", "values.yaml", "-n", "capture"))
+		if got := kustomize(t, filepath.Join(dir, "base"), nil); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: kustomize gives\n%v\npfring render\n%v", mode, got, want)
+		}
+		for _, o := range kustomize(t, filepath.Join(dir, "overlay"), nil) {
+			if o["metadata"].(object)["annotations"].(object)["team"] != "net" {
+				t.Errorf("%s: no annotation of the overlay on %s", mode, key(o))
+			}
+		}
+	}
+}
+
+// The chart is taken from this checkout instead of the registry; the rest of the example is as it stands.
+func TestKustomizesHelmChartsRendersTheChart(t *testing.T) {
+	path, dir := programs(t), t.TempDir()
+	text := string(read(t, examples+"kustomize/kustomization.yaml"))
+	local := strings.Replace(text, "    repo: oci://ghcr.io/kubeshark/charts\n", "", 1)
+	if local == text {
+		t.Fatal("the example names another registry")
+	}
+	write(t, dir, map[string][]byte{"kustomization.yaml": []byte(local), "values.yaml": read(t, examples+"kustomize/values.yaml")})
+	root, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "charts", "kubeshark-pfring"), os.DirFS(filepath.Join(root, "charts", "kubeshark-pfring"))); err != nil {
+		t.Fatal(err)
+	}
+	got := kustomize(t, dir, func(o *krusty.Options) {
+		o.PluginConfig = types.EnabledPluginConfig(types.BploUseStaticallyLinked)
+		o.PluginConfig.HelmConfig = types.HelmConfig{Enabled: true, Command: filepath.Join(path, "helm")}
+	})
+	want := parse(t, run(t, dir, path, nil, "pfring", "render", "values.yaml", "-n", "kubeshark"))
+	if !reflect.DeepEqual(withoutTests(got), want) {
+		t.Errorf("kustomize gives\n%v\npfring render\n%v", got, want)
+	}
+}
+
+// withoutTests leaves out hooks, which Kustomize takes for ordinary objects.
+func withoutTests(objects []object) []object {
+	return slices.DeleteFunc(objects, func(o object) bool {
+		annotations, _ := o["metadata"].(object)["annotations"].(object)
+		return annotations["helm.sh/hook"] != nil
+	})
+}
+
+func TestFluxsPatchIsWhatInjectAdds(t *testing.T) {
+	path, dir := programs(t), t.TempDir()
+	var release struct {
+		Spec struct {
+			PostRenderers []struct {
+				Kustomize struct{ Patches []types.Patch }
+			}
+		}
+	}
+	first, _, _ := strings.Cut(string(read(t, examples+"flux-kubeshark.yaml")), "\n---\n")
+	if err := yaml.Unmarshal([]byte(first), &release); err != nil {
+		t.Fatal(err)
+	}
+	k, err := yaml.Marshal(types.Kustomization{Resources: []string{"all.yaml"}, Patches: release.Spec.PostRenderers[0].Kustomize.Patches})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string][]byte{"kustomization.yaml": k, "all.yaml": read(t, fixture)})
+	got := kustomize(t, dir, nil)
+	want := parse(t, run(t, dir, path, nil, "sh", "-c", "pfring inject < all.yaml"))
+	// Kustomize puts what is new in front.
+	for _, objects := range [][]object{got, want} {
+		for _, o := range objects {
+			if o["kind"] != "DaemonSet" {
+				continue
+			}
+			spec := o["spec"].(object)["template"].(object)["spec"].(object)
+			for _, list := range []string{"initContainers", "volumes"} {
+				slices.SortFunc(spec[list].([]any), func(a, b any) int {
+					return strings.Compare(a.(object)["name"].(string), b.(object)["name"].(string))
+				})
+			}
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the patch gives\n%v\ninject\n%v", got, want)
+	}
+}
