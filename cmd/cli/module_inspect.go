@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // inspected is one file's facts, as JSON.
@@ -59,18 +60,36 @@ func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
 	if f.output != "table" && f.output != "json" {
 		return fmt.Errorf("--output %q: it is table or json", f.output)
 	}
-	var list []inspected
+	list := []inspected{}
 	fits := true
+	var failed []error
 	for _, name := range args {
 		one, err := inspect(cmd.Context(), name, f)
 		if err != nil {
-			return err
+			failed = append(failed, err)
+			continue
 		}
 		fits = fits && (one.Fits == nil || *one.Fits)
 		list = append(list, one)
 	}
-	if err := printInspected(cmd.OutOrStdout(), f.output, list); err != nil {
-		return err
+	if len(list) > 0 || f.output == "json" && len(args) > 1 {
+		if err := printInspected(cmd.OutOrStdout(), f.output, list, len(args)); err != nil {
+			return err
+		}
+	}
+	return verdict(failed, fits)
+}
+
+// verdict is what is wrong with all the files together. One that could not be
+// read weighs more than one that is no module.
+func verdict(failed []error, fits bool) error {
+	for _, err := range failed {
+		if ExitCode(err) != outcome.ExitNo {
+			return &exitError{code: outcome.ExitError, err: errors.Join(failed...)}
+		}
+	}
+	if len(failed) > 0 {
+		return no(errors.Join(failed...))
 	}
 	if !fits {
 		return no(nil)
@@ -109,11 +128,7 @@ func inspect(ctx context.Context, name string, f *inspectFlags) (inspected, erro
 // readModule reads a file, or what a URL leads to.
 func readModule(ctx context.Context, name string) ([]byte, error) {
 	if !strings.Contains(name, "://") {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading the module: %w", err)
-		}
-		return data, nil
+		return readBounded(name)
 	}
 	i := strings.LastIndexByte(name, '/')
 	source, err := module.OpenSource(module.SourceOptions{URL: name[:i]})
@@ -123,14 +138,31 @@ func readModule(ctx context.Context, name string) ([]byte, error) {
 	return source.Fetch(ctx, name[i+1:], module.DefaultMaxSize)
 }
 
-func printInspected(w io.Writer, format string, list []inspected) error {
+// readBounded reads no more than a module may have: the path may be a device, or
+// a disk image.
+func readBounded(name string) (data []byte, err error) {
+	f, err := os.Open(name) // #nosec G304 -- the user's own file
+	if err != nil {
+		return nil, fmt.Errorf("reading the module: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err = io.ReadAll(io.LimitReader(f, module.DefaultMaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the module: %w", err)
+	}
+	if len(data) > module.DefaultMaxSize {
+		return nil, no(fmt.Errorf("%s: it has more than %d MiB, no module has", name, module.DefaultMaxSize>>20))
+	}
+	return data, nil
+}
+
+// printInspected prints one document: a list if several files were asked for.
+func printInspected(w io.Writer, format string, list []inspected, asked int) error {
 	if format == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		if len(list) == 1 {
-			return enc.Encode(list[0])
+		if asked == 1 {
+			return printout.JSON(w, list[0])
 		}
-		return enc.Encode(list)
+		return printout.JSON(w, list)
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, one := range list {
