@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/child"
 )
 
 // process is a running component of the control plane.
@@ -13,36 +15,21 @@ type process struct {
 	name string
 	log  string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done <-chan struct{} // closed when it has ended
 }
 
 // startProcess runs program with args and writes what it says to dir/name.log.
 // It is killed when this process dies, however that happens.
 func startProcess(dir, name, program string, args ...string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	p := &process{name: name, log: filepath.Join(dir, name+".log")}
 	out, err := os.Create(p.log)
 	if err != nil {
 		return nil, fmt.Errorf("making the log of %s: %w", name, err)
 	}
 	p.cmd = exec.Command(program, append([]string{name}, args...)...) // #nosec G204 -- arguments of our own
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, out
-	p.cmd.SysProcAttr = dieWithParent()
-	started := make(chan error, 1)
-	go func() {
-		// The death signal comes when the thread ends that started the child, so keep the thread until the child is gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(p.done)
-		err := p.cmd.Start()
-		if closeErr := out.Close(); err == nil {
-			err = closeErr
-		}
-		started <- err
-		if err == nil {
-			_ = p.cmd.Wait() // how it ended is in ProcessState
-		}
-	}()
-	if err := <-started; err != nil {
+	p.done, err = child.Start(p.cmd)
+	if err = errors.Join(err, out.Close()); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	return p, nil

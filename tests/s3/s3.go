@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/tests/child"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
@@ -42,12 +43,13 @@ func Start(t testing.TB) *Server {
 	cmd := exec.Command(program, "--quiet", "--port", s.Address, "posix", "--nometa", s.Dir)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY_ID="+s.AccessKey, "ROOT_SECRET_ACCESS_KEY="+s.SecretKey)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	if err := cmd.Start(); err != nil {
+	ended, err := child.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 		_ = logFile.Close()
 	})
 	s.await(t, logFile.Name())

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/tests/child"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )
 
@@ -48,6 +49,8 @@ type Machine struct {
 	lines   *bufio.Reader
 	console string
 	off     bool
+	// ended is closed when QEMU has ended.
+	ended <-chan struct{}
 }
 
 // Boot starts a machine and waits for its init. It is switched off when the test
@@ -116,7 +119,7 @@ func (m *Machine) start(dir string, o Options) (err error) {
 	}
 	said := &limited{}
 	m.cmd.Stdout, m.cmd.Stderr = said, said
-	if err := m.cmd.Start(); err != nil {
+	if m.ended, err = child.Start(m.cmd); err != nil {
 		return err
 	}
 	if l, ok := listener.(*net.UnixListener); ok {
@@ -126,7 +129,9 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		m.conn, err = listener.Accept()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("QEMU: %w\n%s", err, said.b), m.cmd.Process.Kill(), m.cmd.Wait())
+		_ = m.cmd.Process.Kill() // it may have ended by itself
+		<-m.ended
+		return fmt.Errorf("QEMU: %w\n%s", err, said.b)
 	}
 	m.lines = bufio.NewReader(m.conn)
 	return nil
@@ -212,6 +217,5 @@ func (m *Machine) PowerOff(t testing.TB) {
 		_ = m.cmd.Process.Kill()
 	}
 	_ = m.conn.Close()
-	// It ends by a signal or not at all; both are fine here.
-	_ = m.cmd.Wait()
+	<-m.ended
 }
