@@ -9,9 +9,9 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: e2e-two-nodes test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
-	@grep -hE '^[a-z/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: agent ## Build bin/pfring and bin/pfring-agent-ARCH
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
@@ -58,6 +58,9 @@ test: test-deps vet ## Set up and run all tests
 
 test-short: ## Only the tests that need nothing but Go
 	go test -short ./...
+
+e2e-two-nodes: test-deps ## Two real nodes of different kernels, one of them without a module; two to four minutes
+	PFRING_TEST_TWO_NODES=1 go test -count=1 -v -timeout 30m -run '^TestTwoNodesOfDifferentKernels$$' ./tests/node
 
 lint: ## golangci-lint, built from the version pinned in hack/lint
 	@mkdir -p bin

@@ -1,8 +1,10 @@
 package node_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +15,10 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
+	"github.com/kubeshark/kubeshark-pfring/prereq"
 	"github.com/kubeshark/kubeshark-pfring/tests/node"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
+	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )
 
 // lacksCapability runs the release's own DaemonSet a second time without its
@@ -117,4 +121,51 @@ func injects(t *testing.T, b *bed, n *node.Node) {
 		took := s[0].State.Terminated.FinishedAt.Sub(s[0].State.Terminated.StartedAt.Time)
 		t.Logf("the wait took %v on %s and says: %s", took, n.Name, s[0].State.Terminated.Message)
 	})
+}
+
+// probes looks at the node from the inside before anything is installed.
+func probes(t *testing.T, b *bed) {
+	r := b.onCluster(t, "prereq", "check", "--values", b.values, "--probe", "--only", "nodes,probe,egress", "--output", "json")
+	report := prereq.Report{}
+	if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != 0 {
+		t.Fatalf("exit code %d, %v\n%s%s", r.code, err, r.out, r.err)
+	}
+	fine := map[string]bool{}
+	for _, f := range report.Findings {
+		fine[f.ID] = f.Result == prereq.OK
+		t.Logf("%s %s %s: %s", f.ID, f.Result, f.Reason, f.Observed)
+	}
+	for _, id := range []string{"probe.rights", "probe.ran", "probe.modules", "probe.signatures", "probe.loaded", "egress.source"} {
+		if !fine[id] {
+			t.Errorf("%s is not ok", id)
+		}
+	}
+	b.nothingIsLeft(t)
+}
+
+// nothingIsLeft fails for every object of the namespace that is not the test's
+// own.
+func (b *bed) nothingIsLeft(t *testing.T) {
+	t.Helper()
+	var left []string
+	poll(t, "what the garbage collector takes to be gone", func() bool {
+		var err error
+		if left, err = b.cluster.Objects(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		left = slices.DeleteFunc(left, func(name string) bool { return name == "secrets/repository" })
+		return !slices.ContainsFunc(left, func(name string) bool {
+			return strings.HasPrefix(name, "pods/") || strings.HasPrefix(name, "controllerrevisions/") || strings.HasPrefix(name, "jobs/")
+		})
+	})
+	if len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+// containers lists those that run. The kubelet removes what is left of ended
+// ones by the minute.
+func containers(t *testing.T, n *node.Node) string {
+	t.Helper()
+	return n.Do(t, step.Request{Op: step.Exec, Args: []string{"/bin/ctr", "--namespace", "k8s.io", "tasks", "list", "--quiet"}}).Stdout
 }

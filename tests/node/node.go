@@ -69,11 +69,6 @@ func Start(t testing.TB, cluster *kube.Cluster, registry *Registry, name string,
 	}
 	makeDisk(t, n.Disk, all)
 	n.boot(t)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the logs on %s end:\n%s\n%s", name, n.tail(t, containerdLog), n.tail(t, kubeletLog))
-		}
-	})
 	return n
 }
 
@@ -95,8 +90,8 @@ func (n *Node) certificates(t testing.TB) map[string][]byte {
 	return files
 }
 
-// Reboot ends the machine as a loss of power would, but for what it has in
-// memory, boots it again from its disk and waits until it is ready.
+// Reboot ends the machine as a loss of power would, only that its disk has all
+// that was written, boots it again and waits until it is ready.
 func (n *Node) Reboot(t testing.TB) {
 	t.Helper()
 	n.PowerOff(t)
@@ -107,6 +102,7 @@ func (n *Node) boot(t testing.TB) {
 	t.Helper()
 	began := time.Now()
 	n.Machine = vm.Boot(n.test, vm.Options{Kernel: n.Kernel, Files: map[string][]byte{}, Disk: n.Disk, Memory: memory})
+	n.showLogs(n.Machine)
 	up := time.Since(began)
 	n.BootID = strings.TrimSpace(n.Read(t, "/proc/sys/kernel/random/boot_id"))
 	for path, value := range map[string]string{
@@ -127,6 +123,15 @@ func (n *Node) start(t testing.TB, command, log string) {
 	t.Helper()
 	name, _, _ := strings.Cut(command, " ")
 	n.Do(t, step.Request{Op: step.Start, Name: name, Args: []string{"/bin/sh", "-c", "exec " + command + " >>" + log + " 2>&1"}})
+}
+
+// showLogs shows the ends of the logs if the test ends in failure on a machine.
+func (n *Node) showLogs(machine *vm.Machine) {
+	n.test.Cleanup(func() {
+		if n.test.Failed() && machine == n.Machine {
+			n.test.Logf("the logs on %s end:\n%s\n%s", n.Name, n.tail(n.test, containerdLog), n.tail(n.test, kubeletLog))
+		}
+	})
 }
 
 func (n *Node) tail(t testing.TB, path string) string {
@@ -168,7 +173,7 @@ func (n *Node) awaitReady(t testing.TB) {
 		return err == nil && isReady(last), err
 	})
 	if err != nil {
-		t.Fatalf("%v; its conditions: %s\ncontainerd:\n%s\nkubelet:\n%s", err, conditions(last), n.tail(t, containerdLog), n.tail(t, kubeletLog))
+		t.Fatalf("%v; its conditions: %s", err, conditions(last))
 	}
 }
 

@@ -35,6 +35,7 @@ func TestARealNode(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
+		{"prereq check --probe answers from the node", func(t *testing.T) { probes(t, b) }},
 		{"helm install --wait loads with the capability SYS_MODULE alone", func(t *testing.T) { installs(t, b, n) }},
 		{"metrics can be scraped", func(t *testing.T) { scrapes(t, b, n) }},
 		{"compatibility finds the module", func(t *testing.T) { isCompatible(t, b, n) }},

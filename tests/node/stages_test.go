@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -144,29 +143,9 @@ func uninstalls(t *testing.T, b *bed, n *node.Node) {
 	poll(t, "the node to have no container", func() bool {
 		return containers(t, n) == "" && n.Do(t, step.Request{Op: step.List, Path: "/var/lib/kubelet/pods/*"}).Data == ""
 	})
-	var left []string
-	poll(t, "what the garbage collector takes to be gone", func() bool {
-		var err error
-		if left, err = b.cluster.Objects(t.Context(), namespace); err != nil {
-			t.Fatal(err)
-		}
-		// This is the test's own.
-		left = slices.DeleteFunc(left, func(name string) bool { return name == "secrets/repository" })
-		return !slices.ContainsFunc(left, func(name string) bool {
-			return strings.HasPrefix(name, "pods/") || strings.HasPrefix(name, "controllerrevisions/")
-		})
-	})
-	if len(left) > 0 {
-		t.Errorf("left over on the cluster: %v", left)
-	}
+	b.nothingIsLeft(t)
 	// In memory, until the node boots again: it tells workers that start later not to wait.
 	if state := readState(t, n); state.Backend != outcome.Libpcap || state.Reason != outcome.ModuleGone {
 		t.Errorf("%+v", state)
 	}
-}
-
-// containers lists those of pods that containerd still has.
-func containers(t *testing.T, n *node.Node) string {
-	t.Helper()
-	return n.Do(t, step.Request{Op: step.Exec, Args: []string{"/bin/ctr", "--namespace", "k8s.io", "containers", "list", "--quiet"}}).Stdout
 }
