@@ -9,8 +9,9 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 # tests/vm boots kernels and builds modules; the kernel's own build tools are
-# linked with libelf and libssl. tests/node makes disks.
-packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 e2fsprogs)
+# linked with libelf and libssl. tests/node makes disks; tests/build compiles in
+# a Debian of its own.
+packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 e2fsprogs debootstrap)
 
 missing=()
 for p in "${packages[@]}"; do

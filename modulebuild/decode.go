@@ -48,7 +48,7 @@ type Record struct {
 }
 
 // Steps are the steps of a build, in order.
-func Steps() []string { return []string{"packages", "headers", "source", "compile", "deliver"} }
+func Steps() []string { return []string{"packages", "source", "headers", "compile", "deliver"} }
 
 // Decode reads a build's log to its end. A log may hold anything: what a
 // compiler says is as untrusted as what it compiles. step is called as each
@@ -203,7 +203,7 @@ func (d *decoder) finish() {
 
 // looksWrong matches lines by which compilers, package managers and make say
 // that something failed.
-var looksWrong = regexp.MustCompile(`(?i)(\b(fatal )?error\b|^E: |^W: Failed|\*\*\* |no such file|no space left|undefined (reference|!)|cannot (find|allocate|stat)|could not |unable to|permission denied|killed|not found|no match)`)
+var looksWrong = regexp.MustCompile(`(?i)(\b(fatal )?error\b|^E: |^W: Failed|\*\*\* |no such file|no space left|undefined (reference|!)|cannot (find|open|allocate|stat)|could not |unable to|permission denied|killed|not found|no match)`)
 
 // Lines are those by which a person sees what went wrong: at most n that speak
 // of an error, or the last ones if none does.

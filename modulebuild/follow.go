@@ -230,7 +230,7 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 func (b *Builder) ended(ctx context.Context, job, pod string) string {
 	if j, err := b.jobs.Get(ctx, job, metav1.GetOptions{}); err == nil {
 		for _, c := range j.Status.Conditions {
-			if c.Type == batchv1.JobFailed && c.Reason == batchv1.JobReasonDeadlineExceeded {
+			if (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Reason == batchv1.JobReasonDeadlineExceeded {
 				return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)
 			}
 		}

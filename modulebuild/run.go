@@ -64,6 +64,9 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Why }
 
+// ErrInterrupted is why a build gave no module whose context has ended.
+var ErrInterrupted = errors.New("interrupted")
+
 // The steps that a build has before its script begins, for Observe.
 const (
 	StepWaiting  = "waiting"
@@ -82,6 +85,10 @@ func NewBuilder(config *rest.Config, s Settings) (*Builder, error) {
 	if len(s.Script) > maxScript {
 		return nil, fmt.Errorf("the script has %d KiB; it may have %d", len(s.Script)>>10, maxScript>>10)
 	}
+	config = rest.CopyConfig(config)
+	// A warning that the namespace's policy might object says less than the
+	// refusal does.
+	config.WarningHandler = rest.NoWarnings{}
 	batch, err := batchv1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for the cluster: %w", err)
@@ -110,17 +117,20 @@ func (b *Builder) Run(ctx context.Context, targets []Target, done func(Result)) 
 	var mu sync.Mutex
 	slots := make(chan struct{}, max(b.Parallel, 1))
 	for i, t := range targets {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
 		workers.Go(func() {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-			case <-ctx.Done():
-			}
 			began := time.Now()
-			r := Result{Target: t, Err: ctx.Err()}
-			if r.Err == nil {
+			r := Result{Target: t, Err: ErrInterrupted}
+			if ctx.Err() == nil {
 				r.Module, r.Err = b.build(ctx, t, i)
 				r.Duration = time.Since(began)
+				<-slots
+			}
+			if ctx.Err() != nil && errors.Is(r.Err, ctx.Err()) {
+				r.Err = ErrInterrupted
 			}
 			mu.Lock()
 			defer mu.Unlock()

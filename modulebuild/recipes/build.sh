@@ -58,11 +58,11 @@ compile() {
 }
 say step packages
 tools
+say step source
+fetch
 say step headers
 find_headers
 find_compiler
-say step source
-fetch
 say step compile
 compile
 MODULE=$SRC/pf_ring.ko

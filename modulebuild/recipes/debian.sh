@@ -5,7 +5,7 @@ GONE="there are no headers: $HEADERS is neither on the node nor in the archive, 
 apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }
 tools() {
   apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"
-  apt install gcc make libc6-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"
+  apt install gcc make libc6-dev libelf-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"
 }
 backports() {
   . /etc/os-release
