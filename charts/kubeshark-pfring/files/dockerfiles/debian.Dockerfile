@@ -7,7 +7,7 @@ ARG KERNEL_FULL_VERSION
 ARG PFRING_SOURCE_URL=https://github.com/ntop/PF_RING/archive/dc0ae0d684b3ce0ed34d3412b5091ec1247c8c90.tar.gz
 ARG PFRING_SOURCE_SHA256=
 ARG PFRING_SOURCE_TREE=4cb4a5ba050f9557194a1d019be6ea9b8ad62c06bde7cde2cfecd6d16988d8dc
-RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
+RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/work; \
     set -eu; \
     umask 022; \
     export LC_ALL=C DEBIAN_FRONTEND=noninteractive; \
@@ -19,7 +19,9 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
     say() { printf '%s %s\n' "$MARK" "$*"; }; \
     die() { say fail "$*"; exit 1; }; \
     case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is no kernel release" ;; esac; \
-    WORK=$(mktemp -d) || die "there is no room for temporary files"; \
+    WORK=${PFRING_WORK:-}; \
+    [ -n "$WORK" ] || WORK=$(mktemp -d) || die "there is no room for temporary files"; \
+    mkdir -p "$WORK" || die "there is no room for temporary files"; \
     retry() { \
       for pause in 2 5 10; do \
         "$@" && return 0; \
@@ -33,7 +35,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
     apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }; \
     tools() { \
       apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"; \
-      apt install gcc make libc6-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"; \
+      apt install gcc make libc6-dev libelf-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"; \
     }; \
     backports() { \
       . /etc/os-release; \
@@ -74,8 +76,10 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
       done; \
       [ -n "$SRC" ] || { cat "$WORK/tar.log"; die "the source holds no kernel/pf_ring.c"; }; \
       [ -z "$(find "$SRC" ! -type f ! -type d)" ] || die "the source's kernel/ has something other than files and folders in it"; \
+      mv "$SRC" "$WORK/kernel"; \
+      SRC=$WORK/kernel; \
       [ -n "${PFRING_SOURCE_SHA256:-}" ] && return 0; \
-      sum=$(cd "$SRC/.." && find kernel -type f | sort | while IFS= read -r file; do sha256sum "$file"; done | sha256sum | cut -d ' ' -f 1); \
+      sum=$(cd "$WORK" && find kernel -type f | sort | while IFS= read -r file; do sha256sum "$file"; done | sha256sum | cut -d ' ' -f 1); \
       [ "$sum" = "${PFRING_SOURCE_TREE:?}" ] || die "the source is not the one expected: its kernel/ has the sum $sum, not $PFRING_SOURCE_TREE"; \
     }; \
     from_node() { \
@@ -93,8 +97,8 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
         [ -z "$HOST" ] || find /usr/src /usr/lib -maxdepth 2 -lname "$HOST/*" -delete; \
         headers; \
       fi; \
-      built=$(cat "$KERNEL_SRC/include/config/kernel.release" 2>/dev/null || true); \
-      [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"; \
+      built=$(sed -n 's/^#define UTS_RELEASE "\(.*\)".*/\1/p' "$KERNEL_SRC/include/generated/utsrelease.h" 2>/dev/null || true); \
+      [ -z "$built" ] || [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"; \
     }; \
     find_compiler() { \
       text=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ "]*\).*/\1/p' "$KERNEL_SRC/include/config/auto.conf" 2>/dev/null || true); \
@@ -110,11 +114,11 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
     }; \
     say step packages; \
     tools; \
+    say step source; \
+    fetch; \
     say step headers; \
     find_headers; \
     find_compiler; \
-    say step source; \
-    fetch; \
     say step compile; \
     compile; \
     MODULE=$SRC/pf_ring.ko; \
@@ -128,7 +132,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; \
       base64 "$WORK/module.gz"; \
       say end; \
     fi; \
-    rm -rf "$WORK"; \
+    rm -rf "$WORK"/*; \
     depmod -b /out "$K"
 
 FROM ${BASE}
