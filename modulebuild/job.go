@@ -89,8 +89,12 @@ func (s Settings) Job(t Target, run, mark string, number int) *batchv1.Job {
 // those that they unpack files with.
 func (s Settings) container(t Target, mark string) corev1.Container {
 	root, no := int64(0), false
+	script := CustomScript()
+	if s.Script == "" {
+		script = Script(t.Recipe)
+	}
 	c := corev1.Container{
-		Name: containerName, Image: t.Recipe.Image, Command: []string{"/bin/sh", "-c", Script(t.Recipe)}, Env: s.environment(t, mark),
+		Name: containerName, Image: t.Recipe.Image, Command: []string{"/bin/sh", "-c", script}, Env: s.environment(t, mark),
 		VolumeMounts: []corev1.VolumeMount{{Name: "work", MountPath: workDir}},
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("512Mi")},
@@ -102,9 +106,6 @@ func (s Settings) container(t Target, mark string) corev1.Container {
 				Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID"},
 			},
 		},
-	}
-	if s.Script != "" {
-		c.Command[2] = CustomScript()
 	}
 	if s.Image != "" {
 		c.Image = s.Image

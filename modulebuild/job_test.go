@@ -95,3 +95,11 @@ func TestSettingsReachTheScript(t *testing.T) {
 		t.Error("an empty variable is set")
 	}
 }
+
+func TestAScriptNeedsNoRecipe(t *testing.T) {
+	s := Settings{Script: "cp /pf_ring.ko $PFRING_OUT", Image: "builder", Timeout: time.Minute}
+	job := s.Job(Target{Kernel: "4.19.0-custom", Arch: "amd64", Nodes: []string{"a"}}, "abc123", mark, 0)
+	if c := job.Spec.Template.Spec.Containers[0]; c.Image != "builder" || c.Command[2] != CustomScript() {
+		t.Errorf("%+v", c)
+	}
+}

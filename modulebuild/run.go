@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,8 @@ type Builder struct {
 	pods   corev1client.PodInterface
 	events corev1client.EventInterface
 	run    string
+	// made says that the run has had a Job.
+	made atomic.Bool
 	// interval is how often a Job is looked at.
 	interval time.Duration
 }
@@ -50,7 +53,7 @@ type Result struct {
 	Target   Target
 	Module   Module
 	Duration time.Duration
-	// Err is why there is no module.
+	// Err is why there is no module: a *Failure where it was tried.
 	Err error
 }
 
@@ -143,6 +146,9 @@ func (b *Builder) Run(ctx context.Context, targets []Target, done func(Result)) 
 
 // remove takes away every Job of the run that is still there.
 func (b *Builder) remove(ctx context.Context) error {
+	if !b.made.Load() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 	defer cancel()
 	mine := metav1.ListOptions{LabelSelector: runLabel + "=" + b.run}
@@ -177,6 +183,7 @@ func (b *Builder) build(ctx context.Context, t Target, number int) (Module, erro
 	if _, err := b.jobs.Create(creating, job, metav1.CreateOptions{}); err != nil {
 		return Module{}, b.refused(err)
 	}
+	b.made.Store(true)
 	defer b.delete(ctx, job.Name)
 	b.observe(t, StepWaiting)
 	pod, err := b.started(ctx, t, job.Name)
@@ -231,15 +238,15 @@ func Check(data []byte, kernel, arch string) (Module, error) {
 	return Module{Data: data, Info: info, SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
-// refused explains why no Job could be made.
+// refused explains why no Job could be made, which is no answer about a build.
 func (b *Builder) refused(err error) error {
 	switch {
 	case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return &Failure{Why: fmt.Sprintf("namespace %s is being deleted", b.Namespace)}
+		return fmt.Errorf("namespace %s is being deleted", b.Namespace)
 	case apierrors.IsForbidden(err):
-		return &Failure{Why: fmt.Sprintf("no Job could be made: %v. deploy/rbac/build.yaml has the rights it takes", err)}
+		return fmt.Errorf("no Job could be made: %w. deploy/rbac/build.yaml has the rights it takes", err)
 	case apierrors.IsNotFound(err):
-		return &Failure{Why: fmt.Sprintf("there is no namespace %s: make it, or name another with -n", b.Namespace)}
+		return fmt.Errorf("there is no namespace %s: make it, or name another with -n", b.Namespace)
 	}
 	return fmt.Errorf("making the Job: %w", err)
 }

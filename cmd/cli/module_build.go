@@ -128,6 +128,9 @@ func (f *buildFlags) check() (err error) {
 		if err != nil {
 			return err
 		}
+		if len(text) == 0 {
+			return fmt.Errorf("%s is empty", name)
+		}
 		*into = string(text)
 	}
 	f.keep.pack.caFile = f.source.caFile

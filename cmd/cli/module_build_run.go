@@ -35,12 +35,13 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []modulebui
 	if f.logs {
 		builder.Log = view.line
 	}
-	failed := len(skipped)
+	failed, untried := len(skipped), false
 	var faults error
 	left := builder.Run(cmd.Context(), targets, func(r modulebuild.Result) {
 		view.done(r)
 		if r.Err != nil {
 			failed++
+			untried = untried || !errors.As(r.Err, new(*modulebuild.Failure))
 			return
 		}
 		faults = errors.Join(faults, keep.add(cmd, r.Module))
@@ -54,7 +55,11 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []modulebui
 	case faults != nil:
 		return faults
 	case failed > 0:
-		return no(fmt.Errorf("%d of %s not built", failed, plural(len(targets)+len(skipped), "module")))
+		err := fmt.Errorf("%d of %s not built", failed, plural(len(targets)+len(skipped), "module"))
+		if untried {
+			return err
+		}
+		return no(err)
 	}
 	return nil
 }

@@ -382,7 +382,7 @@ func TestANamespaceThatRefusesIsExplained(t *testing.T) {
 		nothingLeft(t, namespace)
 	})
 	t.Run("not there", func(t *testing.T) {
-		pfring(t.Context(), "nowhere", args...).want(t, 1, "there is no namespace nowhere")
+		pfring(t.Context(), "nowhere", args...).want(t, 2, "there is no namespace nowhere")
 	})
 }
 

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/modulebuild"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
@@ -94,6 +96,7 @@ func TestWhatAJobBuildsIsLoadedByItsKernel(t *testing.T) {
 			loads(t, k, ko)
 		})
 	}
+	t.Run("printed", func(t *testing.T) { printedBuilds(t, kernels[0], roots[0], mirror.URL, sum) })
 	t.Run("headers of the node", func(t *testing.T) { headersOfTheNode(t, kernels[0], roots[0], mirror.URL, sum) })
 	t.Run("another source", func(t *testing.T) {
 		kubelets.behave(nodeName(kernels[0].Release), runsIn(container(t), "", &buffer{}))
@@ -127,4 +130,60 @@ func headersOfTheNode(t *testing.T, k vm.Kernel, nodeRoot, mirror, sum string) {
 	if _, err := os.Stat(filepath.Join(dir, "amd64", "pf-ring-"+k.Release+".ko")); err != nil {
 		t.Error(err)
 	}
+}
+
+// printedBuilds runs what --print gives to those who build elsewhere: the script
+// as it is, and the Dockerfile's one command as a builder runs it.
+func printedBuilds(t *testing.T, k vm.Kernel, root, mirror, sum string) {
+	args := []string{"module", "build", "--os-image", debian12, "--source-url", mirror, "--source-sha256", sum, "--print"}
+	script := pfring(t.Context(), "default", append(args, "script")...)
+	script.want(t, 0, "#!/bin/sh")
+	enterDebian(t, root, script.out, "KERNEL_FULL_VERSION="+k.Release, "PFRING_OUT=/made/pf_ring.ko")
+	file := pfring(t.Context(), "default", append(args, "dockerfile")...)
+	file.want(t, 0, "FROM ${BUILDER} AS build")
+	run, arguments := dockerRun(t, file.out)
+	enterDebian(t, root, run, append(arguments, "KERNEL_FULL_VERSION="+k.Release)...)
+	for _, path := range []string{"made/pf_ring.ko", "out/lib/modules/" + k.Release + "/pf_ring.ko"} {
+		ko, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := modulebuild.Check(ko, k.Release, "amd64"); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	// As KMM's worker asks for it.
+	if out := enterDebian(t, root, "modprobe -d /out -S "+k.Release+" --show-depends pf_ring"); !strings.Contains(out, "insmod /out/lib/modules/"+k.Release+"/pf_ring.ko") {
+		t.Errorf("modprobe says %q", out)
+	}
+}
+
+// dockerRun is the command of a Dockerfile's RUN, and its build arguments with
+// their defaults.
+func dockerRun(t *testing.T, file string) (string, []string) {
+	t.Helper()
+	var arguments []string
+	for line := range strings.Lines(file) {
+		if argument, ok := strings.CutPrefix(strings.TrimSpace(line), "ARG "); ok && strings.Contains(argument, "=") {
+			arguments = append(arguments, argument)
+		}
+	}
+	_, run, ok := strings.Cut(file, "\nRUN ")
+	run, _, ok2 := strings.Cut(run, "\n\n")
+	if !ok || !ok2 {
+		t.Fatalf("no RUN in\n%s", file)
+	}
+	return strings.ReplaceAll(run, "\\\n", ""), arguments
+}
+
+// enterDebian runs a script in a Debian.
+func enterDebian(t *testing.T, root, script string, env ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", enter, "enter", root, "", "/bin/sh", "-c", script)
+	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
 }

@@ -13,8 +13,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -250,4 +252,56 @@ func TestProbingNeedsItsRoleInTheNamespaceAlone(t *testing.T) {
 	if err != nil || len(jobs.Items) > 0 {
 		t.Errorf("%d Jobs are left, %v", len(jobs.Items), err)
 	}
+}
+
+// The namespace has no room, which the role has to be enough to see; a build that
+// goes well reads its log beside.
+func TestModuleBuildNeedsOnlyItsRoleAndTheNodes(t *testing.T) {
+	u := newUser(t, "builder").everywhere("pfring-compatibility").here("pfring-build")
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"module", "build", "--kernel", "6.1.0-18-amd64", "--script", script, "--image", "builder", "-o", t.TempDir(), "--timeout", "20s"}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("0")}}}
+	if _, err := shared.Client.CoreV1().ResourceQuotas(u.namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := kube.Poll(t.Context(), "the quota to be in force", func(ctx context.Context) (bool, error) {
+		q, err := shared.Client.CoreV1().ResourceQuotas(u.namespace).Get(ctx, "none", metav1.GetOptions{})
+		return err == nil && len(q.Status.Hard) > 0, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, errOut, code := u.pfring(args...)
+	if code != 1 || strings.Contains(errOut, "forbidden: User") || !strings.Contains(errOut, "leaves no room") {
+		t.Errorf("with the role: exit %d\n%s", code, errOut)
+	}
+	for verb, resource := range map[string]string{"get": "pods/log", "list": "pods", "delete": "jobs.batch"} {
+		if !u.may(verb, resource) {
+			t.Errorf("it may not %s %s", verb, resource)
+		}
+	}
+	_, errOut, code = newUser(t, "no-builder").everywhere("pfring-compatibility").pfring(args...)
+	if code != 2 || !strings.Contains(errOut, "deploy/rbac/build.yaml") || strings.Contains(errOut, "removing") {
+		t.Errorf("without the role: exit %d\n%s", code, errOut)
+	}
+}
+
+// may asks the API server.
+func (u *user) may(verb, what string) bool {
+	u.t.Helper()
+	group := ""
+	if name, g, ok := strings.Cut(what, "."); ok {
+		what, group = name, g
+	}
+	name, sub, _ := strings.Cut(what, "/")
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: u.name, ResourceAttributes: &authorizationv1.ResourceAttributes{
+		Namespace: u.namespace, Verb: verb, Group: group, Resource: name, Subresource: sub,
+	}}}
+	answer, err := shared.Client.AuthorizationV1().SubjectAccessReviews().Create(u.t.Context(), review, metav1.CreateOptions{})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return answer.Status.Allowed
 }
