@@ -6,18 +6,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
+// sourceLimit lets --source-timeout be raised a little.
+const sourceLimit = 2 * time.Minute
+
 func autoChecks() []Check {
 	return []Check{
 		{
 			ID: "auto.source-reachable", Mode: ModeAuto, Title: "the module repository answers, from here",
 			Why:     "Each node fetches its module there. This was tried from where this command runs, with your own credentials.",
-			Settles: true, look: sourceReachable,
+			Settles: true, limit: sourceLimit, look: sourceReachable,
 		},
 		{
 			ID: "auto.index-readable", Mode: ModeAuto, Title: "the repository's index can be read", Needs: []string{"auto.source-reachable"},
@@ -48,6 +52,11 @@ func (e *env) repository(ctx context.Context) (*compatibility.Repository, error)
 		source, request, _, err := e.OpenSource(e.target(ModeAuto).Values.Tap.KernelModule.Source)
 		if err != nil {
 			return nil, err
+		}
+		if e.SourceTimeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, e.SourceTimeout)
+			defer cancel()
 		}
 		return compatibility.ReadRepository(ctx, source, request)
 	})

@@ -42,6 +42,9 @@ type Options struct {
 	// OpenSource opens the module repository of auto from here, with the caller's
 	// own credentials. Warnings say what is not as on the nodes.
 	OpenSource func(valuesschema.Source) (source module.Source, request module.Request, warnings []string, err error)
+	// SourceTimeout bounds reading the repository; 0 leaves it to the check's own
+	// limit.
+	SourceTimeout time.Duration
 	// Images looks images up from here.
 	Images *compatibility.Images
 	// Probe has nodes looked at from the inside; nil makes no Job.

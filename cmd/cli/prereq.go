@@ -185,7 +185,7 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 		return o, err
 	}
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
-	o.OpenSource = f.source.open
+	o.OpenSource, o.SourceTimeout = f.source.open, f.source.timeout
 	o.Probe = f.probe.options()
 	if o.Images, err = compatibility.NewImages(f.source.caFile, userAgent()); err != nil {
 		return o, err

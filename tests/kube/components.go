@@ -52,6 +52,8 @@ func (c *Cluster) startAPIServer(program, etcd string, port int) error {
 		"--authorization-mode=Node,RBAC",
 		// Pod Security admission is on by default; that it says no is for the tests to see.
 		"--enable-admission-plugins=NodeRestriction",
+		// As managed clusters do: Services of webhooks are resolved to their endpoints.
+		"--enable-aggregator-routing=true",
 		"--allow-privileged=true",
 	})
 }

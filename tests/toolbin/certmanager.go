@@ -1,0 +1,35 @@
+package toolbin
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// cert-manager's module, of which tests take the resource definitions alone: it
+// is fetched into Go's own cache and never linked.
+const (
+	certManagerModule = "github.com/cert-manager/cert-manager@v1.21.2"
+	certManagerSum    = "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="
+)
+
+// CertManagerVersion is that of the definitions.
+const CertManagerVersion = "v1.21.2"
+
+// CertManagerDefinitions returns the folder with cert-manager's own resource
+// definitions.
+func CertManagerDefinitions() (string, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", certManagerModule)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	text, err := cmd.Output()
+	var answer struct{ Dir, Sum, Error string }
+	if jsonErr := json.Unmarshal(text, &answer); jsonErr != nil || err != nil || answer.Dir == "" {
+		return "", fmt.Errorf("fetching %s: %v %s", certManagerModule, err, answer.Error)
+	}
+	if answer.Sum != certManagerSum {
+		return "", fmt.Errorf("fetching %s: its checksum is %s, not %s", certManagerModule, answer.Sum, certManagerSum)
+	}
+	return filepath.Join(answer.Dir, "deploy", "crds"), nil
+}
