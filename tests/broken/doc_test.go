@@ -143,8 +143,8 @@ func merge(into, over object) {
 	}
 }
 
-// outputOf runs the command and returns what it printed and its exit code.
-func (a attempt) outputOf(t testing.TB) (stdout, stderr string, code int) {
+// command is the call, not yet made.
+func (a attempt) command(t testing.TB) *exec.Cmd {
 	t.Helper()
 	dir, err := os.MkdirTemp(shared.dir, "values-")
 	if err != nil {
@@ -167,13 +167,20 @@ func (a attempt) outputOf(t testing.TB) (stdout, stderr string, code int) {
 		args = append(args, "-o", "json")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, shared.pfring, args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), isProxy), "DOCKER_CONFIG="+shared.dir)
 	cmd.Env = append(cmd.Env, a.env...)
+	return cmd
+}
+
+// outputOf runs the command and returns what it printed and its exit code.
+func (a attempt) outputOf(t testing.TB) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := a.command(t)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err = cmd.Run()
+	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
