@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,11 +47,11 @@ func newAddons(ctx context.Context) (a *addons, err error) {
 	if a.kmmDefinitions, err = kmmDefinitions(); err != nil {
 		return nil, err
 	}
-	certURL, err := a.serve(admission(certManager), nil)
+	certURL, err := a.serve(admission(certManager))
 	if err != nil {
 		return nil, err
 	}
-	kmmURL, err := a.serve(admission(kernelModules), nil)
+	kmmURL, err := a.serve(admission(kernelModules))
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +63,8 @@ func newAddons(ctx context.Context) (a *addons, err error) {
 }
 
 // serve runs a webhook server and returns its URL without a path.
-func (a *addons) serve(handler http.Handler, by func(*issuer) (*issuer, error)) (string, error) {
-	signer := a.issuer
-	if by != nil {
-		var err error
-		if signer, err = by(a.issuer); err != nil {
-			return "", err
-		}
-	}
-	cert, err := signer.issue(nil)
+func (a *addons) serve(handler http.Handler) (string, error) {
+	cert, err := a.issuer.issue(nil)
 	if err != nil {
 		return "", err
 	}
@@ -298,16 +292,32 @@ func whole(t *testing.T) {
 	}
 }
 
+// applyAll makes all objects of a list be there, then those of the next.
 func applyAll(t *testing.T, lists ...[]*unstructured.Unstructured) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, list := range lists {
-		for _, o := range list {
-			if err := put(ctx, o); err != nil {
-				t.Fatal(err)
-			}
+		first := 0
+		if len(list) > 0 && list[0].GetKind() == "Namespace" {
+			first = 1 // what comes after it lies in it
 		}
+		together(t, list[:first], func(o *unstructured.Unstructured) error { return put(ctx, o) })
+		together(t, list[first:], func(o *unstructured.Unstructured) error { return put(ctx, o) })
+	}
+}
+
+// together does the same with all objects at once.
+func together(t *testing.T, list []*unstructured.Unstructured, do func(*unstructured.Unstructured) error) {
+	t.Helper()
+	var workers sync.WaitGroup
+	errs := make([]error, len(list))
+	for i, o := range list {
+		workers.Go(func() { errs[i] = do(o) })
+	}
+	workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -337,14 +347,12 @@ func removeAll(t *testing.T, lists ...[]*unstructured.Unstructured) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, list := range lists {
-		for _, o := range list {
+		together(t, list, func(o *unstructured.Unstructured) error {
 			if o.GetKind() == "Namespace" {
-				continue
+				return nil
 			}
-			if err := remove(ctx, o); err != nil {
-				t.Fatal(err)
-			}
-		}
+			return remove(ctx, o)
+		})
 	}
 }
 

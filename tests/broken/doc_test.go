@@ -25,6 +25,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -101,7 +102,7 @@ type attempt struct {
 	kubeconfig string
 	// args and env come on top.
 	args, env []string
-	// stdout is what another format than JSON has printed.
+	// raw leaves the format of the output to args; else it is JSON.
 	raw bool
 }
 
@@ -327,8 +328,12 @@ func changeNode(t *testing.T, name string, change func(*corev1.Node)) {
 		before := node.DeepCopy()
 		change(node)
 		status := node.Status
-		if node, err = shared.Client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{}); err != nil {
+		node, err = shared.Client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{})
+		if apierrors.IsConflict(err) {
 			return false, nil // somebody else changed it
+		}
+		if err != nil {
+			return false, err
 		}
 		node.Status = status
 		if before.Status.NodeInfo == status.NodeInfo && slices.Equal(before.Status.Conditions, status.Conditions) {

@@ -12,34 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func TestNothingInstalled(t *testing.T) {
-	bare(t)
-	attempt{mode: "kmm"}.finds(t, "cert-manager.definitions error cert-manager-missing", "kmm.definitions error kmm-missing")
-}
-
-func TestDefinitionsOnly(t *testing.T) {
-	bare(t)
-	applyAll(t, shared.addons.certDefinitions, shared.addons.kmmDefinitions)
-	t.Cleanup(func() { removeAll(t, shared.addons.kmmDefinitions, shared.addons.certDefinitions) })
-	attempt{mode: "kmm"}.finds(t,
-		"cert-manager.ca-injected error webhook-configuration-missing",
-		"cert-manager.controllers error deployment-missing",
-		"cert-manager.webhook error webhook-not-configured",
-		"kmm.controller error deployment-missing",
-		"kmm.webhook error webhook-not-configured")
-}
-
-func TestAHubIsNoPlaceForModules(t *testing.T) {
-	bare(t)
-	hub, err := parse(standIn("ManagedClusterModule", "managedclustermodules", "hub.kmm.sigs.x-k8s.io", "v1beta1", "{type: object}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	applyAll(t, []*unstructured.Unstructured{hub})
-	t.Cleanup(func() { removeAll(t, []*unstructured.Unstructured{hub}) })
-	attempt{mode: "kmm"}.finds(t, "cert-manager.definitions error cert-manager-missing", "kmm.definitions error kmm-hub-only")
-}
-
 // hooks are the two operators' webhooks, which fail in the same ways.
 var hooks = []struct {
 	// check is the one that tries it, configuration a part of its configurations' name.
@@ -92,7 +64,6 @@ func TestEachWayInWhichAWebhookDoesNotWork(t *testing.T) {
 			return object{"url": "https://" + address}
 		}
 	}
-	good := func(by decide) http.Handler { return admission(by) }
 	service := func(name string) object {
 		return object{"service": object{"name": name, "namespace": "default", "port": int64(443)}}
 	}
@@ -115,17 +86,17 @@ func TestEachWayInWhichAWebhookDoesNotWork(t *testing.T) {
 			{"connection refused", "webhook-connection-refused", func(*testing.T) object { return object{"url": "https://" + refused} }, nil},
 			{"time-out", "webhook-timeout", at(http.HandlerFunc(silent), nil), nil},
 			{"wrong CA", "webhook-ca-untrusted", func(t *testing.T) object {
-				fields := at(good(hook.by), nil)(t)
+				fields := at(admission(hook.by), nil)(t)
 				fields["caBundle"] = pem64(a.other)
 				return fields
 			}, nil},
 			{"CA not injected", "webhook-ca-untrusted", func(t *testing.T) object {
-				fields := at(good(hook.by), nil)(t)
+				fields := at(admission(hook.by), nil)(t)
 				fields["caBundle"] = ""
 				return fields
 			}, []string{map[string]string{"cert-manager.webhook": "cert-manager.ca-injected", "kmm.webhook": "kmm.certificate"}[hook.check] + " error ca-not-injected"}},
-			{"expired certificate", "webhook-certificate-expired", at(good(hook.by), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), nil},
-			{"another name", "webhook-certificate-name", at(good(hook.by), func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"old-release.svc"} }), nil},
+			{"expired certificate", "webhook-certificate-expired", at(admission(hook.by), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), nil},
+			{"another name", "webhook-certificate-name", at(admission(hook.by), func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"old-release.svc"} }), nil},
 			{"unknown host", "webhook-unknown-host", func(*testing.T) object { return object{"url": "https://webhook.invalid"} }, nil},
 			{"refuses everything", "webhook-refuses-good", at(admission(refuseAll), nil), nil},
 			{"accepts everything", "webhook-accepts-bad", at(admission(acceptAll), nil), nil},

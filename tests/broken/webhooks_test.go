@@ -67,7 +67,7 @@ func kernelModules(kind string, raw []byte) string {
 		case m.Literal != "" && m.Regexp != "":
 			return fmt.Sprintf("failed to validate kernel mappings: regexp and literal are mutually exclusive properties at kernelMappings[%d]", i)
 		case !strings.ContainsAny(m.ContainerImage, ":@"):
-			return "failed to validate kernel mappings: container image must explicitely set a tag or digest; got: " + m.ContainerImage
+			return "failed to validate kernel mappings: container image has neither tag nor digest: " + m.ContainerImage
 		}
 	}
 	return ""

@@ -25,8 +25,12 @@ func CertManagerDefinitions() (string, error) {
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 	text, err := cmd.Output()
 	var answer struct{ Dir, Sum, Error string }
-	if jsonErr := json.Unmarshal(text, &answer); jsonErr != nil || err != nil || answer.Dir == "" {
-		return "", fmt.Errorf("fetching %s: %v %s", certManagerModule, err, answer.Error)
+	// The answer tells more than the exit code.
+	if jsonErr := json.Unmarshal(text, &answer); jsonErr == nil && answer.Error != "" {
+		return "", fmt.Errorf("fetching %s: %s", certManagerModule, answer.Error)
+	}
+	if err != nil {
+		return "", fmt.Errorf("fetching %s: %w", certManagerModule, err)
 	}
 	if answer.Sum != certManagerSum {
 		return "", fmt.Errorf("fetching %s: its checksum is %s, not %s", certManagerModule, answer.Sum, certManagerSum)
