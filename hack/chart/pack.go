@@ -58,7 +58,7 @@ func pack(at time.Time) (*packed, error) {
 	}
 	loaded, err := loader.LoadArchive(bytes.NewReader(out.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("Helm cannot read what was packed: %w", err)
+		return nil, fmt.Errorf("reading what was packed as Helm does: %w", err)
 	}
 	return &packed{out.Bytes(), loaded.Metadata}, loaded.Validate()
 }

@@ -88,10 +88,7 @@ func TestTheImageHoldsTheAgentAndCertificatesAndIsTheSameTwice(t *testing.T) {
 		if err := validate.Image(image); err != nil {
 			t.Error(err)
 		}
-		config, err := image.ConfigFile()
-		if err != nil || config.Architecture != arch || config.Config.User != nobody || config.Config.Labels["org.opencontainers.image.revision"] != "abc" {
-			t.Errorf("%v %+v", err, config)
-		}
+		isConfigured(t, image, arch)
 		files := contents(t, image)
 		var names []string
 		for name := range files {
@@ -116,6 +113,19 @@ func TestTheImageHoldsTheAgentAndCertificatesAndIsTheSameTwice(t *testing.T) {
 			t.Error("the layout has another list of contents than the registry")
 		}
 	}
+	theIndexSaysWhatItIs(t, ref)
+}
+
+func isConfigured(t *testing.T, image v1.Image, arch string) {
+	t.Helper()
+	config, err := image.ConfigFile()
+	if err != nil || config.Architecture != arch || config.Config.User != nobody || config.Config.Labels["org.opencontainers.image.revision"] != "abc" {
+		t.Errorf("%v %+v", err, config)
+	}
+}
+
+func theIndexSaysWhatItIs(t *testing.T, ref string) {
+	t.Helper()
 	index, err := crane.Manifest(ref)
 	if err != nil || !bytes.Contains(index, []byte(`"annotations":{`)) || !bytes.Contains(index, []byte(`"org.opencontainers.image.revision":"abc"`)) {
 		t.Errorf("the index says nothing of itself: %v %s", err, index)

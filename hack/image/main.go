@@ -46,7 +46,7 @@ func command() *cobra.Command {
 			if o.License, err = os.ReadFile(filepath.Join(source, "LICENSE")); err != nil {
 				return err
 			}
-			if o.Modules, err = licenses.Of(source, "./cmd/pfring-agent"); err != nil {
+			if o.Modules, err = licenses.Of(cmd.Context(), source, "./cmd/pfring-agent"); err != nil {
 				return err
 			}
 			image, err := Build(o)

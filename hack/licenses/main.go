@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -22,14 +23,14 @@ func main() {
 
 func run(args []string) error {
 	if len(args) > 0 && args[0] == "--texts" {
-		modules, err := licenses.Of(".", args[1:]...)
+		modules, err := licenses.Of(context.Background(), ".", args[1:]...)
 		if err != nil {
 			return err
 		}
 		_, err = os.Stdout.WriteString(licenses.Texts(modules))
 		return err
 	}
-	modules, err := licenses.Of(".", licenses.Programs...)
+	modules, err := licenses.Of(context.Background(), ".", licenses.Programs...)
 	if err != nil {
 		return err
 	}

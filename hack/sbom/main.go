@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -32,7 +33,7 @@ func run(path, name, version string) error {
 	if err != nil {
 		return err
 	}
-	modules, err := licenses.Of(".", licenses.Programs...)
+	modules, err := licenses.Of(context.Background(), ".", licenses.Programs...)
 	if err != nil {
 		return err
 	}

@@ -224,3 +224,37 @@ func TestTheKrewManifestFitsTheArchives(t *testing.T) {
 		}
 	}
 }
+
+var (
+	action = regexp.MustCompile(`(?m)^\s*-?\s*uses: (\S+)(.*)$`)
+	pinned = regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40}$`)
+	module = regexp.MustCompile(`go (?:run|install) (\S+@\S+)`)
+	tag    = regexp.MustCompile(`@v\d+\.\d+\.\d+$`)
+)
+
+// A tag of an action can be moved, and with it what runs with our rights.
+func TestWorkflowsPinWhatTheyRun(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root(t), ".github/workflows/*.yml"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range action.FindAllStringSubmatch(string(text), -1) {
+			if !pinned.MatchString(m[1]) || !strings.Contains(m[2], "# v") {
+				t.Errorf("%s: %s is not pinned by its commit, with its version as a comment", filepath.Base(file), m[1])
+			}
+		}
+		for _, m := range module.FindAllStringSubmatch(string(text), -1) {
+			if !tag.MatchString(m[1]) {
+				t.Errorf("%s: %s has no version", filepath.Base(file), m[1])
+			}
+		}
+		if !strings.Contains(string(text), "\npermissions: {contents: read}\n") {
+			t.Errorf("%s: the token may more than read unless a job asks for it", filepath.Base(file))
+		}
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,8 @@ type File struct {
 // Folder reads the files below dir, sorted by name.
 func Folder(dir string) ([]File, error) {
 	var files []File
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	root := os.DirFS(dir)
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -39,12 +39,8 @@ func Folder(dir string) ([]File, error) {
 		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		files = append(files, File{filepath.ToSlash(name), info.Mode()&0o100 != 0, data})
+		data, err := fs.ReadFile(root, name)
+		files = append(files, File{name, info.Mode()&0o100 != 0, data})
 		return err
 	})
 	if err != nil {

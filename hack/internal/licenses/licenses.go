@@ -5,6 +5,7 @@ package licenses
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,12 +49,12 @@ type pkg struct {
 
 // Of lists the modules that programs are linked from, on all platforms, sorted
 // by path. root is this repository.
-func Of(root string, programs ...string) ([]Module, error) {
+func Of(ctx context.Context, root string, programs ...string) ([]Module, error) {
 	dirs := map[string]map[string]bool{}
 	at := map[string]*Module{}
 	roots := map[string]string{}
 	for _, platform := range platforms {
-		pkgs, err := list(root, platform, programs)
+		pkgs, err := list(ctx, root, platform, programs)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +79,7 @@ func Of(root string, programs ...string) ([]Module, error) {
 		}
 		out = append(out, *m)
 	}
-	std, err := standard()
+	std, err := standard(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +88,9 @@ func Of(root string, programs ...string) ([]Module, error) {
 	return out, nil
 }
 
-func list(root, platform string, programs []string) ([]pkg, error) {
+func list(ctx context.Context, root, platform string, programs []string) ([]pkg, error) {
 	system, arch, _ := strings.Cut(platform, "/")
-	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Dir,Module"}, programs...)...) // #nosec G204 -- arguments of our own
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Dir,Module"}, programs...)...) // #nosec G204 -- arguments of our own
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=-tags=netgo,osusergo", "GOWORK=off")
 	var told bytes.Buffer
@@ -110,8 +111,8 @@ func list(root, platform string, programs []string) ([]pkg, error) {
 	}
 }
 
-func standard() (Module, error) {
-	text, err := exec.Command("go", "env", "GOROOT").Output()
+func standard(ctx context.Context) (Module, error) {
+	text, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return Module{}, fmt.Errorf("finding Go: %w", err)
 	}

@@ -13,7 +13,7 @@ const root = "../../.."
 var taken = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0"}
 
 func TestTheListOfLicencesIsUpToDateAndHoldsNoSurprise(t *testing.T) {
-	modules, err := Of(root, Programs...)
+	modules, err := Of(t.Context(), root, Programs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestTheListOfLicencesIsUpToDateAndHoldsNoSurprise(t *testing.T) {
 }
 
 func TestTheTextsNameEveryModuleAndStandOnce(t *testing.T) {
-	modules, err := Of(root, "./cmd/pfring-agent")
+	modules, err := Of(t.Context(), root, "./cmd/pfring-agent")
 	if err != nil {
 		t.Fatal(err)
 	}
