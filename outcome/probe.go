@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -116,11 +117,10 @@ func (p Probe) Encode() ([]byte, error) {
 		p.Targets = shortened(p.Targets, keep)
 		line, err = encodeProbe(p)
 	}
-	all := p.Targets
+	all := failedFirst(p.Targets)
 	for left := len(all) - 1; err == nil && len(line) > MaxProbeSize && left >= 0; left-- {
-		p.Targets = append(failedFirst(all)[:left:left], ProbeTarget{
-			OK: allAnswered(all), Message: fmt.Sprintf("%d of %d targets are left out, since they do not fit", len(all)-left, len(all)),
-		})
+		rest := ProbeTarget{OK: allAnswered(all), Message: fmt.Sprintf("%d of %d targets are left out, since they do not fit", len(all)-left, len(all))}
+		p.Targets = slices.Concat(all[:left], []ProbeTarget{rest})
 		line, err = encodeProbe(p)
 	}
 	if err == nil && len(line) > MaxProbeSize {

@@ -118,7 +118,7 @@ func (d *decision) stepsSeen() {
 		if k.takes() == 0 {
 			continue
 		}
-		if k.signs == outcome.Yes && !(d.plan.Way == Auto && k.signed) {
+		if k.signs == outcome.Yes && (d.plan.Way != Auto || !k.signed) {
 			sign = append(sign, k.release+" ("+k.arch+")")
 		}
 		if k.unreached != "" && d.plan.Way == Auto {

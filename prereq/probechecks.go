@@ -161,7 +161,7 @@ func probeModules(_ *env, r *probe.Report) Finding {
 	var none []string
 	bad := 0
 	all := answered(r, func(g probe.Result, p outcome.Probe) {
-		about := ""
+		var about string
 		switch {
 		case p.Host.Modules == outcome.No:
 			about = "this kernel has no support for modules"

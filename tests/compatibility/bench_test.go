@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
 // cost is what one process took.
@@ -88,24 +90,31 @@ func addLargeNodes(b *testing.B, n int) {
 	})
 }
 
+// rounds is how often each program is measured; the median counts.
+const rounds = 3
+
 // BenchmarkAgainstKubectl reads the same nodes with 200 kernels by pfring
-// compatibility and by kubectl get nodes -o json, in turn, as whole processes.
-// It needs kubectl in PATH: https://kubernetes.io/docs/tasks/tools/.
+// compatibility and by kubectl get nodes -o json, in turn, as whole processes
+// on the same API server. The two sizes tell that the cost grows with the nodes
+// and memory does not.
 func BenchmarkAgainstKubectl(b *testing.B) {
-	kubectl, err := exec.LookPath("kubectl")
+	kubectl, err := toolbin.Kubectl()
 	if err != nil {
-		b.Skip("no kubectl in PATH; see https://kubernetes.io/docs/tasks/tools/")
+		b.Fatal(err)
 	}
-	s := serve(b, "6.1.0-0-amd64")
 	for _, n := range []int{500, 5000} {
 		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
+			s := serve(b, "6.1.0-0-amd64")
 			addLargeNodes(b, n)
 			ask := append([]string{"compatibility", "--kubeconfig", shared.Kubeconfig, "-o", "json"}, s.flags()...)
 			list := []string{"get", "nodes", "-o", "json", "--kubeconfig", shared.Kubeconfig}
 			var ours, theirs []cost
+			s.requests.Store(0)
 			for b.Loop() {
-				ours = append(ours, measure(b, []int{0, 1}, pfring, ask...))
-				theirs = append(theirs, measure(b, []int{0}, kubectl, list...))
+				for range rounds {
+					ours = append(ours, measure(b, []int{0, 1}, pfring, ask...))
+					theirs = append(theirs, measure(b, []int{0}, kubectl, list...))
+				}
 			}
 			us, them := median(ours), median(theirs)
 			b.ReportMetric(us.wall.Seconds(), "pfring-s")
@@ -114,6 +123,26 @@ func BenchmarkAgainstKubectl(b *testing.B) {
 			b.ReportMetric(them.peak, "kubectl-MiB")
 			b.ReportMetric(float64(them.wall)/float64(us.wall), "times-faster")
 			b.ReportMetric(them.peak/us.peak, "times-smaller")
+			b.ReportMetric(float64(us.wall.Microseconds())/float64(n), "µs/node")
+			b.ReportMetric(float64(s.requests.Load())/float64(len(ours)), "source-requests")
+			counted(b, s, n)
 		})
 	}
+}
+
+// counted reports how many requests the API server gets from compatibility and
+// from prereq check, and what the latter takes.
+func counted(b *testing.B, s *source, nodes int) {
+	b.Helper()
+	counter := shared.Count(b)
+	through := append([]string{"--kubeconfig", counter.Kubeconfig, "-o", "json"}, s.flags()...)
+	measure(b, []int{0, 1}, pfring, append([]string{"compatibility"}, through...)...)
+	all, _, _ := counter.Take()
+	b.ReportMetric(float64(all), "compatibility-requests")
+	took := measure(b, []int{0, 1}, pfring, append([]string{"prereq", "check", "--mode", "both"}, through...)...)
+	all, _, by := counter.Take()
+	b.ReportMetric(float64(all), "prereq-requests")
+	b.ReportMetric(took.wall.Seconds(), "prereq-s")
+	b.ReportMetric(took.peak, "prereq-MiB")
+	b.Logf("%d nodes; prereq check --mode both asked for %v", nodes, by)
 }

@@ -16,6 +16,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
@@ -58,7 +61,16 @@ func run(ctx context.Context, nodes int, out io.Writer) (err error) {
 	if err := cluster.AddDefinitions(ctx); err != nil {
 		return err
 	}
-	kubelet, err := cluster.RunKubelet(ctx, handle)
+	if err := trust(ctx, cluster); err != nil {
+		return err
+	}
+	agent, err := toolbin.Agent(dir)
+	if err != nil {
+		return err
+	}
+	kubelet, err := cluster.RunKubelet(ctx, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
+		return handle(ctx, cluster, agent, pod, node)
+	})
 	if err != nil {
 		return err
 	}
@@ -75,10 +87,28 @@ func run(ctx context.Context, nodes int, out io.Writer) (err error) {
 	return err
 }
 
+// caConfigMap holds the certificate authority of the repository.
+const caConfigMap = "modules-ca"
+
+// trust gives the agent's pods the repository's authority, as values name it.
+func trust(ctx context.Context, cluster *kube.Cluster) error {
+	text, err := os.ReadFile(cluster.CA.CertFile())
+	if err != nil {
+		return fmt.Errorf("reading the authority: %w", err)
+	}
+	_, err = cluster.Client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: caConfigMap}, Data: map[string]string{"ca.crt": string(text)},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("making the ConfigMap %s: %w", caConfigMap, err)
+	}
+	return nil
+}
+
 // welcome prints what there is and what to try.
 func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *repository, nodes int) error {
 	values := filepath.Join(dir, "values.yaml")
-	text := fmt.Sprintf("tap:\n  kernelModule:\n    source:\n      url: %s\n      publicKeys: [%s]\n", r.url, r.key)
+	text := fmt.Sprintf("tap:\n  kernelModule:\n    source:\n      url: %s\n      publicKeys: [%s]\n      caBundle: {configMap: %s}\n", r.url, r.key, caConfigMap)
 	if err := os.WriteFile(values, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("writing values: %w", err)
 	}
@@ -90,7 +120,7 @@ them. KMM and cert-manager are there by their API alone. In another terminal:
   alias pfring=%s
 
   pfring compatibility -f %[6]s --ca-file %[7]s
-  pfring compatibility -f %[6]s --ca-file %[7]s -o html > report.html
+  pfring prereq check -n default -f %[6]s --ca-file %[7]s --probe
   pfring plan -f %[6]s --ca-file %[7]s
   pfring render -n default %[6]s | kubectl apply -n default -f -
   pfring status -n default

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubeshark/kubeshark-pfring/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
@@ -37,8 +38,13 @@ func BenchmarkWaitReacts(b *testing.B) {
 		return kube.Loaded()
 	}))
 	(&bed{t: b, ctx: ctx, namespace: namespace}).install()
-	config := *shared.Config
-	client, err := rollout.NewClient(&config)
+	counter := shared.Count(b)
+	config, err := clientcmd.BuildConfigFromFlags("", counter.Kubeconfig)
+	if err != nil {
+		b.Fatal(err)
+	}
+	config.QPS = -1
+	client, err := rollout.NewClient(config)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -66,6 +72,9 @@ func BenchmarkWaitReacts(b *testing.B) {
 	released := time.Now()
 	close(hold)
 	end := <-done
+	requests, watches, _ := counter.Take()
+	b.ReportMetric(float64(watches), "watches")
+	b.ReportMetric(float64(requests), "wait-requests")
 	for b.Loop() {
 		if _, err := client.Status(ctx, release); err != nil {
 			b.Fatal(err)

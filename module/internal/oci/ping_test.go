@@ -28,15 +28,15 @@ func TestPingTakesOnlyARegistrysAnswer(t *testing.T) {
 		"open": {func(http.ResponseWriter, *http.Request) {}, "", ""},
 		"by password": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		}, "", ""},
 		"a token": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://x"`)
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		}, "", ""},
-		"refusing":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, outcome.SourceForbidden, "403"},
-		"a web site": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, outcome.SourceInvalid, "no registry"},
-		"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, outcome.SourceUnreachable, "500"},
+		"refusing":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, outcome.SourceForbidden, "403"},
+		"a web site": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, outcome.SourceInvalid, "no registry"},
+		"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, outcome.SourceUnreachable, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

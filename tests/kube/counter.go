@@ -1,0 +1,84 @@
+package kube
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+)
+
+// Counter stands before the API server and counts what passes, in the name of
+// the administrator.
+type Counter struct {
+	// Kubeconfig is the path of one that goes through the counter.
+	Kubeconfig string
+
+	mu       sync.Mutex
+	requests map[string]int
+	watches  int
+}
+
+// Count starts a counter, which ends with the test.
+func (c *Cluster) Count(t testing.TB) *Counter {
+	t.Helper()
+	target, err := url.Parse(c.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, err := rest.TransportFor(c.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := &Counter{requests: map[string]int{}}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport, proxy.FlushInterval = transport, -1
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counter.add(r)
+		proxy.ServeHTTP(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	config := api.NewConfig()
+	config.Clusters["counted"] = &api.Cluster{
+		Server: server.URL, CertificateAuthorityData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
+	config.Contexts["counted"] = &api.Context{Cluster: "counted"}
+	config.CurrentContext = "counted"
+	counter.Kubeconfig = filepath.Join(t.TempDir(), "counted.kubeconfig")
+	if err := clientcmd.WriteToFile(*config, counter.Kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	return counter
+}
+
+func (c *Counter) add(r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests[fmt.Sprintf("%s %s", r.Method, r.URL.Path)]++
+	if r.URL.Query().Get("watch") != "" {
+		c.watches++
+	}
+}
+
+// Take returns how many requests, and how many watches among them, have passed
+// since the last call, and by method and path.
+func (c *Counter) Take() (all, watches int, by map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	by, watches = c.requests, c.watches
+	c.requests, c.watches = map[string]int{}, 0
+	for _, n := range by {
+		all += n
+	}
+	return all, watches, by
+}
