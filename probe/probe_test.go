@@ -234,6 +234,23 @@ func selectEvents(client *fake.Clientset) clienttesting.ReactionFunc {
 	}
 }
 
+func TestWhoMayNotReadPodsIsToldSoAtOnce(t *testing.T) {
+	client := fake.NewClientset()
+	client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
+	})
+	report, err := Run(t.Context(), Options{
+		Clients:   Clients{Jobs: client.BatchV1().Jobs("ns"), Pods: client.CoreV1().Pods("ns"), Events: client.CoreV1().Events("ns"), ServiceAccounts: client.CoreV1().ServiceAccounts("ns")},
+		Namespace: "ns", Release: "pfring", DaemonSet: daemonSet(), Nodes: []Node{{Name: "n1", Kernel: "6.1", Arch: "amd64", Ready: true}}, Timeout: time.Minute,
+	})
+	if err != nil || report.Results[0].Why().Reason != ReasonForbidden || !report.DefaultAccount {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if jobs, err := client.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) > 0 {
+		t.Errorf("%d Jobs are left, %v", len(jobs.Items), err)
+	}
+}
+
 func TestWhatCannotBeRemovedIsTold(t *testing.T) {
 	client := fake.NewClientset()
 	client.PrependReactor("*", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no more") })

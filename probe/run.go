@@ -108,6 +108,9 @@ func (r *runner) start(ctx context.Context, g *group) bool {
 // many are through.
 func (r *runner) look(ctx context.Context) (again []*group, through int) {
 	list, err := r.Pods.List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + r.id})
+	if apierrors.IsForbidden(err) {
+		return nil, r.blind(ctx, err)
+	}
 	if err != nil {
 		// The next look may go well; the deadline ends it if none does.
 		return nil, 0
@@ -136,6 +139,17 @@ func (r *runner) look(ctx context.Context) (again []*group, through int) {
 		}
 	}
 	return again, through
+}
+
+// blind gives all attempts up: their pods may not be read.
+func (r *runner) blind(ctx context.Context, err error) (through int) {
+	for name, a := range r.active {
+		a.group.fail(Failure{a.node, ReasonForbidden, oneLine(err.Error())})
+		delete(r.active, name)
+		r.delete(ctx, name)
+		through++
+	}
+	return through
 }
 
 // elsewhere tells whether another node may fare better.

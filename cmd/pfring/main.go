@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,9 +14,7 @@ import (
 )
 
 func main() {
-	// A command lives for some milliseconds: collecting garbage in them costs a
-	// tenth of its time and saves next to nothing. Large inputs are still bounded.
-	debug.SetGCPercent(400)
+	tuneGC()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks the command to end and to clean up; after it signals
 	// do what they always do, so that a second one ends whatever does not listen.

@@ -99,3 +99,18 @@ func TestPrereqCheckAgreesWithWhatPlanWrites(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
 	}
 }
+
+func TestPrereqCheckAgreesWithTheMappingsThatPlanWrites(t *testing.T) {
+	b := newBed(t, 1, "")
+	b.addNodes(2, kube.Node{Prefix: "x", Kernel: func(i int) string { return []string{"6.8.0-51-generic", "6.6.87+"}[i] }})
+	file := filepath.Join(t.TempDir(), "planned.yaml")
+	p, _ := b.plan(append(served(t, nil), "--image-repository", closed(t)+"/pf-ring", "--build-configmap", "build", "--mode", "kmm", "--output-file", file)...)
+	if p.Way != plan.KMMBuild || !strings.Contains(text(p), "Let the nodes reach the registry of the images") {
+		t.Errorf("%s", text(p))
+	}
+	r := b.pfringIn("prereq", "check", "--only", "nodes.selected,mappings.kernels", "-f", file, "--fail-on", "warning",
+		"--set", `tap.kernelModule.kmm.selector.pfring\.test/set=`+b.namespace)
+	if r.code != 0 || !strings.Contains(r.out, "ok      mappings.kernels") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
