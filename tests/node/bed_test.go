@@ -144,13 +144,14 @@ func (b *bed) show(t *testing.T) {
 	}
 }
 
-// pod is the only one.
+// pod is the only one, once an upgrade has taken its predecessor away.
 func (b *bed) pod(t *testing.T) corev1.Pod {
 	t.Helper()
-	pods := b.pods(t)
-	if len(pods) != 1 {
-		t.Fatalf("the agent has %d pods", len(pods))
-	}
+	var pods []corev1.Pod
+	poll(t, "the agent to have one pod", func() bool {
+		pods = b.pods(t)
+		return len(pods) == 1
+	})
 	return pods[0]
 }
 
