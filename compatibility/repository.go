@@ -117,8 +117,7 @@ func missing(kernel, arch string, err error) Answer {
 	a := Answer{
 		Supported: No, Reason: string(outcome.NoModuleForKernel),
 		Message: fmt.Sprintf("The repository has no module for kernel %s on %s.", kernel, arch),
-		Remedy: fmt.Sprintf("Build PF_RING for it (make -C kernel BUILD_KERNEL=%s), put pf_ring.ko into the repository's folder and run: pfring module index DIR",
-			kernel),
+		Remedy:  fmt.Sprintf("Build PF_RING for it and put it into the repository: pfring module build --kernel %s --repository DIR (docs/build.md)", kernel),
 	}
 	e := (*module.Error)(nil)
 	if errors.As(err, &e) && e.Do != "" {

@@ -170,7 +170,7 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 			lacking = append(lacking, fmt.Sprintf("%s (%s)", k, number(kernels[k], "node")))
 		}
 	}
-	remedy := "Put modules for them into the repository (docs/repository.md); pfring plan says which way fits this cluster."
+	remedy := "Build them into the repository: pfring module build --repository DIR (docs/build.md); pfring plan says which way fits this cluster."
 	switch {
 	case len(kernels) == 0:
 		return skip("no selected node can take a module")
