@@ -95,10 +95,10 @@ func certManagerDefined(ctx context.Context, e *env) Finding {
 func definitionsFinding(wanted int, missing, broken []string, of, install string) Finding {
 	switch {
 	case len(missing) > 0:
-		return fail("definitions-missing", fmt.Sprintf("%d of %s's %s are not there", len(missing), of, number(wanted, "resource definition")),
-			"Install "+of+"'s definitions of the same version as its controller. "+install, append(missing, broken...)...)
+		return fail("definitions-missing", fmt.Sprintf("%d of %s's %s %s not there", len(missing), of, number(wanted, "resource definition"), verb(len(missing), "is", "are")),
+			"Apply "+of+"'s definitions again, those of the same version as its controller. "+install, append(missing, broken...)...)
 	case len(broken) > 0:
-		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s are not served", len(broken), of, number(wanted, "resource definition")),
+		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s %s not served", len(broken), of, number(wanted, "resource definition"), verb(len(broken), "is", "are")),
 			"Wait a moment; if it stays, see kubectl describe crd.", broken...)
 	}
 	return ok("all " + number(wanted, "resource definition"))

@@ -3,6 +3,7 @@ package prereq
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -30,8 +31,12 @@ type imageSeen struct {
 	err      error
 }
 
+// line names the image once.
 func (i imageSeen) line(text string) string {
-	return fmt.Sprintf("%s, %s: %s", i.mapping.Image, i.mapped, text)
+	if rest, named := strings.CutPrefix(text, i.mapping.Image+" "); named {
+		return fmt.Sprintf("%s: %s %s", i.mapped, i.mapping.Image, rest)
+	}
+	return fmt.Sprintf("%s: %s: %s", i.mapped, i.mapping.Image, text)
 }
 
 // images looks at the image of each mapped kernel: each image is asked for once

@@ -86,7 +86,7 @@ func (e *env) mapped(ctx context.Context) ([]mapped, error) {
 		case err != nil:
 			m.fault = err.Error()
 		case !matches:
-			m.fault = fmt.Sprintf("none of the %s matches", number(len(all.List), "mapping"))
+			m.fault = "no mapping matches"
 		}
 		m.mapping = found
 		list = append(list, m)
@@ -164,7 +164,11 @@ func imagesPresent(ctx context.Context, e *env) Finding {
 // loginRemedy says who pulls, where this command's own login is not let in.
 func (e *env) loginRemedy(a compatibility.Answer) string {
 	secret := e.target(ModeKMM).Values.Tap.KernelModule.ImageRepoSecret
-	if a.Reason != compatibility.ReasonImageForbidden {
+	switch a.Reason {
+	case compatibility.ReasonImageForbidden:
+	case compatibility.ReasonImageUnreachable:
+		return "Check the registry's name and the way to it; --skip mappings does not look."
+	default:
 		return a.Remedy
 	}
 	if secret == "" {

@@ -40,7 +40,7 @@ func namespaceChecks() []Check {
 			look: namespaceQuota,
 		},
 		{
-			ID: "namespace.scc", Title: "the service accounts may be privileged (OpenShift)", Needs: exists,
+			ID: "namespace.scc", Title: "the service accounts have what OpenShift asks of them", Needs: exists,
 			Why:  "OpenShift admits a pod by the rights of its own service account, not of whoever installs.",
 			look: namespaceSCC,
 		},
@@ -111,6 +111,8 @@ func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding 
 		return fail("priority-class-missing", text, "Correct tap.kernelModule.agent.priorityClassName, or make the PriorityClass.")
 	case apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource"):
 		return skip("no right to create pods in " + e.Namespace + ", not even by a dry run")
+	case strings.Contains(text, admissionPolicy):
+		return policyFinding(text)
 	case strings.Contains(text, "webhook"):
 		return fail("admission-webhook", text, "The webhook belongs to your cluster's policy: see what it wants, or ask its owner for an exception.")
 	}

@@ -107,7 +107,7 @@ func (e *env) refer(ctx context.Context, list func(*Target) []reference) Finding
 	case len(all) == 0:
 		return ok("the values name none")
 	case reason != "":
-		return fail(reason, fmt.Sprintf("%d of %d objects in %s are not as the values need them", len(lines), len(all), e.Namespace),
+		return fail(reason, fmt.Sprintf("%d of %s in %s %s not as the values need", len(lines), number(len(all), "object"), e.Namespace, verb(len(lines), "is", "are")),
 			"Make or correct them, or correct the values; docs/checks.md has the keys.", lines...)
 	case len(denied) > 0:
 		return skip("no right to read " + strings.Join(some(denied), ", ") + " in " + e.Namespace)

@@ -122,18 +122,24 @@ func (e *env) acceptedBad(ctx context.Context, t trial) Finding {
 		}
 	}
 	return fail("webhook-not-configured", observed+": no validating webhook "+t.webhook+" is configured",
-		"Install it again, completely; a definition alone checks nothing.")
+		"Apply the operator's whole installation again: its definitions alone check nothing and do nothing.")
 }
 
 // refused is the finding for a dry run that failed where it should not have, or
 // not by the webhook.
 func (t trial) refused(namespace string, err error) Finding {
 	text := plain(err)
+	if apierrors.IsNotFound(err) {
+		return skip("the API server serves no " + t.resource.GroupResource().String() + ": " + text)
+	}
 	if apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource") {
 		return skip(fmt.Sprintf("no right to create %s in %s, not even by a dry run", t.resource.GroupResource(), namespace))
 	}
 	if m := calledWebhook.FindStringSubmatch(text); m != nil && m[1] != t.webhook {
 		return fail("admission-webhook", text, fmt.Sprintf("The webhook %s is not of %s: see what it wants, or ask its owner for an exception.", m[1], t.what))
+	}
+	if strings.Contains(text, admissionPolicy) {
+		return policyFinding(text)
 	}
 	if strings.Contains(text, "denied the request") {
 		return fail("webhook-refuses-good", t.what+" refuses a good "+t.good.GetKind()+": "+text, "See its logs and restart it: "+t.pods)
@@ -149,6 +155,13 @@ func (t trial) refused(namespace string, err error) Finding {
 		return unread("what "+t.what+" says", err)
 	}
 	return fail("webhook-failing", text, "See its pods and logs: "+t.pods)
+}
+
+// admissionPolicy stands in the refusals of a cluster's own policies.
+const admissionPolicy = "ValidatingAdmissionPolicy"
+
+func policyFinding(text string) Finding {
+	return fail("admission-policy", text, "The policy belongs to your cluster: give it what it wants, or ask its owner for an exception.")
 }
 
 // tryNamespace is where dry runs are made: the release's namespace, or default

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -273,6 +274,36 @@ func TestABrokenKMM(t *testing.T) {
 		t.Cleanup(func() { removeAll(t, []*unstructured.Unstructured{o}) })
 		attempt{mode: "kmm"}.finds(t, "kmm.webhook error admission-webhook")
 	})
+}
+
+func TestAPolicyOfTheClusterStandsInTheWay(t *testing.T) {
+	whole(t)
+	list, err := parseAll(`
+{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: strict}, spec: {
+  matchConstraints: {resourceRules: [
+    {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]},
+    {apiGroups: [kmm.sigs.x-k8s.io], apiVersions: [v1beta1], operations: [CREATE], resources: [modules]}]},
+  validations: [{expression: "has(object.metadata.labels) && 'team' in object.metadata.labels", message: "a team label is needed"}]}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: strict}, spec: {
+  policyName: strict, validationActions: [Deny], matchResources: {namespaceSelector: {matchLabels: {strict: "true"}}}}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := shared.Namespace(t, "")
+	ns, err := shared.Client.CoreV1().Namespaces().Get(t.Context(), where, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Labels["strict"] = "true"
+	if _, err := shared.Client.CoreV1().Namespaces().Update(t.Context(), ns, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	applyAll(t, list)
+	t.Cleanup(func() { removeAll(t, list) })
+	attempt{mode: "kmm", namespace: where}.finds(t, "namespace.admits-kmm error admission-policy",
+		"namespace.admits-kmm-workers error admission-policy", "kmm.webhook error admission-policy")
 }
 
 // without takes fields out of the definition of Module, as an older KMM has it.
