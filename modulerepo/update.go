@@ -42,8 +42,9 @@ func (c Change) Empty() bool { return len(c.Added)+len(c.Replaced)+len(c.Removed
 
 // Update lists every module below dir in dir/index.json and replaces that file
 // at once. The serial is one higher than before. A file that is not the module
-// it should be, and two files for the same kernel, architecture and version,
-// are errors that name the files; nothing is written then.
+// it should be, two files for the same kernel, architecture and version, and a
+// folder with neither modules nor an index, are errors that name the files;
+// nothing is written then.
 func Update(dir string, o Options) (Change, error) {
 	o.ModuleName = cmp.Or(o.ModuleName, "pf_ring")
 	old, err := readIndex(dir)
@@ -53,6 +54,9 @@ func Update(dir string, o Options) (Change, error) {
 	entries, err := scan(dir, o.ModuleName)
 	if err != nil {
 		return Change{}, err
+	}
+	if len(entries) == 0 && old.Serial == 0 {
+		return Change{}, fmt.Errorf("there is no kernel module below %s; name the folder that holds them", dir)
 	}
 	now := o.Now.UTC().Truncate(time.Second)
 	index := &module.Index{

@@ -113,7 +113,11 @@ func (k *keeper) intoRepository(cmd *cobra.Command) error {
 		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s is not signed; sign it with pfring module sign\n", dir)
 		return err
 	}
-	return signIndex(cmd, dir, k.flags.key)
+	key, err := readKey(cmd, k.flags.key)
+	if err != nil {
+		return err
+	}
+	return signIndex(cmd, dir, key)
 }
 
 func (k *keeper) intoImages(ctx context.Context, cmd *cobra.Command) error {

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
+	"aead.dev/minisign"
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -26,24 +29,50 @@ serial grows by one. Then upload the folder: modules first, index and signature 
 			if err != nil {
 				return err
 			}
-			change, err := modulerepo.Update(args[0], modulerepo.Options{Lifetime: d, Now: time.Now()})
-			if err != nil {
-				return no(err)
-			}
-			if err := printChange(cmd, change); err != nil {
-				return err
-			}
-			if key == "" {
-				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "not signed; next: %s module sign %s --key FILE\n", o.Name, args[0])
-				return err
-			}
-			return signIndex(cmd, args[0], key)
+			return updateIndex(cmd, o, args[0], modulerepo.Options{Lifetime: d, Now: time.Now()}, key)
 		},
 	}
 	cmd.Example = examples(o, "module index ./repository --key pfring.key\nmodule index ./repository --expires 90d")
 	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index; 0 is for ever")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
 	return cmd
+}
+
+// updateIndex reads the key first: a wrong password must not leave an index
+// without its signature.
+func updateIndex(cmd *cobra.Command, o *Options, dir string, options modulerepo.Options, keyFile string) error {
+	var key minisign.PrivateKey
+	if keyFile != "" {
+		var err error
+		if key, err = readKey(cmd, keyFile); err != nil {
+			return err
+		}
+	}
+	change, err := modulerepo.Update(dir, options)
+	if err != nil {
+		return repositoryError(err)
+	}
+	if err := printChange(cmd, change); err != nil {
+		return err
+	}
+	if keyFile == "" {
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "not signed; next: %s module sign %s --key FILE\n", o.Name, dir)
+		return err
+	}
+	return signIndex(cmd, dir, key)
+}
+
+// repositoryError tells a folder that could not be read from one whose content
+// is at fault.
+func repositoryError(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return err
+	}
+	return no(err)
+}
+
+func readKey(cmd *cobra.Command, file string) (minisign.PrivateKey, error) {
+	return modulerepo.ReadKey(file, func() (string, error) { return password(cmd, "Password of "+file+": ") })
 }
 
 func printChange(cmd *cobra.Command, c modulerepo.Change) error {
@@ -77,7 +106,13 @@ Writes DIR/index.json.minisig. The key is one of pfring module keygen or of the
 minisign tool; the password of an encrypted key is asked for, or read from
 ` + passwordEnv + `.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return signIndex(cmd, args[0], key) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			secret, err := readKey(cmd, key)
+			if err != nil {
+				return err
+			}
+			return signIndex(cmd, args[0], secret)
+		},
 	}
 	cmd.Example = examples(o, "module sign ./repository --key pfring.key")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key")
@@ -87,14 +122,10 @@ minisign tool; the password of an encrypted key is asked for, or read from
 	return cmd
 }
 
-func signIndex(cmd *cobra.Command, dir, keyFile string) error {
-	key, err := modulerepo.ReadKey(keyFile, func() (string, error) { return password(cmd, "Password of "+keyFile+": ") })
-	if err != nil {
-		return err
-	}
+func signIndex(cmd *cobra.Command, dir string, key minisign.PrivateKey) error {
 	index, err := modulerepo.Sign(dir, key, time.Now())
 	if err != nil {
-		return no(err)
+		return repositoryError(err)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: serial %d signed by key %016X\n", module.SignatureName, index.Serial, key.ID())
 	return err
