@@ -3,6 +3,7 @@ package modulebuild
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 func (b *Builder) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		if context.Cause(ctx) == context.DeadlineExceeded {
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)}
 		}
 		return ctx.Err()

@@ -69,7 +69,6 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	if change, err = AddToRepository(dir, []Module{first, second}, o); err != nil || len(change.Index.Modules) != 2 || change.Index.Serial != 2 {
 		t.Fatalf("%+v %v", change, err)
 	}
-	before := read(t, dir)
 
 	// The same key under another path.
 	third := made(t, moduletest.KO{Kernel: "6.1.0-20-amd64"})
@@ -79,7 +78,7 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	if _, err := modulerepo.Update(dir, o); err != nil {
 		t.Fatal(err)
 	}
-	before = read(t, dir)
+	before := read(t, dir)
 	_, err = AddToRepository(dir, []Module{third, second}, o)
 	if err == nil || !strings.Contains(err.Error(), "old.ko") {
 		t.Errorf("two modules for one key: %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -103,6 +104,9 @@ func (k *keeper) intoRepository(cmd *cobra.Command) error {
 		return nil
 	}
 	change, err := modulebuild.AddToRepository(dir, k.got, modulerepo.Options{Lifetime: k.life, Now: time.Now()})
+	if errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", dir, err))
 	}

@@ -107,7 +107,7 @@ func (v *buildView) done(r modulebuild.Result) {
 	defer v.mu.Unlock()
 	v.rows = slices.DeleteFunc(v.rows, func(row *buildRow) bool { return row.target.String() == r.Target.String() })
 	took := r.Duration.Round(time.Second)
-	text := ""
+	var text string
 	if r.Err == nil {
 		v.built++
 		text = fmt.Sprintf("%s: PF_RING %s built in %s, %s, sha256 %s\n", r.Target, r.Module.Info.Version, took, megabytes(r.Module.Info.Size), r.Module.SHA256)

@@ -1,3 +1,8 @@
+have_tools() {
+  for tool in gcc make strip tar gzip base64 sha256sum curl; do
+    command -v "$tool" > /dev/null || return 1
+  done
+}
 fetch() {
   if [ -n "${PFRING_CA:-}" ]; then
     cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt > "$WORK/ca.pem" 2>/dev/null || true
@@ -14,6 +19,7 @@ fetch() {
   fi
   mkdir "$WORK/unpacked"
   tar -xf "$WORK/source" -C "$WORK/unpacked" --no-same-owner --wildcards 'kernel/*' '*/kernel/*' 2> "$WORK/tar.log" || true
+  ! grep -q 'No space left' "$WORK/tar.log" || die "there is no room for the source"
   SRC=
   for file in "$WORK"/unpacked/kernel/pf_ring.c "$WORK"/unpacked/*/kernel/pf_ring.c; do
     [ -f "$file" ] && SRC=${file%/pf_ring.c}
@@ -57,7 +63,7 @@ compile() {
   strip --strip-debug "$SRC/pf_ring.ko" || die "strip failed"
 }
 say step packages
-tools
+have_tools || tools
 say step source
 fetch
 say step headers

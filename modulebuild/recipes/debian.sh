@@ -3,8 +3,13 @@ HEADERS=linux-headers-$K
 KERNEL_SRC=/usr/src/$HEADERS
 GONE="there are no headers: $HEADERS is neither on the node nor in the archive, which keeps only current kernels. Install it on the node while it can be had (apt-get install $HEADERS), or update the node's kernel, reboot and build for that"
 apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }
+INDEXED=
+index() {
+  [ -n "$INDEXED" ] || apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"
+  INDEXED=yes
+}
 tools() {
-  apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"
+  index
   apt install gcc make libc6-dev libelf-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"
 }
 backports() {
@@ -14,13 +19,15 @@ backports() {
   apt update || rm /etc/apt/sources.list.d/pfring-backports.list
 }
 headers() {
+  index
   apt-cache show "$HEADERS" > /dev/null 2>&1 || backports
   apt-cache show "$HEADERS" > /dev/null 2>&1 || die "$GONE"
   apt install "$HEADERS" || die "$HEADERS could not be installed"
 }
 kbuild() {
   [ -e "$KERNEL_SRC/scripts/basic/fixdep" ] && return 0
+  index
   link=$(readlink "$KERNEL_SRC/scripts" || true)
   case $link in *linux-kbuild-*) apt install "$(printf %s "$link" | sed 's|.*\(linux-kbuild-[^/]*\).*|\1|')" || true ;; esac
 }
-compiler() { apt install "$(printf %s "$1" | sed 's/^[a-z0-9_]*-linux-gnu-//')" || true; }
+compiler() { index; apt install "$(printf %s "$1" | sed 's/^[a-z0-9_]*-linux-gnu-//')" || true; }

@@ -41,6 +41,11 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     }; \
     kbuild() { :; }; \
     compiler() { dnf -y -q install "$1" || true; }; \
+    have_tools() { \
+      for tool in gcc make strip tar gzip base64 sha256sum curl; do \
+        command -v "$tool" > /dev/null || return 1; \
+      done; \
+    }; \
     fetch() { \
       if [ -n "${PFRING_CA:-}" ]; then \
         cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt > "$WORK/ca.pem" 2>/dev/null || true; \
@@ -57,6 +62,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       fi; \
       mkdir "$WORK/unpacked"; \
       tar -xf "$WORK/source" -C "$WORK/unpacked" --no-same-owner --wildcards 'kernel/*' '*/kernel/*' 2> "$WORK/tar.log" || true; \
+      ! grep -q 'No space left' "$WORK/tar.log" || die "there is no room for the source"; \
       SRC=; \
       for file in "$WORK"/unpacked/kernel/pf_ring.c "$WORK"/unpacked/*/kernel/pf_ring.c; do \
         [ -f "$file" ] && SRC=${file%/pf_ring.c}; \
@@ -100,7 +106,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       strip --strip-debug "$SRC/pf_ring.ko" || die "strip failed"; \
     }; \
     say step packages; \
-    tools; \
+    have_tools || tools; \
     say step source; \
     fetch; \
     say step headers; \

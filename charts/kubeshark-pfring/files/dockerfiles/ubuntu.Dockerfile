@@ -33,8 +33,13 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     KERNEL_SRC=/usr/src/$HEADERS; \
     GONE="there are no headers: $HEADERS is neither on the node nor in the archive, which keeps only current kernels. Install it on the node while it can be had (apt-get install $HEADERS), or update the node's kernel, reboot and build for that"; \
     apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }; \
+    INDEXED=; \
+    index() { \
+      [ -n "$INDEXED" ] || apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"; \
+      INDEXED=yes; \
+    }; \
     tools() { \
-      apt update || die "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"; \
+      index; \
       apt install gcc make libc6-dev libelf-dev binutils tar gzip xz-utils curl ca-certificates kmod || die "the compiler could not be installed"; \
     }; \
     backports() { \
@@ -44,16 +49,23 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       apt update || rm /etc/apt/sources.list.d/pfring-backports.list; \
     }; \
     headers() { \
+      index; \
       apt-cache show "$HEADERS" > /dev/null 2>&1 || backports; \
       apt-cache show "$HEADERS" > /dev/null 2>&1 || die "$GONE"; \
       apt install "$HEADERS" || die "$HEADERS could not be installed"; \
     }; \
     kbuild() { \
       [ -e "$KERNEL_SRC/scripts/basic/fixdep" ] && return 0; \
+      index; \
       link=$(readlink "$KERNEL_SRC/scripts" || true); \
       case $link in *linux-kbuild-*) apt install "$(printf %s "$link" | sed 's|.*\(linux-kbuild-[^/]*\).*|\1|')" || true ;; esac; \
     }; \
-    compiler() { apt install "$(printf %s "$1" | sed 's/^[a-z0-9_]*-linux-gnu-//')" || true; }; \
+    compiler() { index; apt install "$(printf %s "$1" | sed 's/^[a-z0-9_]*-linux-gnu-//')" || true; }; \
+    have_tools() { \
+      for tool in gcc make strip tar gzip base64 sha256sum curl; do \
+        command -v "$tool" > /dev/null || return 1; \
+      done; \
+    }; \
     fetch() { \
       if [ -n "${PFRING_CA:-}" ]; then \
         cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt > "$WORK/ca.pem" 2>/dev/null || true; \
@@ -70,6 +82,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       fi; \
       mkdir "$WORK/unpacked"; \
       tar -xf "$WORK/source" -C "$WORK/unpacked" --no-same-owner --wildcards 'kernel/*' '*/kernel/*' 2> "$WORK/tar.log" || true; \
+      ! grep -q 'No space left' "$WORK/tar.log" || die "there is no room for the source"; \
       SRC=; \
       for file in "$WORK"/unpacked/kernel/pf_ring.c "$WORK"/unpacked/*/kernel/pf_ring.c; do \
         [ -f "$file" ] && SRC=${file%/pf_ring.c}; \
@@ -113,7 +126,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       strip --strip-debug "$SRC/pf_ring.ko" || die "strip failed"; \
     }; \
     say step packages; \
-    tools; \
+    have_tools || tools; \
     say step source; \
     fetch; \
     say step headers; \
