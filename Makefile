@@ -72,7 +72,7 @@ playground: ## A control plane with 40 simulated nodes and a module repository, 
 
 bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratios
 	go run ./tests/bench
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -timeout 60m -run '^$$' -bench . -benchmem ./...
 
 golden: ## Rewrite the golden files; look at the diff before you commit it
 	go test ./charts -run Recipes -update
