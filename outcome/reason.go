@@ -95,7 +95,7 @@ func Reasons() []Info {
 		{AlreadyLoaded, GroupGood, "The wanted version was loaded before the agent came.", ""},
 		{Replaced, GroupGood, "Another, unused version was replaced by the wanted one.", ""},
 
-		{NoModuleForKernel, GroupRepository, "The repository has no module for this kernel release and architecture.", "Build PF_RING against this kernel's headers and add it to the repository with `pfring module index`, or use a kernel that `pfring compatibility` lists as supported."},
+		{NoModuleForKernel, GroupRepository, "The repository has no module for this kernel release and architecture.", "Build PF_RING for it into the repository with `pfring module build --repository DIR`, or use a kernel that `pfring compatibility` lists as supported."},
 		{SourceUnreachable, GroupRepository, "The repository could not be reached.", "Check DNS, egress rules and source.proxy from the node; `helm test` tries it from inside the cluster."},
 		{SourceForbidden, GroupRepository, "The repository refused the credentials, or wants some.", "Check source.credentialsSecret, the service account's cloud role and the bucket's or registry's policy."},
 		{SourceTLSUntrusted, GroupRepository, "The repository's certificate is not trusted.", "Put the CA that signed it into source.caBundle."},

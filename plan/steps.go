@@ -37,7 +37,7 @@ func (d *decision) stepMissing() {
 	if lack := d.missing(); len(lack) > 0 {
 		d.first(Step{
 			What:    "Build PF_RING for these kernels and add it to the repository; until then their nodes capture with libpcap: " + some(lack),
-			Command: "pfring module index DIR --key pfring.key",
+			Command: "pfring module build --repository DIR --key pfring.key",
 		})
 	}
 }
