@@ -30,7 +30,11 @@ for platform in $platforms; do
     if [ "$os" = windows ]; then exe=.exe form=zip; fi
     dir=$build/$os-$arch name=pfring_${version}_${os}_$arch
     mkdir "$dir"
-    GOOS=$os GOARCH=$arch go build -trimpath -ldflags "$ldflags" -o "$dir/pfring$exe" ./cmd/pfring
+    if [ "$platform" = "$(go env GOHOSTOS)/$(go env GOHOSTARCH)" ]; then
+        cp "$build/pfring" "$dir/"
+    else
+        GOOS=$os GOARCH=$arch go build -trimpath -ldflags "$ldflags" -o "$dir/pfring$exe" ./cmd/pfring
+    fi
     cp -r LICENSE README.md "$build/THIRD_PARTY_LICENSES" "$build/plugin.yaml" "$build/completions" "$dir/"
     "$build/archive" "$dir" "$out/$name.$form"
     "$build/sbom" "$dir/pfring$exe" pfring "$version" >"$out/$name.spdx.json"
