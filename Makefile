@@ -71,6 +71,7 @@ playground: ## A control plane with 40 simulated nodes and a module repository, 
 	go run ./tests/playground
 
 bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratios
+	@hack/install-test-deps.sh buildah
 	go run ./tests/bench
 	go test -timeout 60m -run '^$$' -bench . -benchmem ./...
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that `make test` needs beside Go. Does nothing
-# where they are there already, and nothing but say so where it may not.
+# where they are there already, and nothing but say so where it may not. Names of
+# further packages may be given.
 set -euo pipefail
 
 if ! command -v dpkg-query >/dev/null; then
@@ -11,7 +12,7 @@ fi
 # tests/vm boots kernels and builds modules; the kernel's own build tools are
 # linked with libelf and libssl. tests/node makes disks; tests/build compiles in
 # a Debian of its own.
-packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 e2fsprogs debootstrap)
+packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 e2fsprogs debootstrap "$@")
 
 missing=()
 for p in "${packages[@]}"; do

@@ -141,6 +141,15 @@ func buildOne(ctx context.Context, arch string, modules []Module, o Options) (v1
 	if err != nil {
 		return nil, err
 	}
+	// The base's layers come over the network; meanwhile the module is packed.
+	checked := make(chan error, 1)
+	go func() {
+		if from == scratch {
+			checked <- nil
+			return
+		}
+		checked <- checkShell(base)
+	}()
 	files, err := tree(modules, strings.Trim(o.DirName, "/"))
 	if err != nil {
 		return nil, err
@@ -148,6 +157,9 @@ func buildOne(ctx context.Context, arch string, modules []Module, o Options) (v1
 	packed, err := layer.New(files, o.Created, kind)
 	if err != nil {
 		return nil, err
+	}
+	if err := <-checked; err != nil {
+		return nil, fmt.Errorf("the base %s, %s: %w", from, arch, err)
 	}
 	return finish(base, arch, mutate.Addendum{
 		Layer: packed, MediaType: kind,

@@ -103,6 +103,9 @@ type registryTarget struct {
 func (t registryTarget) Tag() string { return t.tag }
 
 func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, error) {
+	if len(images) == 1 && len(images[0].Image.Attached) == 0 {
+		return t.writeOne(ctx, images[0])
+	}
 	digests := make([]name.Digest, len(images))
 	for i, n := range images {
 		h, err := n.Image.Digest()
@@ -125,6 +128,19 @@ func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, er
 		out = append(out, t.repository.Tag(n.Tag).String()+"@"+digests[i].DigestStr())
 	}
 	return out, nil
+}
+
+// writeOne needs no second round for the tag: the manifest that it points to is
+// what is pushed last anyway.
+func (t registryTarget) writeOne(ctx context.Context, n Named) ([]string, error) {
+	digest, err := n.Image.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.remote.pusher.Push(ctx, t.repository.Tag(n.Tag), n.Image.taggable()); err != nil {
+		return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
+	}
+	return []string{t.repository.Tag(n.Tag).String() + "@" + digest.String()}, nil
 }
 
 // attach pushes by digest. A registry that lists no referrers gets a tag that
