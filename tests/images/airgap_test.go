@@ -21,6 +21,7 @@ type site struct {
 	dir, path string
 	names     *strings.Replacer
 	env       []string
+	all       bool // other programs' commands too
 }
 
 // sh runs the commands of a document that are pfring's, and returns what they
@@ -29,7 +30,7 @@ func (s *site) sh(t *testing.T, commands string) (string, error) {
 	t.Helper()
 	var script strings.Builder
 	for line := range strings.Lines(s.names.Replace(commands)) {
-		if strings.HasPrefix(line, "pfring") {
+		if s.all || strings.HasPrefix(line, "pfring") {
 			script.WriteString(line)
 		}
 	}
