@@ -75,7 +75,7 @@ func (c *check) variables(path Path, known []string) {
 			continue
 		}
 		hint := "known here: " + strings.Join(known, ", ")
-		if near := Nearest(name, known); near != "" {
+		if near := nearestVariable(name, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		c.errorf("image-variable", path, hint, "KMM does not know the variable %s and puts nothing in its place", name)
@@ -89,4 +89,16 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
+}
+
+// nearestVariable takes a name that was left off in its middle for the first one
+// that goes on: KERNEL for KERNEL_FULL_VERSION and not for KERNEL_X, which has
+// fewer letters more.
+func nearestVariable(name string, known []string) string {
+	for _, k := range known {
+		if strings.HasPrefix(k, name+"_") {
+			return k
+		}
+	}
+	return Nearest(name, known)
 }
