@@ -53,11 +53,14 @@ func BenchmarkWaitReacts(b *testing.B) {
 		b.Fatal(err)
 	}
 	almost := make(chan bool, 1)
-	done := make(chan time.Time, 1)
+	done, seen := make(chan time.Time, 1), make(chan time.Time, 1)
 	go func() {
 		if _, err := client.Wait(ctx, release, func(s rollout.Summary) {
-			if s.OK == manyNodes-1 {
+			switch s.OK {
+			case manyNodes - 1:
 				almost <- true
+			case manyNodes:
+				seen <- time.Now()
 			}
 		}); err != nil {
 			b.Error(err)
@@ -73,13 +76,15 @@ func BenchmarkWaitReacts(b *testing.B) {
 	close(hold)
 	end := <-done
 	requests, watches, _ := counter.Take()
-	b.ReportMetric(float64(watches), "watches")
-	b.ReportMetric(float64(requests), "wait-requests")
 	for b.Loop() {
 		if _, err := client.Status(ctx, release); err != nil {
 			b.Fatal(err)
 		}
 	}
+	// What was reported before the loop would be gone.
+	b.ReportMetric(float64(watches), "watches")
+	b.ReportMetric(float64(requests), "wait-requests")
+	b.ReportMetric(float64((<-seen).Sub(released).Milliseconds()), "ms/seen")
 	// The simulated kubelet's pause of up to 100 ms and its write are in here, and the last reading of all nodes.
 	b.ReportMetric(float64(end.Sub(released).Milliseconds()), "ms/reaction")
 }
