@@ -150,7 +150,7 @@ func moveBlobs(from, to string) error {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o755); err != nil {
 			return err
 		}
-		if err := os.Chmod(file, 0o644); err != nil {
+		if err := os.Chmod(file, 0o644); err != nil { // #nosec G302 -- images are for others to read
 			return err
 		}
 		if err := os.Rename(file, filepath.Join(to, rel)); err != nil {

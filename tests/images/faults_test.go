@@ -29,13 +29,10 @@ type dropping struct {
 func newDropping(t *testing.T, host string) *dropping {
 	t.Helper()
 	d := &dropping{}
-	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: host})
-	rewrite := pass.Director
-	pass.Director = func(r *http.Request) {
-		near := r.Host
-		rewrite(r)
-		r.Host = near // so that the registry's answers lead back here
-	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: host})
+		r.Out.Host = r.In.Host // so that the registry's answers lead back here
+	}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.on.Load() && strings.Contains(r.URL.Path, "/blobs/uploads/") && (r.Method == http.MethodPatch || r.Method == http.MethodPut) && r.ContentLength != 0 {
 			d.cut.Add(1)
