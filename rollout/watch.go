@@ -35,11 +35,13 @@ func (c *Client) Wait(ctx context.Context, r *Release, progress func(Summary)) (
 	if err := w.until(ctx, func(s *Report) bool { return s.Complete || s.Summary.settled() }); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	// The deadline is over, but not the answer to why.
+	// The deadline may be over, but not the answer to why.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if targets, err := r.readTargets(last, c.typed); err == nil {
-		f.targets = targets
+	if !w.complete {
+		if targets, err := r.readTargets(last, c.typed); err == nil {
+			f.targets = targets
+		}
 	}
 	return c.finish(last, f, warnings), nil
 }
@@ -50,6 +52,7 @@ type waiter struct {
 	facts    *facts
 	progress func(Summary)
 	last     Summary
+	complete bool
 }
 
 // until follows the pods until done says so or ctx ends; the error is then ctx's.
@@ -101,6 +104,7 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 		return fmt.Errorf("watching pods in namespace %s: %w", r.Namespace, err)
 	}
 	defer events.Stop()
+	arrived := drain(events.ResultChan())
 	timer := time.NewTimer(lookAgain)
 	defer timer.Stop()
 	dirty := false
@@ -108,14 +112,16 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case event, ok := <-events.ResultChan():
-			if !ok {
-				return errBroken
-			}
-			if err := w.take(event); err != nil {
+		case <-arrived.some:
+			list, ended := arrived.take()
+			changed, err := w.takeAll(list)
+			if err != nil {
 				return err
 			}
-			if !dirty && event.Type != watch.Bookmark {
+			if ended {
+				return errBroken
+			}
+			if !dirty && changed {
 				dirty = true
 				timer.Reset(settle)
 			}
@@ -133,6 +139,17 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 			}
 		}
 	}
+}
+
+// takeAll takes events over and tells whether one of them changes anything.
+func (w *waiter) takeAll(list []watch.Event) (changed bool, err error) {
+	for _, event := range list {
+		if err := w.take(event); err != nil {
+			return changed, err
+		}
+		changed = changed || event.Type != watch.Bookmark
+	}
+	return changed, nil
 }
 
 func (w *waiter) take(event watch.Event) error {
@@ -159,6 +176,6 @@ func (w *waiter) check(done func(*Report) bool) bool {
 	if w.progress != nil && report.Verdict != w.last.verdict() {
 		w.progress(report.Summary)
 	}
-	w.last = report.Summary
+	w.last, w.complete = report.Summary, report.Complete
 	return done(report)
 }
