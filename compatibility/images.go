@@ -16,6 +16,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/kubeshark/kubeshark-pfring/moduleimage"
 )
 
 // Images looks module images up in their registries, with the caller's own
@@ -27,21 +29,37 @@ type Images struct {
 	trusting remote.Option
 }
 
-// NewImages trusts the CAs of the PEM file caFile, if it is not "", beside the
-// system's.
-func NewImages(caFile, userAgent string) (*Images, error) {
+// ImagesOptions say how to get at registries.
+type ImagesOptions struct {
+	// CAFile has CAs in PEM to trust beside the system's, or is "".
+	CAFile string
+	// DockerConfig is a file as Docker and Kubernetes' pull secrets have it; "" is
+	// the caller's own logins.
+	DockerConfig string
+	UserAgent    string
+}
+
+// NewImages reads the files that o names.
+func NewImages(o ImagesOptions) (*Images, error) {
+	var logins authn.Keychain = authn.DefaultKeychain
+	if o.DockerConfig != "" {
+		var err error
+		if logins, err = moduleimage.ReadKeychain(o.DockerConfig); err != nil {
+			return nil, err
+		}
+	}
 	web := remote.DefaultTransport.(*http.Transport).Clone()
-	if caFile != "" {
+	if o.CAFile != "" {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
 			pool = x509.NewCertPool()
 		}
-		pem, err := os.ReadFile(caFile)
+		pem, err := os.ReadFile(o.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("reading the CA bundle: %w", err)
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", caFile)
+			return nil, fmt.Errorf("%s holds no certificate in PEM", o.CAFile)
 		}
 		web.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -50,7 +68,7 @@ func NewImages(caFile, userAgent string) (*Images, error) {
 	blind.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // #nosec G402 -- the mapping's registryTLS asks for it
 	return &Images{
 		options: []remote.Option{
-			remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(web), remote.WithUserAgent(userAgent),
+			remote.WithAuthFromKeychain(logins), remote.WithTransport(web), remote.WithUserAgent(o.UserAgent),
 		},
 		trusting: remote.WithTransport(blind),
 	}, nil

@@ -67,7 +67,7 @@ func TestImagesAreLookedUpInTheirRegistry(t *testing.T) {
 	if err := remote.WriteIndex(parse(t, host+"/m:6.1.0-2"), both); err != nil {
 		t.Fatal(err)
 	}
-	images, err := compatibility.NewImages("", "test")
+	images, err := compatibility.NewImages(compatibility.ImagesOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestImagesAreLookedUpInTheirRegistry(t *testing.T) {
 
 func TestImagesWithABrokenCABundle(t *testing.T) {
 	for _, file := range []string{"testdata/none.pem", "testdata/kmm.table.golden"} {
-		if _, err := compatibility.NewImages(file, "test"); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := compatibility.NewImages(compatibility.ImagesOptions{CAFile: file}); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

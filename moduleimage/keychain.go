@@ -16,8 +16,8 @@ type keychain map[string]authn.AuthConfig
 
 var _ authn.Keychain = keychain(nil)
 
-// readKeychain reads a file of the form of .dockerconfigjson.
-func readKeychain(path string) (keychain, error) {
+// ReadKeychain reads a file of the form of .dockerconfigjson.
+func ReadKeychain(path string) (authn.Keychain, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the docker config: %w", err)

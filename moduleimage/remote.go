@@ -40,7 +40,7 @@ type Remote struct {
 func NewRemote(o RemoteOptions) (*Remote, error) {
 	var logins authn.Keychain = authn.DefaultKeychain
 	if o.DockerConfig != "" {
-		k, err := readKeychain(o.DockerConfig)
+		k, err := ReadKeychain(o.DockerConfig)
 		if err != nil {
 			return nil, err
 		}

@@ -49,7 +49,7 @@ func autoChecks() []Check {
 // repository is what auto's source holds, or a *module.Error.
 func (e *env) repository(ctx context.Context) (*compatibility.Repository, error) {
 	return fact(e, "repository", func() (*compatibility.Repository, error) {
-		source, request, _, err := e.OpenSource(e.target(ModeAuto).Values.Tap.KernelModule.Source)
+		source, request, _, err := e.OpenSource(ctx, e.target(ModeAuto).Values.Tap.KernelModule)
 		if err != nil {
 			return nil, err
 		}

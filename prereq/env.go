@@ -39,9 +39,9 @@ type Options struct {
 	Namespace, Release string
 	// Targets has one entry for each mode that is checked.
 	Targets []Target
-	// OpenSource opens the module repository of auto from here, with the caller's
-	// own credentials. Warnings say what is not as on the nodes.
-	OpenSource func(valuesschema.Source) (source module.Source, request module.Request, warnings []string, err error)
+	// OpenSource opens the module repository of auto from here. Warnings say what
+	// is not as on the nodes.
+	OpenSource func(context.Context, valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error)
 	// SourceTimeout bounds reading the repository; 0 leaves it to the check's own
 	// limit.
 	SourceTimeout time.Duration

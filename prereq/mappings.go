@@ -172,7 +172,7 @@ func (e *env) loginRemedy(a compatibility.Answer) string {
 		return a.Remedy
 	}
 	if secret == "" {
-		return "If the images are private, name a pull secret in tap.kernelModule.imageRepoSecret; log in (docker login) to see them from here."
+		return "If the images are private, name a pull secret in tap.kernelModule.imageRepoSecret; log in (docker login) to see them from here, or take the nodes' login with --use-cluster-secrets."
 	}
 	return "KMM pulls with the Secret " + secret + ", this command asked with your own login: docker login, and ask again."
 }

@@ -47,7 +47,7 @@ compatibility --kernel 6.8.0-51-generic --arch arm64
 compatibility --nodes-from nodes.json -o html > report.html`)
 	fl := cmd.Flags()
 	f.nodes.register(cmd)
-	f.source.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
 	f.values.register(cmd)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")

@@ -84,11 +84,11 @@ type lookup func(context.Context) compatibility.Lookup
 // answers is what to ask about a kernel: the repository, or in kmm the mappings.
 func (q question) answers(ctx context.Context) (lookup, compatibility.Report, error) {
 	if q.values.Tap.KernelModule.Mode == "kmm" {
-		find, err := q.mappings()
+		find, err := q.mappings(ctx)
 		return find, compatibility.Report{}, err
 	}
 	var about compatibility.Report
-	source, request, warnings, err := q.source.open(q.values.Tap.KernelModule.Source)
+	source, request, warnings, err := q.source.open(ctx, q.values.Tap.KernelModule)
 	if err != nil {
 		return nil, about, err
 	}
@@ -104,7 +104,7 @@ func (q question) answers(ctx context.Context) (lookup, compatibility.Report, er
 	return repository.Lookup, about, nil
 }
 
-func (q question) mappings() (lookup, error) {
+func (q question) mappings(ctx context.Context) (lookup, error) {
 	if q.source.url != "" {
 		return nil, errors.New("--source: in kmm mode modules come from the images of tap.kernelModule.kernelMappings")
 	}
@@ -119,7 +119,7 @@ func (q question) mappings() (lookup, error) {
 	var images *compatibility.Images
 	if q.source.images {
 		var err error
-		if images, err = compatibility.NewImages(q.source.caFile, userAgent()); err != nil {
+		if images, err = q.source.lookups(ctx, k); err != nil {
 			return nil, err
 		}
 	}

@@ -72,7 +72,7 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	f.nodes.kube.register(cmd)
 	fl.Lookup("namespace").Usage = "namespace of the Jobs; it must admit pods that run as root and see the node's /usr (default that of the context)"
 	f.values.register(cmd)
-	f.source.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
 	f.keep.register(cmd)
 	fl.StringVarP(&f.nodes.selector, "selector", "l", "", "look only at nodes with these labels")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "only this kernel release, also if it has a module; repeatable")

@@ -63,7 +63,7 @@ plan --build-configmap pf-ring-build --image-repository registry.example.com/pf-
 func (f *planFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	f.nodes.register(cmd)
-	f.source.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
 	f.values.register(cmd)
 	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")

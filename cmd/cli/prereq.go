@@ -11,10 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/kubeshark/kubeshark-pfring/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/prereq"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // prereqFlags are what the user typed.
@@ -77,7 +78,7 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	f.kube.register(cmd)
 	f.values.register(cmd)
-	f.source.register(cmd)
+	f.source.register(cmd, &f.kube)
 	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release that is to be installed")
 	fl.StringVar(&f.installed, "release", "", "begin with the values of this installed release; -f and --set come on top")
@@ -187,10 +188,20 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
 	o.OpenSource, o.SourceTimeout = f.source.open, f.source.timeout
 	o.Probe = f.probe.options()
-	if o.Images, err = compatibility.NewImages(f.source.caFile, userAgent()); err != nil {
+	if o.Targets, err = f.targets(cmd, o.Namespace); err != nil {
 		return o, err
 	}
-	o.Targets, err = f.targets(cmd, o.Namespace)
+	var kmm valuesschema.KernelModule
+	for _, t := range o.Targets {
+		if t.Mode == prereq.ModeKMM {
+			kmm = t.Values.Tap.KernelModule
+		}
+	}
+	o.Images, err = f.source.lookups(cmd.Context(), kmm)
+	if apierrors.IsNotFound(err) {
+		// That the Secret is missing is a finding of a check.
+		o.Images, err = f.source.lookups(cmd.Context(), valuesschema.KernelModule{})
+	}
 	return o, err
 }
 

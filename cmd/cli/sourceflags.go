@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -9,23 +12,30 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // sourceFlags say how this machine gets at the module repository of the values.
-// The values' own proxy, CA bundle and Secrets are the nodes'.
+// The values' own proxy, CA bundle and Secrets are the nodes', unless
+// --use-cluster-secrets borrows them.
 type sourceFlags struct {
+	kube        *kubeFlags
 	url, caFile string
 	publicKeys  []string
 	timeout     time.Duration
 	// images says that kmm's images are looked up.
-	images bool
+	images         bool
+	clusterSecrets bool
 }
 
-func (s *sourceFlags) register(cmd *cobra.Command) {
+// register takes the flags that say in which cluster the values' Secrets are.
+func (s *sourceFlags) register(cmd *cobra.Command, kube *kubeFlags) {
+	s.kube = kube
 	fl := cmd.Flags()
+	fl.BoolVar(&s.clusterSecrets, "use-cluster-secrets", false, "read the Secrets and CA bundle that the values name from the cluster, and use them from here instead of your own logins")
 	fl.StringVar(&s.url, "source", "", "module repository, instead of tap.kernelModule.source.url")
 	fl.StringArrayVar(&s.publicKeys, "public-key", nil, "minisign public key of the repository, or its .pub `FILE`, beside those of the values; repeatable")
 	fl.StringVar(&s.caFile, "ca-file", "", "PEM `FILE` with CAs that the repository's or registry's certificate may be from, beside the system's")
@@ -36,7 +46,13 @@ func (s *sourceFlags) register(cmd *cobra.Command) {
 
 // open opens the repository of the values. Warnings say what is not as on the
 // nodes.
-func (s *sourceFlags) open(values valuesschema.Source) (source module.Source, request module.Request, warnings []string, err error) {
+func (s *sourceFlags) open(ctx context.Context, k valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error) {
+	borrowed, err := s.borrow(ctx, k)
+	if err != nil {
+		return nil, request, nil, err
+	}
+	defer func() { err = errors.Join(err, borrowed.giveBack()) }()
+	values := k.Source
 	url := values.URL
 	if s.url != "" {
 		url = s.url
@@ -49,31 +65,55 @@ func (s *sourceFlags) open(values valuesschema.Source) (source module.Source, re
 	if err != nil {
 		return nil, request, nil, err
 	}
-	request.PublicKeys = slices.Concat(request.PublicKeys, keys)
+	secret, err := borrowed.publicKeys()
+	if err != nil {
+		return nil, request, nil, err
+	}
+	request.PublicKeys = slices.Concat(request.PublicKeys, keys, secret)
 	if request.Verify == outcome.VerifiedSignature && values.PublicKeySecret != "" && len(request.PublicKeys) == 0 {
 		request.Verify = outcome.VerifiedChecksum
 		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
-			", which is not read: the index's signature was not checked here; give the key with --public-key")
+			", which is not read: the index's signature was not checked here; give the key with --public-key, or --use-cluster-secrets")
 	}
-	if values.CredentialsSecret != "" {
-		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command its caller's own")
+	if values.CredentialsSecret != "" && borrowed.credentials == "" {
+		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command its caller's own; --use-cluster-secrets takes the nodes'")
 	}
 	source, err = module.OpenSource(module.SourceOptions{
-		URL: url, Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, CAFile: s.caFile, UserAgent: userAgent(),
+		URL: url, Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: userAgent(),
+		CAFile: cmp.Or(s.caFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
 	})
 	return source, request, warnings, err
 }
 
+// lookups makes what looks images up in their registries.
+func (s *sourceFlags) lookups(ctx context.Context, k valuesschema.KernelModule) (images *compatibility.Images, err error) {
+	borrowed, err := s.borrow(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, borrowed.giveBack()) }()
+	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: s.caFile, DockerConfig: borrowed.docker, UserAgent: userAgent()})
+}
+
 // keys are those of --public-key, without their comments.
 func (s *sourceFlags) keys() ([]string, error) {
+	keys, err := parseKeys(s.publicKeys)
+	if err != nil {
+		return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
+	}
+	return keys, nil
+}
+
+// parseKeys takes keys, and files with one.
+func parseKeys(list []string) ([]string, error) {
 	var keys []string
-	for _, text := range s.publicKeys {
+	for _, text := range list {
 		if data, err := os.ReadFile(text); err == nil {
 			text = string(data)
 		}
 		key, err := module.ParsePublicKey(text)
 		if err != nil {
-			return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
+			return nil, err
 		}
 		keys = append(keys, key.String())
 	}

@@ -87,7 +87,9 @@ func reportOf(t testing.TB, kubeconfig string, args ...string) (compatibility.Re
 // source is a signed repository on loopback that counts its requests.
 type source struct {
 	url, key, ca string
-	requests     atomic.Int32
+	// password is asked for by basic auth, of the user ann, unless it is "".
+	password string
+	requests atomic.Int32
 }
 
 func serve(t testing.TB, kernels ...string) *source {
@@ -102,6 +104,10 @@ func serve(t testing.TB, kernels ...string) *source {
 	files := http.FileServer(http.Dir(dir))
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.requests.Add(1)
+		if _, password, _ := req.BasicAuth(); password != s.password {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
 		files.ServeHTTP(w, req)
 	}))
 	t.Cleanup(server.Close)
