@@ -113,7 +113,7 @@ func (v *buildView) done(r modulebuild.Result) {
 		text = fmt.Sprintf("%s: PF_RING %s built in %s, %s, sha256 %s\n", r.Target, r.Module.Info.Version, took, megabytes(r.Module.Info.Size), r.Module.SHA256)
 	} else {
 		v.failed++
-		lines := []string(nil)
+		var lines []string
 		if f := (*modulebuild.Failure)(nil); errors.As(r.Err, &f) {
 			lines = f.Lines
 		}
