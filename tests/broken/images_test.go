@@ -68,6 +68,14 @@ func TestImagesThatKMMCannotUse(t *testing.T) {
 		})
 		attempt{mode: "kmm", namespace: where, kernelModule: images("private/good")}.finds(t)
 	})
+	t.Run("private, with the nodes' login", func(t *testing.T) {
+		values := images("private/good")
+		values["imageRepoSecret"] = "module-pull"
+		a := attempt{mode: "kmm", namespace: where, kernelModule: values, args: []string{"--use-cluster-secrets"}}
+		a.finds(t, "mappings.images-present warning image-forbidden", "references.pull-secrets error reference-missing")
+		secret(t, where, "module-pull", "kubernetes.io/dockerconfigjson", map[string]string{".dockerconfigjson": shared.images.dockerConfig(password)})
+		a.finds(t)
+	})
 }
 
 func TestAProxyThatRefuses(t *testing.T) {
