@@ -66,10 +66,14 @@ func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
 			*out = *before
 			return
 		}
+		if reason == outcome.AlreadyLoaded {
+			o.Log.Info("waiting until the module is loaded", "module", o.ModuleName, "by", string(o.Mode), "timeout", o.Timeout.String())
+			reason = outcome.Loaded
+		}
 		if !sleep(ctx, pause) {
 			break
 		}
-		reason, pause = outcome.Loaded, min(pause*2, time.Second)
+		pause = min(pause*2, time.Second)
 	}
 	out.Reason, out.Message = outcome.WaitTimeout, o.why()
 }

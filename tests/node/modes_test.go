@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,6 +110,11 @@ func waitsForKMM(t *testing.T, b *bed, n *node.Node) {
 		return false
 	}
 	poll(t, "the API to show the pod waiting", waits)
+	// The agent has to have looked once: emulated, it takes its time to start.
+	poll(t, "the agent to say that it waits", func() bool {
+		log := n.Do(t, step.Request{Op: step.Exec, Args: []string{"/bin/sh", "-c", "cat /var/log/pods/*/wait/*.log"}})
+		return strings.Contains(log.Stdout, "waiting until the module is loaded")
+	})
 	select {
 	case err := <-done:
 		t.Fatalf("helm --wait has returned before the module was there: %v", err)
