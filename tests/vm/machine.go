@@ -93,13 +93,11 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, listener.Close()) }()
-	memory, processors := cmp.Or(o.Memory, 512), "1"
-	if o.Disk != "" {
-		processors = "2"
-	}
+	memory := cmp.Or(o.Memory, 512)
 	// Debian 12's QEMU corrupts the flags at times when it emulates cmpxchg16b,
-	// and newer kernels then die of a double fault: they do without.
-	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", processors, "-m", strconv.Itoa(memory), "-display", "none", "-nodefaults",
+	// and newer kernels then die of a double fault: they do without. A second
+	// processor makes nothing faster and has hung a node once.
+	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", "1", "-m", strconv.Itoa(memory), "-display", "none", "-nodefaults",
 		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
 		"-kernel", o.Kernel.Image, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
