@@ -96,7 +96,7 @@ func (m *Machine) start(dir string, o Options) (err error) {
 	memory := cmp.Or(o.Memory, 512)
 	// Debian 12's QEMU corrupts the flags at times when it emulates cmpxchg16b,
 	// and newer kernels then die of a double fault: they do without. A second
-	// processor makes nothing faster and has hung a node once.
+	// processor makes little faster, and a node with two has hung once.
 	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", "1", "-m", strconv.Itoa(memory), "-display", "none", "-nodefaults",
 		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
 		"-kernel", o.Kernel.Image, "-initrd", initrd,
