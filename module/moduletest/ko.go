@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"fmt"
 	"strings"
 )
 
@@ -135,10 +134,4 @@ func appendSignature(file, signature []byte) []byte {
 	head[2] = 2                                                  // PKCS #7
 	binary.BigEndian.PutUint32(head[8:], uint32(len(signature))) //nolint:gosec // a small one
 	return bytes.Join([][]byte{file, signature, head, []byte("~Module signature appended~\n")}, nil)
-}
-
-// String names the module, for a test's messages.
-func (k KO) String() string {
-	k.setDefaults()
-	return fmt.Sprintf("%s %s for %s on %s", k.Name, k.Version, k.Kernel, k.Arch)
 }
