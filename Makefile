@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS := -s -w -X github.com/kubeshark/kubeshark-pfring/cmd/cli.Version=$(VERSION)
+LDFLAGS := -s -w -X github.com/kubeshark/kubeshark-pfring/internal/cli.Version=$(VERSION)
 AGENT_LDFLAGS := -s -w -X main.version=$(VERSION)
 ARCH ?= $(shell go env GOARCH)
 # Images have no "v" in their tag, as the chart's appVersion has none.

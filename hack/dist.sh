@@ -11,7 +11,7 @@ export CGO_ENABLED=0 SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 rm -rf "$out"
 mkdir -p "$out"
-ldflags="-s -w -X github.com/kubeshark/kubeshark-pfring/cmd/cli.Version=$version"
+ldflags="-s -w -X github.com/kubeshark/kubeshark-pfring/internal/cli.Version=$version"
 
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 )
 
 // BenchmarkGet finds, verifies, decompresses and inspects a module of the usual

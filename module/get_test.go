@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 

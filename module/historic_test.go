@@ -3,8 +3,8 @@ package module_test
 import (
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeshark/kubeshark-pfring/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
 // Target is a kernel to build for.

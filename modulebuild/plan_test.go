@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubeshark/kubeshark-pfring/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
 func node(name, kernel, arch, osImage string) cluster.Node {

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
 //go:embed recipes/*.sh

@@ -19,8 +19,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/moduleimage"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 )
 
 func main() {

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 )
 
 const herd = 1000

@@ -23,9 +23,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/modulebuild"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )

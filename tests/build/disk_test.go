@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 )
 
 // smallDisk is a file system of 256 KiB.

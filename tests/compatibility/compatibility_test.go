@@ -27,10 +27,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/internal/plan"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/plan"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
@@ -162,7 +162,7 @@ func TestACompatibleClusterIsExitZero(t *testing.T) {
 }
 
 func TestRecordedNodesOfEachPlatformComeBackFromTheAPI(t *testing.T) {
-	files, err := filepath.Glob("../../cluster/testdata/nodes/*.yaml")
+	files, err := filepath.Glob("../../internal/cluster/testdata/nodes/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recorded nodes: %v", err)
 	}

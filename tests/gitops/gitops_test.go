@@ -22,7 +22,7 @@ import (
 
 const (
 	examples = "../../examples/gitops/"
-	fixture  = "../../inject/testdata/53.3.yaml"
+	fixture  = "../../internal/inject/testdata/53.3.yaml"
 )
 
 type object = map[string]any

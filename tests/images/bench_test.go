@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 

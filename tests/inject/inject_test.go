@@ -17,7 +17,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
-const fixtures = "../../inject/testdata"
+const fixtures = "../../internal/inject/testdata"
 
 func pfring(t *testing.T) string {
 	t.Helper()

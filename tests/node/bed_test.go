@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 	"github.com/kubeshark/kubeshark-pfring/tests/node"

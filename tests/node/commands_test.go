@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
-	"github.com/kubeshark/kubeshark-pfring/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/node"
 )
 

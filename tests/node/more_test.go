@@ -13,9 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
-	"github.com/kubeshark/kubeshark-pfring/prereq"
 	"github.com/kubeshark/kubeshark-pfring/tests/node"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"

@@ -20,8 +20,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
-	"github.com/kubeshark/kubeshark-pfring/prereq"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )

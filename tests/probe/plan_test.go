@@ -12,7 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/plan"
+	"github.com/kubeshark/kubeshark-pfring/internal/plan"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubeshark/kubeshark-pfring/prereq"
+	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

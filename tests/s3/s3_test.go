@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/s3"
 )

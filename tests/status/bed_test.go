@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
-	"github.com/kubeshark/kubeshark-pfring/rollout"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubeshark/kubeshark-pfring/rollout"
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

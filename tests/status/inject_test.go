@@ -21,7 +21,7 @@ var daemonSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resou
 // The API server knows each field that inject writes, and starts the worker
 // after the wait has ended.
 func TestInjectedWorkersAreTakenByTheAPIServer(t *testing.T) {
-	files, err := filepath.Glob("../../inject/testdata/golden/5*.yaml")
+	files, err := filepath.Glob("../../internal/inject/testdata/golden/5*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files: %v", err)
 	}

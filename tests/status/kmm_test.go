@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
-	"github.com/kubeshark/kubeshark-pfring/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

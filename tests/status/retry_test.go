@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
-	"github.com/kubeshark/kubeshark-pfring/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

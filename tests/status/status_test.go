@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
-	"github.com/kubeshark/kubeshark-pfring/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/kubeshark/kubeshark-pfring/module/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )

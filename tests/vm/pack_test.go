@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/registry"
 
-	"github.com/kubeshark/kubeshark-pfring/cmd/cli"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// borrowed are the Secrets and ConfigMaps that the values name, as files of this
+// machine; "" is none. Whoever opens a source or a registry with them has read
+// all there is to read then, and gives them back at once.
+type borrowed struct{ dir, credentials, keys, ca, docker string }
+
+// borrow reads them from the cluster if --use-cluster-secrets asks for it. Of
+// kmm's only the pull secret is of use here.
+func (s *sourceFlags) borrow(ctx context.Context, k valuesschema.KernelModule) (b borrowed, err error) {
+	if !s.clusterSecrets {
+		return b, nil
+	}
+	config, err := s.kube.restConfig()
+	if err != nil {
+		return b, err
+	}
+	namespace, err := s.kube.releaseNamespace()
+	if err != nil {
+		return b, err
+	}
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return b, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	if b.dir, err = os.MkdirTemp("", "pfring-"); err != nil {
+		return b, fmt.Errorf("making a folder for what the Secrets hold: %w", err)
+	}
+	take := func(name, as string, read func(dir string) error) string {
+		dir := filepath.Join(b.dir, as)
+		if name == "" || err != nil {
+			return ""
+		}
+		err = read(dir)
+		return dir
+	}
+	secret := func(name, as string) string {
+		return take(name, as, func(dir string) error { return cluster.WriteSecret(ctx, client, namespace, name, dir) })
+	}
+	if dir := secret(k.ImageRepoSecret, "docker"); dir != "" {
+		b.docker = filepath.Join(dir, ".dockerconfigjson")
+	}
+	if k.Mode != "kmm" {
+		b.credentials = secret(k.Source.CredentialsSecret, "credentials")
+		b.keys = secret(k.Source.PublicKeySecret, "keys")
+		bundle := k.Source.CABundle
+		dir := secret(bundle.Secret, "ca")
+		if dir == "" {
+			dir = take(bundle.ConfigMap, "ca", func(dir string) error { return cluster.WriteConfigMap(ctx, client, namespace, bundle.ConfigMap, dir) })
+		}
+		if dir != "" {
+			b.ca = filepath.Join(dir, bundle.Key)
+		}
+	}
+	if err != nil {
+		return borrowed{}, errors.Join(err, b.giveBack())
+	}
+	return b, nil
+}
+
+// giveBack removes the files.
+func (b borrowed) giveBack() error {
+	if b.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// publicKeys reads the keys of the Secret: each of its files is one.
+func (b borrowed) publicKeys() ([]string, error) {
+	if b.keys == "" {
+		return nil, nil
+	}
+	files, err := filepath.Glob(filepath.Join(b.keys, "*"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := parseKeys(files)
+	if err != nil {
+		return nil, fmt.Errorf("source.publicKeySecret: %w", err)
+	}
+	return keys, nil
+}

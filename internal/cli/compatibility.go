@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// compatibilityFlags are what the user typed.
+type compatibilityFlags struct {
+	values  valuesFlags
+	nodes   nodeFlags
+	source  sourceFlags
+	release string
+	output  string
+}
+
+func newCompatibilityCmd(o *Options) *cobra.Command {
+	f := &compatibilityFlags{}
+	cmd := &cobra.Command{
+		Use:     "compatibility",
+		GroupID: groupCluster,
+		Short:   "Say which nodes can have PF_RING",
+		Long: `Say which nodes can have PF_RING.
+
+Reads the kernels of all nodes from the API, creates nothing, and looks in the module
+repository for exactly these. With tap.kernelModule.mode=kmm in the values it says which
+kernel mapping and image each kernel gets, and looks the images up in their registries.
+Nodes that tap.nodeSelectorTerms leaves out do not count. What cannot be told without
+trying is unknown.
+
+Exit codes: 0 every node is supported; 1 one is not, or is unknown; 2 the cluster or the
+repository could not be read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCompatibility(cmd, f) },
+	}
+	cmd.Example = examples(o, `compatibility
+compatibility -f values.yaml --source s3://modules/pf_ring -o wide
+compatibility --kernel 6.8.0-51-generic --arch arm64
+compatibility --nodes-from nodes.json -o html > report.html`)
+	fl := cmd.Flags()
+	f.nodes.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
+	f.values.register(cmd)
+	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
+	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
+	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(compatibility.Formats(), ", "))
+	complete(cmd, "release-name", cobra.NoFileCompletions)
+	complete(cmd, "output", cobra.FixedCompletions(compatibility.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
+	if !slices.Contains(compatibility.Formats(), f.output) {
+		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(compatibility.Formats(), ", "))
+	}
+	values, err := f.values.typed(cmd, f.release, f.nodes.kube.namespace)
+	if err != nil {
+		return err
+	}
+	report, err := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}.report(cmd)
+	if err != nil {
+		return err
+	}
+	for _, w := range report.Warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return err
+		}
+	}
+	if err := report.Write(cmd.OutOrStdout(), f.output); err != nil {
+		return err
+	}
+	if !report.Compatible {
+		return no(nil)
+	}
+	return nil
+}
+
+// typed merges and validates the values. Invalid ones are told as by validate,
+// and the answer is then no.
+func (v *valuesFlags) typed(cmd *cobra.Command, release, namespace string) (valuesschema.Values, error) {
+	var values valuesschema.Values
+	o, err := v.loadOptions(input(cmd))
+	if err != nil {
+		return values, err
+	}
+	o.ReleaseName, o.Namespace = release, namespace
+	doc, err := valuesschema.Load(o)
+	if err != nil {
+		return values, err
+	}
+	problems := doc.Validate()
+	if errs, _ := valuesschema.Count(problems); errs > 0 {
+		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(v.files)); err != nil {
+			return values, err
+		}
+		return values, no(errors.New("the values are invalid"))
+	}
+	return doc.Typed()
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/inject"
+)
+
+// injectFlags are what the user typed.
+type injectFlags struct {
+	options inject.Options
+	remove  bool
+}
+
+func newInjectCmd(o *Options) *cobra.Command {
+	f := &injectFlags{options: inject.Default()}
+	cmd := &cobra.Command{
+		Use:     "inject",
+		GroupID: groupValues,
+		Short:   "Make Kubeshark's workers wait for the module (stdin to stdout)",
+		Long: `Make Kubeshark's workers wait for the module.
+
+Reads manifests from stdin and writes them to stdout with an init container added to
+Kubeshark's worker DaemonSet, which waits until PF_RING is loaded, or until it is known
+that it won't be, and never longer than --wait-timeout. Workers of 52.1.0 to 52.3.88
+also get their flag -kernel-module. All else stays byte for byte as it was.
+
+The wait runs in the worker's own image, so that it can keep no worker from starting
+that could start without it. With --image it runs in the agent's; if that image cannot
+be pulled, that worker does not start.
+
+It works as a pipe, as a Helm post-renderer and as a Kustomize function (KRM), whose
+functionConfig may set the flags in its data. Again on its own output it changes nothing.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runInject(cmd, f) },
+	}
+	cmd.Example = examples(o, `inject < kubeshark.yaml | kubectl apply -f -
+inject --mode kmm < kubeshark.yaml > with-wait.yaml
+inject --remove < with-wait.yaml`)
+	f.register(cmd)
+	return cmd
+}
+
+func (f *injectFlags) register(cmd *cobra.Command) {
+	fl, o := cmd.Flags(), &f.options
+	fl.StringVar(&o.Mode, "mode", o.Mode, "who loads the module: auto or kmm")
+	fl.StringVar(&o.WaitWith, "wait-with", o.WaitWith, "what waits: worker (its own image), agent (--image), or auto: worker where its image is known to have a shell, else nothing")
+	fl.StringVar(&o.Image, "image", "", "wait with this image of the agent; a worker does not start where it cannot be pulled")
+	fl.StringVar(&o.PullPolicy, "image-pull-policy", "", "pull policy of --image: Always, IfNotPresent or Never")
+	fl.DurationVar(&o.Timeout, "wait-timeout", o.Timeout, "how long to wait at most")
+	fl.StringVar(&o.StateFile, "state-file", o.StateFile, `tap.kernelModule.stateFile, for auto; "" does not look at it`)
+	fl.StringVar(&o.WorkerFlag, "worker-flag", o.WorkerFlag, "pass -kernel-module to the worker: always, never, or auto: to those that know it")
+	fl.BoolVar(&f.remove, "remove", false, "take away what was added")
+	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "wait-with", cobra.FixedCompletions([]string{"auto", "worker", "agent"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "worker-flag", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "image-pull-policy", cobra.FixedCompletions([]string{"Always", "IfNotPresent", "Never"}, cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"image", "wait-timeout", "state-file"} {
+		complete(cmd, name, cobra.NoFileCompletions)
+	}
+}
+
+func runInject(cmd *cobra.Command, f *injectFlags) error {
+	in := cmd.InOrStdin()
+	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return errors.New("it reads manifests from stdin, such as those of helm template; stdin is a terminal")
+	}
+	text, err := io.ReadAll(input(cmd))
+	if err != nil {
+		return fmt.Errorf("reading stdin: %w", err)
+	}
+	if err := f.configure(cmd.Flags(), text); err != nil {
+		return err
+	}
+	var r inject.Result
+	if f.remove {
+		r, err = inject.Remove(text)
+	} else {
+		r, err = inject.Inject(text, f.options)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Workers == 0 {
+		r.Warnings = append(r.Warnings, "no worker DaemonSet of Kubeshark among the manifests; they are passed on as they are")
+	}
+	for _, w := range r.Warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return err
+		}
+	}
+	_, err = cmd.OutOrStdout().Write(r.Text)
+	return err
+}
+
+// configure takes settings from a Kustomize function's input. Flags win.
+func (f *injectFlags) configure(fl *pflag.FlagSet, text []byte) error {
+	settings, _, err := inject.FunctionConfig(text)
+	if err != nil {
+		return err
+	}
+	for name, value := range settings {
+		switch flag := fl.Lookup(name); {
+		case flag == nil || name == "help":
+			return fmt.Errorf("functionConfig: there is no setting %q", name)
+		case flag.Changed:
+		default:
+			if err := flag.Value.Set(value); err != nil {
+				return fmt.Errorf("functionConfig: %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+)
+
+// buildFlags are those of pfring module build.
+type buildFlags struct {
+	values   valuesFlags
+	nodes    nodeFlags
+	source   sourceFlags
+	keep     buildKeep
+	settings modulebuild.Settings
+
+	kernels, archs                   []string
+	all, logs                        bool
+	parallel                         int
+	version, sourceURL, sourceSHA256 string
+	script, sourceCA, proxy, noProxy string
+	printWhat, osImage, fromLog      string
+}
+
+func newModuleBuildCmd(o *Options) *cobra.Command {
+	f := &buildFlags{}
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Compile PF_RING on the cluster, for the kernels that lack a module",
+		Long: `Compile PF_RING on the cluster, for the kernels that lack a module.
+
+For each kernel and architecture of the nodes for which the module repository has no
+module, or those named by --kernel, a Job compiles PF_RING on a node that runs it, in an
+image of the node's distribution, with the kernel's headers from the node or from the
+distribution. The module comes back through the Job's log, is read and checked, and goes
+into a folder, a repository (--repository) or images (--pack). The Jobs are removed,
+also after Ctrl-C, and end by themselves if this program is killed.
+
+The source is checked: the pinned versions by content, whatever archive they come in,
+others by the sha256 of their archive. --image and --script take the place of the
+builder that belongs to the distribution.
+
+--print writes what it takes to build elsewhere: the Jobs' manifests, the script that
+they run, or a Dockerfile. A log that such a Job leaves is read by --from-log.
+
+Exit codes: 0 every module was built, or none is missing; 1 one was not; 2 it could not
+be carried out.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	cmd.Example = examples(o, `module build -f values.yaml --output-dir modules
+module build --kernel 6.1.0-18-amd64 --repository ./repository --key pfring.key
+module build --all --pack registry.example.com/pf-ring-module --parallel 4
+module build --source-url https://mirror.example.com/PF_RING.tar.gz --image mirror.example.com/debian:12 --pull-secret mirror
+module build --print dockerfile --os-image "Ubuntu 24.04 LTS" > Dockerfile`)
+	f.register(cmd)
+	return cmd
+}
+
+func (f *buildFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.nodes.kube.register(cmd)
+	fl.Lookup("namespace").Usage = "namespace of the Jobs; it must admit pods that run as root and see the node's /usr (default that of the context)"
+	f.values.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
+	f.keep.register(cmd)
+	fl.StringVarP(&f.nodes.selector, "selector", "l", "", "look only at nodes with these labels")
+	fl.StringSliceVar(&f.kernels, "kernel", nil, "only this kernel release, also if it has a module; repeatable")
+	fl.StringSliceVar(&f.archs, "arch", nil, "only this architecture: amd64 or arm64; repeatable")
+	fl.BoolVar(&f.all, "all", false, "also for kernels that have a module; the repository is not asked")
+	fl.IntVar(&f.parallel, "parallel", 2, "how many Jobs at a time")
+	fl.DurationVar(&f.settings.Timeout, "timeout", 30*time.Minute, "how long one build may take")
+	fl.BoolVar(&f.logs, "logs", false, "show the builds' logs")
+	fl.StringVar(&f.version, "pfring-version", modulebuild.DefaultVersion, "PF_RING version; known by content: "+strings.Join(modulebuild.Versions(), ", "))
+	fl.StringVar(&f.sourceURL, "source-url", "", "archive of the PF_RING source, such as on a mirror, instead of its usual place")
+	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of that archive; needed for a version that is not known by content")
+	fl.StringVar(&f.sourceCA, "source-ca", "", "PEM `FILE` with CAs that the archive's server may have its certificate from, beside the image's")
+	fl.StringVar(&f.settings.Image, "image", "", "builder image, instead of the distribution's own")
+	fl.StringVar(&f.script, "script", "", "shell script `FILE` to run instead of the recipe; it leaves the module at $PFRING_OUT")
+	fl.StringSliceVar(&f.settings.PullSecrets, "pull-secret", nil, "Secret of the namespace to pull the builder image with; repeatable")
+	fl.StringVar(&f.settings.ServiceAccount, "service-account", "", "ServiceAccount of the pods, such as one that OpenShift lets run as root")
+	fl.StringVar(&f.proxy, "proxy", "", "proxy for the builds, as in HTTPS_PROXY")
+	fl.StringVar(&f.noProxy, "no-proxy", "", "what the builds reach without it, as in NO_PROXY")
+	fl.BoolVar(&f.settings.HostHeaders, "host-headers", true, "use headers that are installed on the node; mounts its /usr, to read")
+	fl.StringVar(&f.printWhat, "print", "", "print, build nothing: "+strings.Join(printable, ", "))
+	fl.StringVar(&f.osImage, "os-image", "", "with --print dockerfile or script: the nodes' system as their osImage has it, instead of asking the cluster")
+	fl.StringVar(&f.fromLog, "from-log", "", "take the module out of the log of a build, `FILE` or -, that ran by printed manifests")
+	complete(cmd, "print", cobra.FixedCompletions(printable, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "pfring-version", cobra.FixedCompletions(modulebuild.Versions(), cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"kernel", "selector", "source-url", "source-sha256", "image", "pull-secret", "service-account", "proxy", "no-proxy", "timeout", "os-image", "parallel"} {
+		complete(cmd, name, cobra.NoFileCompletions)
+	}
+	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.MarkFlagsMutuallyExclusive("kernel", "all")
+	cmd.MarkFlagsMutuallyExclusive("print", "from-log")
+}
+
+// check reads what the flags name.
+func (f *buildFlags) check() (err error) {
+	if f.settings.Source, err = modulebuild.NewSource(f.version, f.sourceURL, f.sourceSHA256); err != nil {
+		return fmt.Errorf("--pfring-version, --source-url, --source-sha256: %w", err)
+	}
+	switch {
+	case f.parallel < 1:
+		return errors.New("--parallel must be at least 1")
+	case f.settings.Timeout < time.Second:
+		return errors.New("--timeout must be at least a second")
+	case f.printWhat != "" && !slices.Contains(printable, f.printWhat):
+		return fmt.Errorf("--print %q: it is one of %s", f.printWhat, strings.Join(printable, ", "))
+	case f.script != "" && f.settings.Image == "":
+		return errors.New("--script needs --image: say what it runs in")
+	}
+	for name, into := range map[string]*string{f.script: &f.settings.Script, f.sourceCA: &f.settings.CA} {
+		if name == "" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if len(text) == 0 {
+			return fmt.Errorf("%s is empty", name)
+		}
+		*into = string(text)
+	}
+	f.keep.pack.caFile = f.source.caFile
+	f.settings.Proxy = map[string]string{"http": f.proxy, "https": f.proxy, "no": f.noProxy}
+	return nil
+}
+
+func (f *buildFlags) run(cmd *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.printWhat == "script" || f.printWhat == "dockerfile":
+		return f.printRecipe(cmd)
+	case f.printWhat != "":
+		targets, skipped, err := f.plan(cmd)
+		if err != nil {
+			return err
+		}
+		return f.printJobs(cmd, targets, skipped)
+	}
+	keep, err := f.keep.open()
+	if err != nil {
+		return err
+	}
+	if f.fromLog != "" {
+		return f.readLog(cmd, keep)
+	}
+	targets, skipped, err := f.plan(cmd)
+	if err != nil {
+		return err
+	}
+	return f.build(cmd, keep, targets, skipped)
+}
+
+// plan asks cluster and repository what to build for.
+func (f *buildFlags) plan(cmd *cobra.Command) ([]modulebuild.Target, []modulebuild.Skipped, error) {
+	namespace, err := f.nodes.kube.releaseNamespace()
+	if err != nil {
+		return nil, nil, err
+	}
+	f.settings.Namespace = namespace
+	values, err := f.values.typed(cmd, renderer.DefaultReleaseName, f.nodes.kube.namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	targets, err := targetsOf(values.Tap)
+	if err != nil {
+		return nil, nil, err
+	}
+	nodes, err := f.nodes.liveNodes(cmd.Context(), targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	choice := modulebuild.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
+	if !f.all && len(f.kernels) == 0 {
+		q := question{values: values, nodes: &f.nodes, source: &f.source, release: renderer.DefaultReleaseName}
+		if choice.Has, err = f.present(cmd, q, nodes); err != nil {
+			return nil, nil, fmt.Errorf("%w. To build without asking the repository name kernels with --kernel, or give --all", err)
+		}
+	}
+	return modulebuild.Plan(nodes, choice)
+}
+
+// present tells which kernels have a module.
+func (f *buildFlags) present(cmd *cobra.Command, q question, nodes []cluster.Node) (func(kernel, arch string) bool, error) {
+	find, about, err := q.answers(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range about.Warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return nil, err
+		}
+	}
+	have := map[[2]string]bool{}
+	ctx, cancel := context.WithTimeout(cmd.Context(), f.source.timeout)
+	defer cancel()
+	lookup := find(ctx)
+	for _, n := range nodes {
+		key := [2]string{n.Kernel, n.Arch}
+		if _, asked := have[key]; !asked {
+			have[key] = lookup(n.Kernel, n.Arch).Present
+		}
+	}
+	return func(kernel, arch string) bool { return have[[2]string{kernel, arch}] }, nil
+}

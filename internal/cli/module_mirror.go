@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/modulemirror"
+	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// mirrorFlags are those of pfring module mirror.
+type mirrorFlags struct {
+	registryFlags
+	kube                                                       kubeFlags
+	verify, region, endpoint, nodesFrom, version, key, expires string
+	toRegion, toEndpoint                                       string
+	publicKeys, kernels, archs                                 []string
+	pathStyle, cluster                                         bool
+	minSerial                                                  int64
+}
+
+func newModuleMirrorCmd(o *Options) *cobra.Command {
+	f := &mirrorFlags{}
+	cmd := &cobra.Command{
+		Use:   "mirror SOURCE DESTINATION",
+		Short: "Copy a module repository, or what a cluster needs of it, to where nodes reach it",
+		Long: `Copy a module repository, or what a cluster needs of it, to where nodes reach it.
+
+SOURCE is https://…, s3://…, oci://…, file:///…, a folder or a .tar file; DESTINATION is
+oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such as for a USB
+stick. All modules are copied, or with --cluster, --nodes-from or --kernel only those
+that these nodes or kernels need.
+
+The index must pass --verify, and every module its digest, before anything is stored.
+What is there already is not fetched again, and the index goes last: run it again after
+a failure, or for what is new. Index and signature are copied as they are, so the
+nodes' keys stay the same; with --key the copy gets an index of its own, of the modules
+chosen only, signed with that key. The values to use are printed.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
+	}
+	cmd.Example = examples(o, `module mirror https://modules.example.com/pf-ring bundle.tar --public-key pfring.pub
+module mirror https://modules.example.com/pf-ring s3://bucket/pf-ring --cluster --public-key pfring.pub
+kubectl get nodes -o json | pfring module mirror bundle.tar oci://registry.local/pf-ring --nodes-from - --public-key pfring.pub
+module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pfring.pub --key own.key`)
+	fl := cmd.Flags()
+	fl.StringVar(&f.verify, "verify", "signature", "what the source must pass: signature or checksum")
+	fl.StringArrayVar(&f.publicKeys, "public-key", nil, "minisign public key of the source, or its .pub `FILE`; repeatable")
+	fl.Int64Var(&f.minSerial, "min-serial", 0, "refuse an index with a lower serial")
+	fl.StringSliceVar(&f.kernels, "kernel", nil, "only this kernel release; repeatable")
+	fl.StringSliceVar(&f.archs, "arch", nil, "only this architecture: amd64 or arm64; repeatable")
+	fl.StringVar(&f.nodesFrom, "nodes-from", "", "only what the nodes in `FILE` need: a saved kubectl get nodes -o json|yaml, or a kernel release on each line; - is stdin")
+	fl.BoolVar(&f.cluster, "cluster", false, "only what the nodes of the kubeconfig's cluster need")
+	fl.StringVar(&f.version, "version", "", "only this version of PF_RING")
+	fl.StringVar(&f.key, "key", "", "minisign secret key: sign an index of the chosen modules with it")
+	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 is for ever")
+	fl.StringVar(&f.region, "region", "", "s3: region")
+	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS'")
+	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
+	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
+	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: the bucket stands in the path")
+	f.register(cmd)
+	f.kube.register(cmd)
+	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel", "cluster")
+	return cmd
+}
+
+func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
+	keys, err := (&sourceFlags{publicKeys: f.publicKeys}).keys()
+	if err != nil {
+		return err
+	}
+	if f.verify != string(outcome.VerifiedSignature) && f.verify != string(outcome.VerifiedChecksum) {
+		return fmt.Errorf("--verify %q: it is signature or checksum", f.verify)
+	}
+	if f.verify == string(outcome.VerifiedSignature) && len(keys) == 0 {
+		return errors.New("give the source's key with --public-key, or take its index unproved with --verify checksum")
+	}
+	source, closeSource, err := f.openSource(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeSource()) }()
+	o := modulemirror.Options{Source: source, Progress: copyProgress(cmd), Request: module.Request{
+		Verify: outcome.Verified(f.verify), PublicKeys: keys, MinSerial: f.minSerial, Now: time.Now,
+	}}
+	var missing func() []string
+	if o.Want, missing, err = f.want(cmd); err != nil {
+		return err
+	}
+	o.SkipAbsent = !f.chooses()
+	if f.key != "" {
+		if keys, err = f.signWith(cmd, &o); err != nil {
+			return err
+		}
+	}
+	destination, err := f.openDestination(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, destination.Close()) }()
+	result, err := modulemirror.Run(cmd.Context(), o, destination)
+	if errors.Is(err, modulemirror.ErrNothingWanted) {
+		return no(fmt.Errorf("%s: %w", source, err))
+	}
+	if err != nil {
+		return err
+	}
+	for _, kernel := range missing() {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "warning: the source has no module for kernel %s\n", kernel); err != nil {
+			return err
+		}
+	}
+	return told(cmd, result, destination.String(), keys)
+}
+
+func (f *mirrorFlags) openSource(text string) (module.Source, func() error, error) {
+	if strings.HasSuffix(text, ".tar") && !strings.Contains(text, "://") {
+		t, err := modulemirror.OpenTar(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, t.Close, nil
+	}
+	if !strings.Contains(text, "://") {
+		dir, err := filepath.Abs(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		text = "file://" + filepath.ToSlash(dir)
+	}
+	source, err := module.OpenSource(module.SourceOptions{
+		URL: text, Region: f.region, Endpoint: f.endpoint, PathStyle: f.pathStyle, CAFile: f.caFile, DockerConfig: f.dockerConfig, UserAgent: userAgent(),
+	})
+	return source, func() error { return nil }, err
+}
+
+func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, error) {
+	scheme, rest, isURL := strings.Cut(text, "://")
+	switch {
+	case scheme == "oci" && isURL:
+		remote, err := f.remote()
+		if err != nil {
+			return nil, err
+		}
+		return modulemirror.NewRegistry(text, remote)
+	case scheme == "file" && isURL:
+		return modulemirror.NewFolder(filepath.FromSlash(rest))
+	case scheme == "s3" && isURL:
+		return modulemirror.NewBucket(module.SourceOptions{
+			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
+			CAFile: f.caFile, UserAgent: userAgent(),
+		})
+	case isURL:
+		return nil, fmt.Errorf("%s cannot be written to; mirror to a folder, and copy that there with the tool for it, index and signature last", scheme)
+	case strings.HasSuffix(text, ".tar"):
+		return modulemirror.NewTarball(text)
+	}
+	return modulemirror.NewFolder(text)
+}
+
+// chooses tells whether certain kernels are asked for.
+func (f *mirrorFlags) chooses() bool { return f.cluster || f.nodesFrom != "" || len(f.kernels) > 0 }
+
+// want chooses modules by the flags. missing says afterwards which kernels have
+// none.
+func (f *mirrorFlags) want(cmd *cobra.Command) (want func(module.Entry) bool, missing func() []string, err error) {
+	found := map[string]bool{} // by kernel and, where it is known, architecture
+	for _, kernel := range f.kernels {
+		found[kernel] = false
+	}
+	if f.nodesFrom != "" || f.cluster {
+		n := nodeFlags{kube: f.kube, from: f.nodesFrom}
+		nodes, err := n.nodes(cmd.Context(), input(cmd), cluster.Targets{})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, n := range nodes {
+			found[strings.TrimSpace(n.Kernel+" "+n.Arch)] = false
+		}
+	}
+	all := len(found) == 0
+	want = func(e module.Entry) bool {
+		if (len(f.archs) > 0 && !slices.Contains(f.archs, e.Arch)) || (f.version != "" && f.version != e.Version) {
+			return false
+		}
+		for _, key := range []string{e.KernelRelease, e.KernelRelease + " " + e.Arch} {
+			if _, asked := found[key]; asked {
+				found[key] = true
+				return true
+			}
+		}
+		return all
+	}
+	return want, func() []string {
+		maps.DeleteFunc(found, func(_ string, there bool) bool { return there })
+		return slices.Sorted(maps.Keys(found))
+	}, nil
+}
+
+// signWith makes the run publish an index of its own, and returns the key that
+// nodes need then.
+func (f *mirrorFlags) signWith(cmd *cobra.Command, o *modulemirror.Options) ([]string, error) {
+	life, err := lifetime(f.expires)
+	if err != nil {
+		return nil, err
+	}
+	key, err := modulerepo.ReadKey(f.key, func() (string, error) { return password(cmd, "Password of "+f.key+": ") })
+	if err != nil {
+		return nil, err
+	}
+	o.Sign = func(index module.Index) ([]byte, []byte, error) {
+		return modulemirror.SignIndex(index, key, time.Now(), life)
+	}
+	return []string{modulemirror.PublicKey(key)}, nil
+}
+
+// copyProgress draws a line on a terminal, and nothing elsewhere.
+func copyProgress(cmd *cobra.Command) func(modulemirror.Progress) {
+	out, ok := cmd.ErrOrStderr().(*os.File)
+	if !ok || !term.IsTerminal(int(out.Fd())) {
+		return nil
+	}
+	start := time.Now()
+	return func(p modulemirror.Progress) {
+		const width = 30
+		bar := strings.Repeat("#", width*p.Done/p.Total)
+		end := "\r"
+		if p.Done == p.Total {
+			end = "\n"
+		}
+		rate := float64(p.Bytes) / 1e6 / max(time.Since(start).Seconds(), 0.001)
+		// A progress bar that cannot be drawn is no reason to stop.
+		_, _ = fmt.Fprintf(out, "[%-*s] %d/%d modules, %s, %.1f MB/s   %s", width, bar, p.Done, p.Total, megabytes(p.Bytes), rate, end)
+	}
+}

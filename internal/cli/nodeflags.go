@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+)
+
+// nodeFlags say which nodes are meant: those of the live cluster, of a saved
+// list, or kernels without any.
+type nodeFlags struct {
+	kube           kubeFlags
+	selector, from string
+	kernels, archs []string
+}
+
+func (n *nodeFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	n.kube.register(cmd)
+	fl.StringVarP(&n.selector, "selector", "l", "", "look only at nodes with these labels, such as kubernetes.io/arch=arm64")
+	fl.StringVar(&n.from, "nodes-from", "", "no cluster: a saved `kubectl get nodes -o json|yaml`, or a list of kernel releases; - is stdin")
+	fl.StringSliceVar(&n.kernels, "kernel", nil, "no cluster: a kernel release, as uname -r prints it; repeatable")
+	fl.StringSliceVar(&n.archs, "arch", []string{"amd64"}, "architecture of --kernel: amd64 or arm64; repeatable")
+	// The usage above is in backquotes for people; the flag's value is a file.
+	fl.Lookup("nodes-from").Usage = "no cluster: `FILE` with a saved kubectl get nodes -o json|yaml, or with a kernel release on each line; - is stdin"
+	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel")
+	cmd.MarkFlagsMutuallyExclusive("nodes-from", "selector")
+	cmd.MarkFlagsMutuallyExclusive("kernel", "selector")
+	complete(cmd, "selector", cobra.NoFileCompletions)
+	complete(cmd, "kernel", cobra.NoFileCompletions)
+	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// live tells whether the nodes are those of a cluster that can be asked.
+func (n *nodeFlags) live() bool { return n.from == "" && len(n.kernels) == 0 }
+
+// nodes reads the nodes, and marks those that targets leave out.
+func (n *nodeFlags) nodes(ctx context.Context, stdin io.Reader, targets cluster.Targets) ([]cluster.Node, error) {
+	switch {
+	case len(n.kernels) > 0:
+		var list strings.Builder
+		for _, kernel := range n.kernels {
+			for _, arch := range n.archs {
+				fmt.Fprintln(&list, kernel, arch)
+			}
+		}
+		nodes, err := cluster.ReadNodes([]byte(list.String()))
+		if err != nil {
+			return nil, fmt.Errorf("--kernel, --arch: %w", err)
+		}
+		return nodes, nil
+	case n.from != "":
+		text, err := readAll(n.from, stdin)
+		if err != nil {
+			return nil, fmt.Errorf("reading the nodes: %w", err)
+		}
+		nodes, err := cluster.ReadNodesFor(text, targets)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n.from, err)
+		}
+		return nodes, nil
+	}
+	return n.liveNodes(ctx, targets)
+}
+
+func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
+	config, err := n.kube.restConfig()
+	if err != nil {
+		return nil, fmt.Errorf("%w; or give the kernels by --nodes-from or --kernel", err)
+	}
+	lister, err := cluster.NewNodeLister(config)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := cluster.ListNodesFor(ctx, lister, n.selector, targets)
+	switch {
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("%w. Ask for the right to list nodes, or have somebody save them for --nodes-from: kubectl get nodes -o json", err)
+	case apierrors.IsUnauthorized(err):
+		return nil, fmt.Errorf("%w. The kubeconfig's credentials are not accepted by %s", err, config.Host)
+	case err != nil:
+		return nil, err
+	case len(nodes) == 0 && n.selector != "":
+		return nil, fmt.Errorf("no node has the labels %s", n.selector)
+	case len(nodes) == 0:
+		return nil, errors.New("the cluster has no nodes")
+	}
+	return nodes, nil
+}
+
+// readAll reads a file, or stdin when its name is -.
+func readAll(name string, stdin io.Reader) ([]byte, error) {
+	if name != "-" {
+		return os.ReadFile(name)
+	}
+	if stdin == nil {
+		return nil, errors.New("there is no standard input")
+	}
+	return io.ReadAll(stdin)
+}

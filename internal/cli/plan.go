@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/plan"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// planFlags are what the user typed.
+type planFlags struct {
+	compatibilityFlags
+	facts plan.Facts
+	file  string
+	probe probeFlags
+}
+
+func newPlanCmd(o *Options) *cobra.Command {
+	f := &planFlags{}
+	cmd := &cobra.Command{
+		Use:     "plan",
+		GroupID: groupCluster,
+		Short:   "Say which mode to use on this cluster, and write the values for it",
+		Long: `Say which mode to use on this cluster, and write the values for it.
+
+Where modules exist for all kernels and nodes may fetch them, that is auto. Where they do
+not exist yet, it is kmm: with --image-repository of your own KMM builds them in the
+cluster, by the chart's Dockerfiles for Debian, Ubuntu, RHEL and its like, and Amazon
+Linux, or by yours of --build-configmap; where nodes reach nothing outside, a private
+repository or registry. Each kernel gets its own line, and in kmm its own literal mapping.
+What must be done first is listed. --probe asks the nodes themselves what they reach and
+what their kernels take, by short Jobs.
+
+The values are written by -o values or --output-file; use them after your own:
+helm install pfring CHART -f yours.yaml -f planned.yaml
+
+Exit codes: 0 there is a plan; 1 no node can have the module, or the values are invalid;
+2 the cluster or the repository could not be read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPlan(cmd, f) },
+	}
+	cmd.Example = examples(o, `plan
+plan -f values.yaml --source s3://modules/pf_ring --output-file planned.yaml
+plan -n kubeshark -f values.yaml --probe
+plan --no-egress --image-repository registry.example.com/pf-ring -o values
+plan --build-configmap pf-ring-build --image-repository registry.example.com/pf-ring`)
+	f.register(cmd)
+	return cmd
+}
+
+func (f *planFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.nodes.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
+	f.values.register(cmd)
+	f.probe.register(cmd)
+	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
+	fl.StringVarP(&f.output, "output", "o", "text", strings.Join(plan.Formats(), ", "))
+	fl.StringVar(&f.file, "output-file", "", "write the values to this `FILE` too")
+	fl.StringVar(&f.facts.Mode, "mode", "", "insist on auto or kmm")
+	fl.BoolVar(&f.facts.NoEgress, "no-egress", false, "nodes reach nothing outside the cluster's own network")
+	fl.StringVar(&f.facts.ImageRepository, "image-repository", "", "kmm: your repository of module images, without a tag (default "+plan.PublicImages+")")
+	fl.StringVar(&f.facts.BuildConfigMap, "build-configmap", "", "kmm: ConfigMap with the Dockerfile by which KMM builds missing images, instead of the chart's")
+	complete(cmd, "release-name", cobra.NoFileCompletions)
+	complete(cmd, "output", cobra.FixedCompletions(plan.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "image-repository", cobra.NoFileCompletions)
+	complete(cmd, "build-configmap", cobra.NoFileCompletions)
+}
+
+func runPlan(cmd *cobra.Command, f *planFlags) error {
+	if !slices.Contains(plan.Formats(), f.output) {
+		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(plan.Formats(), ", "))
+	}
+	if f.facts.Mode != "" && f.facts.Mode != "auto" && f.facts.Mode != "kmm" {
+		return fmt.Errorf("--mode %q: it is auto or kmm", f.facts.Mode)
+	}
+	if err := f.probe.valid(); err != nil {
+		return err
+	}
+	if err := f.gather(cmd); err != nil {
+		return err
+	}
+	if err := f.ask(cmd); err != nil {
+		return err
+	}
+	p := plan.Make(f.facts)
+	data, err := p.ValuesYAML()
+	if err != nil {
+		return err
+	}
+	if err := f.accepted(cmd, data); err != nil {
+		return err
+	}
+	if f.file != "" {
+		if err := os.WriteFile(f.file, data, 0o600); err != nil {
+			return fmt.Errorf("writing the values: %w", err)
+		}
+	}
+	if err := p.Write(cmd.OutOrStdout(), f.output); err != nil {
+		return err
+	}
+	if p.Way == plan.None {
+		return no(nil)
+	}
+	return nil
+}
+
+// gather fills in the facts. What the source of auto mode has is asked for
+// whatever the values' own mode.
+func (f *planFlags) gather(cmd *cobra.Command) error {
+	values, err := f.values.typed(cmd, f.release, f.nodes.kube.namespace)
+	if err != nil {
+		return err
+	}
+	k := values.Tap.KernelModule
+	values.Tap.KernelModule.Mode = "auto"
+	f.facts.SourceURL = k.Source.URL
+	if f.source.url != "" {
+		f.facts.SourceURL = f.source.url
+	}
+	f.facts.PublicSource = strings.TrimSuffix(f.facts.SourceURL, "/") == valuesschema.HistoricRoot
+	q := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}
+	if f.facts.NoEgress && f.facts.PublicSource {
+		// Then this machine may be as cut off as the nodes.
+		q.otherwise = func(string, string) compatibility.Answer {
+			f.facts.SourceUnread = true
+			return compatibility.Answer{Supported: compatibility.Unknown, Reason: string(outcome.SourceUnreachable)}
+		}
+	}
+	r, err := q.report(cmd)
+	if err != nil {
+		return err
+	}
+	for _, w := range r.Warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return err
+		}
+	}
+	f.facts.Report, f.facts.Release, f.facts.Namespace = r, f.release, f.nodes.kube.namespace
+	if f.facts.PublicKeys, err = f.source.keys(); err != nil {
+		return err
+	}
+	f.facts.ImageRepoSecret = k.ImageRepoSecret
+	f.facts.Addons, err = f.addons(cmd.Context())
+	return err
+}
+
+func (f *planFlags) addons(ctx context.Context) (cluster.Addons, error) {
+	if !f.nodes.live() {
+		return cluster.Addons{}, nil
+	}
+	config, err := f.nodes.kube.restConfig()
+	if err != nil {
+		return cluster.Addons{}, err
+	}
+	return cluster.ReadAddons(ctx, config)
+}
+
+// accepted makes sure that validate takes the written values after the user's.
+func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
+	o, err := f.values.loadOptions(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	// Standard input is used up where the user's own values came from it.
+	o.Files = append(slices.DeleteFunc(slices.Clone(o.Files), func(name string) bool { return name == "-" }), "-")
+	o.ReleaseName, o.Namespace = f.release, f.nodes.kube.namespace
+	doc, err := valuesschema.Load(o)
+	if err != nil {
+		return err
+	}
+	problems := doc.Validate()
+	if errs, _ := valuesschema.Count(problems); errs == 0 {
+		return nil
+	}
+	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(o.Files)); err != nil {
+		return err
+	}
+	return no(errors.New("the planned values do not go with yours, as told above; nothing was written"))
+}

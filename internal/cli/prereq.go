@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// prereqFlags are what the user typed.
+type prereqFlags struct {
+	kube   kubeFlags
+	values valuesFlags
+	source sourceFlags
+	// release is what the chart is to be installed as; installed is the release
+	// whose values are taken from the cluster.
+	release   string
+	installed string
+	mode      string
+	only      []string
+	skip      []string
+	failOn    string
+	output    string
+	wait      time.Duration
+	probe     probeFlags
+}
+
+func newPrereqCmd(o *Options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "prereq",
+		GroupID: groupCluster,
+		Short:   "Check whether a cluster is ready for the module",
+		Long:    "Check whether a cluster is ready for the module, before it is installed or after.",
+		Args:    cobra.NoArgs,
+	}
+	cmd.AddCommand(newPrereqCheckCmd(o), newPrereqListCmd())
+	return cmd
+}
+
+func newPrereqCheckCmd(o *Options) *cobra.Command {
+	f := &prereqFlags{}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the cluster that kubectl talks to",
+		Long: `Check the cluster that kubectl talks to, for the values given.
+
+Nothing is changed: what has to be tried, such as a webhook or what a namespace admits,
+is tried by a dry run. What is fetched from here (repository, registries) is called so;
+whether the nodes reach it is not known from that. --probe asks the nodes themselves, by
+a short Job for each kernel, architecture and zone, which is removed afterwards.
+
+Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 something stands in
+the way; 2 the checks could not be made.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPrereqCheck(cmd, f) },
+	}
+	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
+prereq check -n kubeshark --mode both -o short
+prereq check -n kubeshark --release pfring --wait 2m
+prereq check -n kubeshark -f values.yaml --probe
+prereq check --only kmm,cert-manager -o junit > report.xml`)
+	f.register(cmd)
+	return cmd
+}
+
+func (f *prereqFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.kube.register(cmd)
+	f.values.register(cmd)
+	f.source.register(cmd, &f.kube)
+	f.probe.register(cmd)
+	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release that is to be installed")
+	fl.StringVar(&f.installed, "release", "", "begin with the values of this installed release; -f and --set come on top")
+	fl.StringVar(&f.mode, "mode", "", "auto, kmm or both (default that of the values)")
+	fl.StringSliceVar(&f.only, "only", nil, "only these checks or categories; repeatable")
+	fl.StringSliceVar(&f.skip, "skip", nil, "not these checks or categories; repeatable")
+	fl.StringVar(&f.failOn, "fail-on", "error", "exit with 1 on error, or on warning already")
+	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(prereq.Formats(), ", "))
+	fl.DurationVar(&f.wait, "wait", 0, "go on for this time with checks that come right by themselves, such as of a webhook that is starting")
+	cmd.MarkFlagsMutuallyExclusive("release", "release-name")
+	complete(cmd, "release-name", cobra.NoFileCompletions)
+	complete(cmd, "release", cobra.NoFileCompletions)
+	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm", "both"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "only", completeChecks)
+	complete(cmd, "skip", completeChecks)
+	complete(cmd, "fail-on", cobra.FixedCompletions([]string{"error", "warning"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "output", cobra.FixedCompletions(prereq.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "wait", cobra.NoFileCompletions)
+}
+
+func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, c := range prereq.Checks() {
+		if !slices.Contains(names, c.Category()) {
+			names = append(names, c.Category())
+		}
+		names = append(names, c.ID+"\t"+c.Title)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *prereqFlags) valid() error {
+	switch {
+	case !slices.Contains(prereq.Formats(), f.output):
+		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(prereq.Formats(), ", "))
+	case !slices.Contains([]string{"", "auto", "kmm", "both"}, f.mode):
+		return fmt.Errorf("--mode %q: it is auto, kmm or both", f.mode)
+	case f.failOn != "error" && f.failOn != "warning":
+		return fmt.Errorf("--fail-on %q: it is error or warning", f.failOn)
+	case f.wait < 0:
+		return errors.New("--wait must not be below 0")
+	}
+	return f.probe.valid()
+}
+
+func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
+	if err := f.valid(); err != nil {
+		return err
+	}
+	if f.installed != "" {
+		f.release = f.installed
+	}
+	options, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output == "short", Terminal: colourful(cmd.OutOrStdout())}
+	people := f.output == "table" || f.output == "short"
+	if people {
+		options.Starting = printer.Starting
+		if options.Probe != nil {
+			options.Probe.Progress = printer.Progress
+		}
+	}
+	var failed error
+	tell := func(finding prereq.Finding) {
+		if people && failed == nil {
+			failed = printer.Finding(finding)
+		}
+	}
+	report, err := prereq.Run(cmd.Context(), options, tell)
+	if err != nil {
+		return err
+	}
+	if people {
+		if failed == nil {
+			failed = printer.Verdict(report)
+		}
+	} else {
+		failed = report.Write(cmd.OutOrStdout(), f.output)
+	}
+	switch {
+	case failed != nil:
+		return failed
+	case cmd.Context().Err() != nil:
+		return errors.New("interrupted")
+	case !report.OK, f.failOn == "warning" && report.Warnings > 0:
+		return no(nil)
+	}
+	return nil
+}
+
+// colourful tells whether w is a terminal whose user has nothing against
+// colours (https://no-color.org).
+func colourful(w io.Writer) bool {
+	file, is := w.(*os.File)
+	return is && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) {
+	if o.Config, err = f.kube.restConfig(); err != nil {
+		return o, err
+	}
+	if o.Namespace, err = f.kube.releaseNamespace(); err != nil {
+		return o, err
+	}
+	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
+	o.OpenSource, o.SourceTimeout = f.source.open, f.source.timeout
+	o.Probe = f.probe.options()
+	if o.Targets, err = f.targets(cmd, o.Namespace); err != nil {
+		return o, err
+	}
+	var kmm valuesschema.KernelModule
+	for _, t := range o.Targets {
+		if t.Mode == prereq.ModeKMM {
+			kmm = t.Values.Tap.KernelModule
+		}
+	}
+	o.Images, err = f.source.lookups(cmd.Context(), kmm)
+	if apierrors.IsNotFound(err) {
+		// That the Secret is missing is a finding of a check.
+		o.Images, err = f.source.lookups(cmd.Context(), valuesschema.KernelModule{})
+	}
+	return o, err
+}
+
+func newPrereqListCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the checks",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, c := range prereq.Checks() {
+				mode := c.Mode
+				if mode == "" {
+					mode = "both"
+				}
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-5s %s\n", c.ID, mode, c.Title); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// kernel is a kernel release and architecture with its nodes.
+type kernel struct {
+	release, arch string
+	// nodes are those that count; forbidden of them can load nothing at all, and
+	// unsure of them only perhaps.
+	nodes, forbidden, unsure int
+	// present: the source has a module.
+	present bool
+	// refused is why a node would not take it from the source, or "".
+	refused string
+	// platform is a message about the nodes' platform, or "".
+	platform string
+	// system is what the nodes call their system.
+	system string
+	// signed: the source's module bears a kernel signature.
+	signed bool
+	// signs is what a probe saw: yes where the kernel takes only signed modules;
+	// unreached is why the nodes do not reach the source. Both are "" without it.
+	signs, unreached string
+}
+
+// unfit tells whether the source's module lacks the signature that the kernel
+// asks for.
+func (k kernel) unfit() bool { return k.present && k.signs == outcome.Yes && !k.signed }
+
+// takes is how many nodes could load a module.
+func (k kernel) takes() int { return k.nodes - k.forbidden }
+
+// group sums up nodes by kernel release and architecture, in that order.
+func group(r compatibility.Report) []kernel {
+	type key struct{ release, arch string }
+	at := map[key]*kernel{}
+	for _, n := range r.Nodes {
+		if n.Supported == compatibility.Excluded || n.Reason == compatibility.ReasonNotReported {
+			continue
+		}
+		k := at[key{n.Kernel, n.Arch}]
+		if k == nil {
+			k = &kernel{release: n.Kernel, arch: n.Arch, system: n.OS}
+			at[key{n.Kernel, n.Arch}] = k
+		}
+		k.add(n)
+	}
+	list := make([]kernel, 0, len(at))
+	for _, k := range at {
+		list = append(list, *k)
+	}
+	slices.SortFunc(list, func(a, b kernel) int {
+		return cmp.Or(cmp.Compare(a.release, b.release), cmp.Compare(a.arch, b.arch))
+	})
+	return list
+}
+
+func (k *kernel) add(n compatibility.NodeResult) {
+	k.nodes++
+	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
+	switch n.Reason {
+	case compatibility.ReasonPlatformForbids:
+		k.forbidden++
+		k.platform = n.Message
+	case compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear:
+		k.unsure++
+		k.platform = n.Message
+	default:
+		if n.Present && n.Supported != compatibility.Yes {
+			k.refused = n.Reason
+		}
+	}
+}
+
+// decide follows "what mode to use?": where modules exist and nodes may fetch
+// them, auto needs nothing else. Where they do not exist or nothing outside can
+// be reached, KMM takes images of the user's own.
+func (d *decision) decide() Way {
+	have, lack, unfit, nodes := 0, 0, 0, 0
+	for _, k := range d.kernels {
+		switch {
+		case k.takes() == 0:
+			continue
+		case k.unfit():
+			lack++
+			unfit++
+		case k.present:
+			have++
+		default:
+			lack++
+		}
+		nodes += k.takes()
+	}
+	if nodes == 0 {
+		d.because("No node that the values select can load a kernel module.")
+		for _, s := range d.Seen {
+			if s.TakesNone != "" {
+				d.because("Nodes with kernel %s: %s.", s.Kernel, s.TakesNone)
+			}
+		}
+		return None
+	}
+	known := fmt.Sprintf("%s has a module for %d of them", orElse(d.Report.Source, "the source"), have+unfit)
+	if d.SourceUnread {
+		known = "what the public repository has for them is not known here"
+	}
+	d.because("%s, on %s that can load modules: %s.", count(have+lack, "kernel"), count(nodes, "node"), known)
+	if unfit > 0 {
+		d.because("The modules for %s are there, but not signed, and the nodes say that these kernels take only signed ones.", count(unfit, "kernel"))
+	}
+	return d.way(lack)
+}
+
+// way decides by how many kernels lack a module.
+func (d *decision) way(lack int) Way {
+	private := d.Addons.KMM && d.ImageRepository != PublicImages
+	switch {
+	case d.Mode == "auto":
+		d.because("Mode auto was asked for.")
+		return d.auto(lack)
+	case d.Mode == "kmm":
+		d.because("Mode kmm was asked for.")
+		return d.kmm(lack)
+	case d.SourceUnread && !private:
+		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
+		return AutoPrivate
+	case lack > 0 && !d.PublicSource && !d.Addons.KMM && d.ImageRepository == PublicImages && d.BuildConfigMap == "":
+		d.because("For %s a module has yet to be %s and added to your own repository; mode auto needs no other component.", count(lack, "kernel"), d.made())
+		return d.auto(lack)
+	case lack > 0 && !d.SourceUnread:
+		d.because("For %s a module has yet to be %s, and KMM loads it from images of your own.", count(lack, "kernel"), d.made())
+		return d.kmm(lack)
+	case !d.NoEgress || !d.PublicSource:
+		d.because("Modules exist for every kernel, and mode auto needs no other component.")
+		return d.auto(lack)
+	case private:
+		d.because("Nodes reach nothing outside; KMM is installed and loads from your own registry.")
+		return d.kmm(lack)
+	}
+	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
+	return AutoPrivate
+}
+
+// made is what the modules that are lacking have to be.
+func (d *decision) made() string {
+	for _, k := range d.kernels {
+		if k.unfit() {
+			return "built or signed"
+		}
+	}
+	return "built"
+}
+
+func (d *decision) auto(lack int) Way {
+	if d.NoEgress && d.PublicSource || lack > 0 && d.PublicSource {
+		return AutoPrivate
+	}
+	return Auto
+}
+
+func (d *decision) kmm(lack int) Way {
+	if lack > 0 && slices.ContainsFunc(d.kernels, func(k kernel) bool { return d.build(k) != nil }) {
+		return KMMBuild
+	}
+	return KMMPrebuilt
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

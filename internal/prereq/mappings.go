@@ -1,0 +1,261 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+)
+
+// imagesLimit bounds looking into all images; the first check of them takes the
+// time of all.
+const imagesLimit = 5 * time.Minute
+
+func mappingChecks() []Check {
+	present := []string{"mappings.images-present"}
+	return []Check{
+		{
+			ID: "mappings.kernels", Mode: ModeKMM, Title: "each kernel has a mapping", Needs: []string{"nodes.selected"},
+			Why:  "KMM leaves a node whose kernel no mapping matches without the module, silently.",
+			look: mappedKernels,
+		},
+		{
+			ID: "mappings.images-present", Mode: ModeKMM, Title: "the mapped images are in their registries, seen from here", Needs: []string{"nodes.selected"},
+			Why:   "KMM's pull pod waits for ever for an image that is not there, and no status tells. This was tried from where this command runs, with your own logins.",
+			limit: imagesLimit, look: imagesPresent,
+		},
+		{
+			ID: "mappings.images-arch", Mode: ModeKMM, Title: "the mapped images are for the nodes' architectures", Needs: present,
+			Why:  "A node cannot run, and so not read, an image of another architecture.",
+			look: func(ctx context.Context, e *env) Finding { return e.imageFindings(ctx, "image-wrong-arch", wrongArch) },
+		},
+		{
+			ID: "mappings.images-module", Mode: ModeKMM, Title: "the mapped images have each kernel's module", Needs: present,
+			Why: "KMM copies /opt/lib/modules/KERNEL of the image and loads pf_ring from it.",
+			look: func(ctx context.Context, e *env) Finding {
+				return e.imageFindings(ctx, "image-without-module", wrongModule)
+			},
+		},
+		{
+			ID: "mappings.images-depmod", Mode: ModeKMM, Title: "the mapped images have depmod's index", Needs: present,
+			Why: "modprobe finds a module by modules.dep.bin beside it, and nothing without.",
+			look: func(ctx context.Context, e *env) Finding {
+				return e.imageFindings(ctx, "image-without-depmod", withoutDepmod)
+			},
+		},
+		{
+			ID: "mappings.images-shell", Mode: ModeKMM, Title: "the mapped images have /bin/sh, mkdir and cp", Needs: present,
+			Why: "KMM's worker runs them in the image. Without them the pod fails, and KMM never says so.",
+			look: func(ctx context.Context, e *env) Finding {
+				return e.imageFindings(ctx, "image-without-shell", withoutShell)
+			},
+		},
+	}
+}
+
+// mapped is what the mappings say about one kernel of the nodes.
+type mapped struct {
+	kernel
+	nodes   int
+	mapping compatibility.Mapped
+	// fault is why there is none.
+	fault string
+}
+
+func (m mapped) String() string { return fmt.Sprintf("%s (%s)", m.kernel, number(m.nodes, "node")) }
+
+// mapped finds the mapping of each kernel of the selected nodes.
+func (e *env) mapped(ctx context.Context) ([]mapped, error) {
+	kernels, err := e.kernels(ctx, ModeKMM)
+	if err != nil {
+		return nil, err
+	}
+	values := e.target(ModeKMM).Values.Tap.KernelModule
+	all := compatibility.Mappings{List: values.KernelMappings, Namespace: e.Namespace}
+	for _, o := range e.target(ModeKMM).ofKind("Module") {
+		all.ModuleName = o.GetName()
+	}
+	var list []mapped
+	for _, k := range sortedKernels(kernels) {
+		m := mapped{kernel: k, nodes: kernels[k]}
+		found, matches, err := all.Find(k.release)
+		switch {
+		case err != nil:
+			m.fault = err.Error()
+		case !matches:
+			m.fault = "no mapping matches"
+		}
+		m.mapping = found
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+func mappedKernels(ctx context.Context, e *env) Finding {
+	all, err := e.mapped(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	var lacking, lines []string
+	for _, m := range all {
+		if m.fault != "" {
+			lacking = append(lacking, m.String()+": "+m.fault)
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s: kernelMappings[%d], %s", m, m.mapping.Index, m.mapping.Image))
+	}
+	remedy := "Add mappings for them to tap.kernelModule.kernelMappings; pfring plan writes them."
+	switch {
+	case len(all) == 0:
+		return skip("no selected node can take a module")
+	case len(lacking) == len(all):
+		return fail("no-kernel-mapping", "no kernel of the nodes has a mapping", remedy, some(lacking)...)
+	case len(lacking) > 0:
+		return warn("no-kernel-mapping", fmt.Sprintf("%d of %d kernels have no mapping; their nodes stay on libpcap", len(lacking), len(all)), remedy, some(lacking)...)
+	}
+	return ok("all "+number(len(all), "kernel")+" have one", some(lines)...)
+}
+
+// imagesPresent tells of images that cannot be had, by the worst of the reasons.
+func imagesPresent(ctx context.Context, e *env) Finding {
+	all, err := e.images(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	asked, built := 0, 0
+	var missing, unseen []string
+	var first, unknown compatibility.Answer
+	for _, i := range all {
+		switch {
+		case i.built:
+			built++
+			continue
+		case i.answer.Supported == compatibility.No && i.answer.Reason == compatibility.ReasonImageMissing:
+			if len(missing) == 0 {
+				first = i.answer
+			}
+			missing = append(missing, i.line(i.answer.Message))
+		case i.answer.Supported == compatibility.Unknown:
+			if len(unseen) == 0 {
+				unknown = i.answer
+			}
+			unseen = append(unseen, i.line(i.answer.Message))
+		}
+		asked++
+	}
+	switch {
+	case asked == 0 && built == 0:
+		return skip("no kernel of the nodes has a mapping")
+	case asked == 0:
+		return skip("KMM builds or signs " + number(built, "image") + " in the cluster where they are missing")
+	case len(missing) == asked:
+		return fail(first.Reason, "none of the "+number(asked, "image")+" is in the registry", first.Remedy, some(missing)...)
+	case len(missing) > 0:
+		return warn(first.Reason, fmt.Sprintf("%d of %d images are not there; their nodes stay on libpcap", len(missing), asked), first.Remedy, some(slices.Concat(missing, unseen))...)
+	case len(unseen) > 0:
+		return warn(unknown.Reason, fmt.Sprintf("%d of %d images could not be looked up from here", len(unseen), asked), e.loginRemedy(unknown), some(unseen)...)
+	}
+	return ok(number(asked, "image") + ", asked from here")
+}
+
+// loginRemedy says who pulls, where this command's own login is not let in.
+func (e *env) loginRemedy(a compatibility.Answer) string {
+	secret := e.target(ModeKMM).Values.Tap.KernelModule.ImageRepoSecret
+	switch a.Reason {
+	case compatibility.ReasonImageForbidden:
+	case compatibility.ReasonImageUnreachable:
+		return "Check the registry's name and the way to it; --skip mappings does not look."
+	default:
+		return a.Remedy
+	}
+	if secret == "" {
+		return "If the images are private, name a pull secret in tap.kernelModule.imageRepoSecret; log in (docker login) to see them from here, or take the nodes' login with --use-cluster-secrets."
+	}
+	return "KMM pulls with the Secret " + secret + ", this command asked with your own login: docker login, and ask again."
+}
+
+// imageFindings tells of images that are there and have a fault.
+func (e *env) imageFindings(ctx context.Context, reason string, fault func(imageSeen) (text, remedy string)) Finding {
+	all, err := e.images(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	looked, remedy := 0, ""
+	var lines, unread []string
+	for _, i := range all {
+		text, do := fault(i)
+		switch {
+		case text != "":
+			looked++
+			remedy = do
+			lines = append(lines, i.line(text))
+		case reason == "image-wrong-arch" && i.answer.Supported == compatibility.Yes && !i.built, i.contents != nil:
+			looked++
+		case i.err != nil:
+			unread = append(unread, i.line("its layers could not be read: "+plain(i.err)))
+		}
+	}
+	switch {
+	case looked == 0 && len(unread) == 0:
+		return skip("there is no image to look at")
+	case len(lines) == 0 && len(unread) > 0:
+		return warn("image-unreadable", number(len(unread), "image")+" could not be looked into", "Try again; see that the registry hands out all layers.", some(unread)...)
+	case len(lines) == looked:
+		return fail(reason, "all "+number(looked, "image")+" that can be seen "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
+	case len(lines) > 0:
+		return warn(reason, fmt.Sprintf("%d of %d images have this fault; their nodes stay on libpcap", len(lines), looked), remedy, some(slices.Concat(lines, unread))...)
+	}
+	return ok(number(looked, "image") + ", looked at from here")
+}
+
+func wrongArch(i imageSeen) (text, remedy string) {
+	if i.answer.Reason != compatibility.ReasonImageArch {
+		return "", ""
+	}
+	return i.answer.Message, i.answer.Remedy
+}
+
+func wrongModule(i imageSeen) (text, remedy string) {
+	if i.contents == nil {
+		return "", ""
+	}
+	const pack = "Build the image with this kernel's module: pfring module pack"
+	folder := i.contents.Folders[i.release]
+	var others []string
+	for release := range i.contents.Folders {
+		others = append(others, release)
+	}
+	slices.Sort(others)
+	switch {
+	case folder == nil && len(others) == 0:
+		return "it has no folder " + moduleFolder + i.release, pack
+	case folder == nil:
+		return "it has no folder " + moduleFolder + i.release + ", but " + strings.Join(some(others), ", "), pack
+	case folder.Path == "":
+		return moduleFolder + i.release + " has no pf_ring.ko", pack
+	case folder.Err != nil:
+		return folder.Path + " is no module: " + plain(folder.Err), pack
+	}
+	if err := folder.Info.Check(i.release, i.arch, "pf_ring"); err != nil {
+		return folder.Path + ": " + plain(err), pack
+	}
+	return "", ""
+}
+
+func withoutDepmod(i imageSeen) (text, remedy string) {
+	// Without a folder there is nothing to index, which another check tells.
+	if i.contents == nil || i.contents.Folders[i.release] == nil || i.contents.Folders[i.release].Indexed {
+		return "", ""
+	}
+	return moduleFolder + i.release + " has no modules.dep.bin", "Run depmod when the image is built (depmod -b /opt KERNEL), or pack it with pfring module pack."
+}
+
+func withoutShell(i imageSeen) (text, remedy string) {
+	if i.contents == nil || len(i.contents.Missing) == 0 {
+		return "", ""
+	}
+	return "it has no " + strings.Join(i.contents.Missing, ", "), "Take a base with a shell, such as busybox; pfring module pack does."
+}

@@ -1,0 +1,367 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+)
+
+func nodeChecks() []Check {
+	listed := []string{"api.reachable", "nodes.selected"}
+	return []Check{
+		{
+			ID: "nodes.selected", Title: "nodes are selected", Needs: []string{"api.reachable"},
+			Why:  "A DaemonSet without nodes is ready at once, and nothing was loaded anywhere.",
+			look: nodesSelected,
+		},
+		{
+			ID: "nodes.ready", Title: "the selected nodes are ready", Needs: listed,
+			Why:  "helm --wait waits for every node that the DaemonSet is for, also for those that are down.",
+			look: nodesReady,
+		},
+		{
+			ID: "nodes.taints", Title: "the selected nodes' taints are tolerated", Needs: listed,
+			Why:  "A node with a taint that the agent does not tolerate gets no module, silently.",
+			look: nodesTaints,
+		},
+		{
+			ID: "nodes.platform", Title: "the selected nodes take kernel modules", Needs: listed,
+			Why:  "Some systems take no module, or only one that they have signed, whatever the permissions.",
+			look: nodesPlatform,
+		},
+		{
+			ID: "nodes.overlap", Title: "no other release or Module loads pf_ring on the same nodes", Needs: listed,
+			Why:  "A kernel has one pf_ring; two owners replace and unload each other's.",
+			look: nodesOverlap,
+		},
+	}
+}
+
+// node is what the checks need of a Node object.
+type node struct {
+	cluster.Node
+	taints []corev1.Taint
+	labels map[string]string
+	// in says for which modes' releases the node is.
+	in map[string]bool
+}
+
+// nodes reads all nodes, once.
+func (e *env) nodes(ctx context.Context) ([]node, error) {
+	return fact(e, "nodes", func() ([]node, error) {
+		c, err := e.client()
+		if err != nil {
+			return nil, err
+		}
+		targets := map[string]cluster.Targets{}
+		for i := range e.Targets {
+			if targets[e.Targets[i].Mode], err = e.Targets[i].selected(); err != nil {
+				return nil, err
+			}
+		}
+		return cluster.MapNodes(ctx, c.core.Nodes(), "", func(n *corev1.Node) node {
+			taken := node{Node: cluster.FromObject(n), taints: n.Spec.Taints, labels: n.Labels, in: map[string]bool{}}
+			for mode, t := range targets {
+				taken.in[mode] = t.Match(n) && taken.OS != "windows"
+			}
+			return taken
+		})
+	})
+}
+
+// selectedNodes are those that any of the modes is for.
+func (e *env) selectedNodes(ctx context.Context) ([]node, error) {
+	all, err := e.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(n node) bool {
+		return !slices.Contains(slices.Collect(maps.Values(n.in)), true)
+	}), nil
+}
+
+// kernel is what nodes are told apart by.
+type kernel struct{ release, arch string }
+
+func (k kernel) String() string { return k.release + " " + k.arch }
+
+// kernels are those of the nodes that a mode's release is for and that can take
+// a module at all, with how many nodes have each.
+func (e *env) kernels(ctx context.Context, mode string) (map[kernel]int, error) {
+	nodes, err := e.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := map[kernel]int{}
+	for _, n := range nodes {
+		if n.in[mode] && n.Kernel != "" && n.Platform.Describe().Policy != cluster.Never {
+			found[kernel{n.Kernel, n.Arch}]++
+		}
+	}
+	return found, nil
+}
+
+func sortedKernels(m map[kernel]int) []kernel {
+	return slices.SortedFunc(maps.Keys(m), func(a, b kernel) int { return strings.Compare(a.String(), b.String()) })
+}
+
+func nodesSelected(ctx context.Context, e *env) Finding {
+	all, err := e.nodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	if len(all) == 0 {
+		return fail("no-nodes", "the cluster has no nodes", "Add a node, or take another context with --context.")
+	}
+	var empty []string
+	for _, t := range e.Targets {
+		if !slices.ContainsFunc(all, func(n node) bool { return n.in[t.Mode] }) {
+			empty = append(empty, "mode "+t.Mode+" is for no node")
+		}
+	}
+	if len(empty) > 0 {
+		return fail("no-node-selected", "none of the "+number(len(all), "node")+" is Linux and selected by the values",
+			"Correct tap.nodeSelectorTerms, tap.kernelModule.agent.nodeSelector or kmm.selector.", empty...)
+	}
+	chosen, err := e.selectedNodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	kernels := map[kernel]int{}
+	for _, n := range chosen {
+		kernels[kernel{n.Kernel, n.Arch}]++
+	}
+	return ok(fmt.Sprintf("%d of %s, with %s", len(chosen), number(len(all), "node"), number(len(kernels), "kernel")))
+}
+
+func nodesReady(ctx context.Context, e *env) Finding {
+	nodes, err := e.selectedNodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	var down, cordoned []string
+	for _, n := range nodes {
+		switch {
+		case !n.Ready:
+			down = append(down, n.Name+" is not ready")
+		case n.Cordoned:
+			cordoned = append(cordoned, n.Name+" is cordoned")
+		}
+	}
+	if len(down) > 0 {
+		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", number(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
+			"Mend or drain the nodes first, or leave them out with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
+	}
+	// The agent tolerates cordoned nodes, and so does the Module.
+	if len(cordoned) > 0 {
+		return ok(fmt.Sprintf("all %d are ready, %d of them cordoned", len(nodes), len(cordoned)), some(cordoned)...)
+	}
+	return ok(fmt.Sprintf("all %d are ready", len(nodes)))
+}
+
+// daemonSetTaints are tolerated by every pod of a DaemonSet.
+var daemonSetTaints = []string{
+	corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeDiskPressure,
+	corev1.TaintNodeMemoryPressure, corev1.TaintNodePIDPressure, corev1.TaintNodeUnschedulable,
+}
+
+func nodesTaints(ctx context.Context, e *env) Finding {
+	nodes, err := e.nodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	var kept []string
+	total := 0
+	for i := range e.Targets {
+		ds, err := e.Targets[i].daemonSet()
+		if err != nil {
+			return skip(err.Error())
+		}
+		for _, n := range nodes {
+			if !n.in[e.Targets[i].Mode] {
+				continue
+			}
+			total++
+			if t := keeping(n.taints, ds.Spec.Template.Spec.Tolerations); t != nil {
+				if line := n.Name + ": " + t.ToString(); !slices.Contains(kept, line) {
+					kept = append(kept, line)
+				}
+			}
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return ok("no taint keeps the agent away")
+	case len(kept) >= total:
+		return fail("all-nodes-tainted", "every selected node has a taint that the agent does not tolerate",
+			"Add tolerations in tap.kernelModule.agent.tolerations, or in tap.tolerations.workers for Kubeshark's workers too.", some(kept)...)
+	}
+	return warn("taint-not-tolerated", number(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
+		"Tolerate it in tap.kernelModule.agent.tolerations, if these nodes are to have the module.", some(kept)...)
+}
+
+// keeping is the first taint that keeps a DaemonSet's pod away.
+func keeping(taints []corev1.Taint, tolerations []corev1.Toleration) *corev1.Taint {
+	for i := range taints {
+		t := &taints[i]
+		if t.Effect == corev1.TaintEffectPreferNoSchedule || slices.Contains(daemonSetTaints, t.Key) {
+			continue
+		}
+		if !slices.ContainsFunc(tolerations, func(o corev1.Toleration) bool { return tolerates(o, t) }) {
+			return t
+		}
+	}
+	return nil
+}
+
+func tolerates(o corev1.Toleration, t *corev1.Taint) bool {
+	if o.Effect != "" && o.Effect != t.Effect || o.Key != "" && o.Key != t.Key {
+		return false
+	}
+	return o.Operator == corev1.TolerationOpExists || (o.Operator == "" || o.Operator == corev1.TolerationOpEqual) && o.Value == t.Value
+}
+
+func nodesPlatform(ctx context.Context, e *env) Finding {
+	nodes, err := e.selectedNodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	count := map[cluster.Policy]int{}
+	byPlatform := map[cluster.Platform][]string{}
+	for _, n := range nodes {
+		if policy := n.Platform.Describe().Policy; policy != cluster.Loads {
+			count[policy]++
+			byPlatform[n.Platform] = append(byPlatform[n.Platform], n.Name)
+		}
+	}
+	var lines []string
+	remedies := map[string]bool{}
+	for _, platform := range slices.Sorted(maps.Keys(byPlatform)) {
+		info := platform.Describe()
+		remedies[info.Remedy] = true
+		lines = append(lines, info.Name+" ("+strings.Join(some(byPlatform[platform]), ", ")+"): "+info.Why)
+	}
+	remedy := strings.Join(slices.Sorted(maps.Keys(remedies)), " ")
+	switch bad := count[cluster.Never] + count[cluster.SignedOnly]; {
+	case bad == len(nodes):
+		return fail("platform-forbids-modules", "none of the selected nodes takes an out-of-tree module", remedy, lines...)
+	case bad > 0:
+		return warn("platform-forbids-modules", fmt.Sprintf("%d of %d nodes will stay on libpcap", bad, len(nodes)), remedy, lines...)
+	case count[cluster.Unclear] > 0:
+		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depends on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
+	}
+	return ok("nothing speaks against it; Secure Boot and lockdown show only on the nodes (--probe)")
+}
+
+func nodesOverlap(ctx context.Context, e *env) Finding {
+	nodes, err := e.selectedNodes(ctx)
+	if err != nil {
+		return unread("the nodes", err)
+	}
+	others, err := e.otherOwners(ctx)
+	if err != nil {
+		return unread("the DaemonSets and Modules of all namespaces", err)
+	}
+	var clashes []string
+	for _, o := range others {
+		shared := 0
+		for _, n := range nodes {
+			if o.takes(n) {
+				shared++
+			}
+		}
+		if shared > 0 {
+			clashes = append(clashes, fmt.Sprintf("%s: %s in common", o.name, number(shared, "node")))
+		}
+	}
+	if len(clashes) > 0 {
+		return fail("module-has-another-owner", "something else is to load pf_ring on the same nodes",
+			"Uninstall the other one, or part the nodes between them with tap.nodeSelectorTerms.", clashes...)
+	}
+	return ok("nothing else loads it there")
+}
+
+// owner is something that loads pf_ring on nodes.
+type owner struct {
+	name  string
+	takes func(node) bool
+}
+
+var (
+	daemonSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
+	modules    = schema.GroupVersionResource{Group: "kmm.sigs.x-k8s.io", Version: "v1beta1", Resource: "modules"}
+)
+
+// otherOwners are the releases of this chart and KMM's Modules for pf_ring,
+// without those of the release itself.
+func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
+	c, err := e.client()
+	if err != nil {
+		return nil, err
+	}
+	var owners []owner
+	list, err := c.dynamic.Resource(daemonSets).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=kubeshark-pfring,app.kubernetes.io/component=agent"})
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		if o := &list.Items[i]; !e.own(o) {
+			owners = append(owners, owner{"DaemonSet " + o.GetNamespace() + "/" + o.GetName(), daemonSetTakes(o)})
+		}
+	}
+	list, err = c.dynamic.Resource(modules).List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return owners, nil // KMM is not installed.
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		o := &list.Items[i]
+		name, _, _ := unstructured.NestedString(o.Object, "spec", "moduleLoader", "container", "modprobe", "moduleName")
+		if name != "pf_ring" || e.own(o) {
+			continue
+		}
+		selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "selector")
+		owners = append(owners, owner{"Module " + o.GetNamespace() + "/" + o.GetName(), func(n node) bool { return hasLabels(n, selector) }})
+	}
+	return owners, nil
+}
+
+// own tells whether an object belongs to the release that is checked.
+func (e *env) own(o *unstructured.Unstructured) bool {
+	return o.GetNamespace() == e.Namespace && o.GetLabels()["app.kubernetes.io/instance"] == e.Release
+}
+
+func daemonSetTakes(o *unstructured.Unstructured) func(node) bool {
+	selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "spec", "nodeSelector")
+	terms, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "affinity", "nodeAffinity",
+		"requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	parsed, err := cluster.ParseTerms(terms)
+	targets := cluster.Targets{Labels: selector, Terms: parsed}
+	return func(n node) bool {
+		// Terms that cannot be read are taken as meaning every node.
+		object := &corev1.Node{}
+		object.Name, object.Labels = n.Name, n.labels
+		return err != nil && hasLabels(n, selector) || err == nil && targets.Match(object)
+	}
+}
+
+func hasLabels(n node, want map[string]string) bool {
+	for key, value := range want {
+		if have, found := n.labels[key]; !found || have != value {
+			return false
+		}
+	}
+	return true
+}

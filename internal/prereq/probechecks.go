@@ -1,0 +1,251 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/probe"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// notTested is what the lines of egress say without --probe: what was tried
+// from here says nothing of the nodes.
+const notTested = "not tested from the nodes; --probe does, by a Job for each kernel, architecture and zone"
+
+// probeLimit is above any --probe-timeout that makes sense: that bounds the
+// Jobs, and after it they are still to be removed.
+const probeLimit = 6 * time.Hour
+
+func probeChecks() []Check {
+	ran := []string{"probe.ran"}
+	list := []Check{
+		{
+			ID: "probe.rights", Title: "you may probe the nodes", Needs: []string{"api.reachable"}, probing: true,
+			Why:  "The probe makes Jobs in the release's namespace and removes them again.",
+			look: mayProbe,
+		},
+		{
+			ID: "probe.ran", Title: "the agent's probe ran on a node of each kernel, architecture and zone", probing: true,
+			Needs: []string{"probe.rights", "nodes.selected", "namespace.exists"},
+			Why:   "Where the probe cannot run, nothing is known of the nodes, and the agent will mostly not run there either.",
+			limit: probeLimit, look: probeRan,
+		},
+		{
+			ID: "probe.modules", Title: "the kernels take modules", Needs: ran, probing: true,
+			Why:  "A kernel without module support, or with kernel.modules_disabled set, loads nothing until another boot.",
+			look: e1(probeModules),
+		},
+		{
+			ID: "probe.signatures", Title: "no kernel asks for a signed module", Needs: ran, probing: true,
+			Why:  "Under Secure Boot, lockdown or module.sig_enforce a kernel takes only modules that are signed by a key it trusts.",
+			look: probeSignatures,
+		},
+		{
+			ID: "probe.loaded", Title: "no other PF_RING is loaded", Needs: ran, probing: true,
+			Why:  "Another version is left alone, unless replaceLoaded is set and nothing uses it.",
+			look: probeLoaded,
+		},
+		{
+			ID: "egress.source", Mode: ModeAuto, Title: "the nodes reach the module repository", Needs: ran,
+			Why:  "Each node fetches its module there, through the pod network and the proxy of the values.",
+			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetSource) }),
+		},
+		{
+			ID: "egress.registries", Mode: ModeKMM, Title: "pods on the nodes reach the registries of the module images", Needs: ran,
+			Why:  "KMM's images come from there. This was asked through the pod network; the kubelet pulls through the node's own.",
+			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetRegistry) }),
+		},
+	}
+	for i := range list {
+		list[i].look = onlyProbing(list[i].look)
+	}
+	return list
+}
+
+// onlyProbing says of a check that it was not made, where no probe is wanted.
+func onlyProbing(look func(context.Context, *env) Finding) func(context.Context, *env) Finding {
+	return func(ctx context.Context, e *env) Finding {
+		if e.Probe == nil {
+			return skip(notTested)
+		}
+		return look(ctx, e)
+	}
+}
+
+// e1 makes a look of one that reads the probe's report alone.
+func e1(look func(*env, *probe.Report) Finding) func(context.Context, *env) Finding {
+	return func(ctx context.Context, e *env) Finding {
+		r, err := e.probed(ctx)
+		if err != nil {
+			return unread("what the probe said", err)
+		}
+		return look(e, r)
+	}
+}
+
+func mayProbe(ctx context.Context, e *env) Finding {
+	ns := e.Namespace
+	return e.review(ctx, []right{
+		{"create", "batch", "jobs", ns}, {"list", "batch", "jobs", ns}, {"delete", "batch", "jobs", ns},
+		{"list", "", "pods", ns},
+	}, "missing-probe-rights", fail, "Ask for the ClusterRole pfring-probe (deploy/rbac), bound in this namespace.")
+}
+
+func probeRan(ctx context.Context, e *env) Finding {
+	r, err := e.probed(ctx)
+	if err != nil {
+		return unread("what the nodes say", err)
+	}
+	var missing, notes []string
+	nodes, seen := 0, 0
+	for _, g := range r.Results {
+		nodes += g.Nodes
+		for _, f := range g.Failed {
+			line := fmt.Sprintf("%s (%s): %s [%s]", orNode(f.Node), g.Group, f.Message, f.Reason)
+			if g.Report != nil {
+				line += "; it ran on " + g.Node + " instead"
+			}
+			missing = append(missing, line)
+		}
+		if g.Report != nil {
+			seen++
+		}
+	}
+	if r.DefaultAccount {
+		notes = append(notes, "with the namespace's default ServiceAccount, since the agent's is not there yet")
+	}
+	if r.Left != nil {
+		notes = append(notes, "Jobs could not be removed, and go by themselves in some minutes: "+plain(r.Left))
+	}
+	observed := fmt.Sprintf("it ran for %d of %s of %s", seen, number(len(r.Results), "group"), number(nodes, "node"))
+	remedy := "See to the reasons in brackets (docs/checks.md); the agent's own pods would meet the same."
+	switch {
+	case len(r.Results) == 0:
+		return skip("no selected node can take a module")
+	case seen == 0:
+		return fail("probe-impossible", "the probe ran on no node", remedy, append(some(missing), notes...)...)
+	case seen < len(r.Results):
+		return warn("probe-incomplete", observed, remedy, append(some(missing), notes...)...)
+	case r.Left != nil:
+		return warn("jobs-left", observed, "Remove them, or wait: kubectl delete jobs -l app.kubernetes.io/component=probe -n "+e.Namespace, append(some(missing), notes...)...)
+	}
+	return ok(observed, append(some(missing), notes...)...)
+}
+
+// orNode is a node's name, or a word for none.
+func orNode(name string) string {
+	if name == "" {
+		return "any node"
+	}
+	return name
+}
+
+// answered goes through the groups that have a report.
+func answered(r *probe.Report, visit func(probe.Result, outcome.Probe)) (nodes int) {
+	for _, g := range r.Results {
+		if g.Report != nil {
+			nodes += g.Nodes
+			visit(g, *g.Report)
+		}
+	}
+	return nodes
+}
+
+// groupLine is a group with how many nodes it speaks for, and what about them.
+func groupLine(g probe.Result, about string) string {
+	return fmt.Sprintf("%s (%s, seen on %s): %s", g.Group, number(g.Nodes, "node"), g.Node, about)
+}
+
+func probeModules(_ *env, r *probe.Report) Finding {
+	var none []string
+	bad := 0
+	all := answered(r, func(g probe.Result, p outcome.Probe) {
+		var about string
+		switch {
+		case p.Host.Modules == outcome.No:
+			about = "this kernel has no support for modules"
+		case p.Host.ModulesDisabled == outcome.Yes:
+			about = "kernel.modules_disabled is 1"
+		case p.Host.MayLoad == outcome.No && p.Host.Reason != "":
+			about = "it refuses modules: " + string(p.Host.Reason)
+		default:
+			return
+		}
+		none = append(none, groupLine(g, about))
+		bad += g.Nodes
+	})
+	remedy := "Boot these nodes with another kernel or without the sysctl, or leave them out with tap.nodeSelectorTerms; they capture with libpcap."
+	switch {
+	case bad == all:
+		return fail("kernel-takes-no-module", "no kernel that was seen takes a module", remedy, some(none)...)
+	case bad > 0:
+		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes take none and stay on libpcap", bad, all), remedy, some(none)...)
+	}
+	return ok(fmt.Sprintf("so say those of %s", number(all, "node")))
+}
+
+// egress sums up one kind of target.
+func egress(e *env, r *probe.Report, kind string) Finding {
+	var lines []string
+	first := outcome.ProbeTarget{}
+	asked, bad, all := 0, 0, 0
+	answered(r, func(g probe.Result, p outcome.Probe) {
+		all += g.Nodes
+		failed := false
+		for _, t := range p.Targets {
+			switch {
+			case t.Kind == kind && t.OK:
+				asked++
+			case t.Kind == kind:
+				asked++
+				failed = true
+				lines = append(lines, groupLine(g, fmt.Sprintf("%s [%s]", t.Message, t.Reason)))
+				if first.Reason == "" {
+					first = t
+				}
+			}
+		}
+		if failed {
+			bad += g.Nodes
+		}
+	})
+	switch {
+	case asked == 0:
+		return skip("the pods had nothing to ask: " + e.noTarget(kind, r))
+	case bad == all:
+		return fail(string(first.Reason), "no node gets through", egressRemedy(e, kind, first), some(lines)...)
+	case bad > 0:
+		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes do not get through", bad, all), egressRemedy(e, kind, first), some(lines)...)
+	}
+	return ok(fmt.Sprintf("so say pods that speak for %s", number(all, "node")))
+}
+
+// noTarget says why nothing was asked.
+func (e *env) noTarget(kind string, r *probe.Report) string {
+	switch {
+	case kind == outcome.TargetRegistry:
+		return "no mapping names a registry"
+	case e.onNodesOnly() && r.Restricted != "":
+		return "the source is a volume, and the namespace refuses pods that see the host"
+	}
+	return "the source is none"
+}
+
+// egressRemedy is what to do about the first failure.
+func egressRemedy(e *env, kind string, t outcome.ProbeTarget) string {
+	switch {
+	case kind == outcome.TargetRegistry:
+		return "Open the way to the registry, or use images of one that the nodes reach: pfring plan --no-egress says which way fits."
+	case t.Reason == outcome.SourceUnreachable || t.Reason == outcome.SourceTimeout:
+		remedy := "Open the way from the pods (DNS, NetworkPolicy, firewall), set tap.kernelModule.source.proxy, or keep a copy inside: pfring module mirror."
+		if e.target(ModeAuto) != nil && len(e.target(ModeAuto).ofKind("NetworkPolicy")) > 0 {
+			remedy += " The chart's own NetworkPolicy, which allows it, is for the agent's pods alone."
+		}
+		return remedy
+	}
+	if info, known := outcome.Describe(t.Reason); known && info.Remedy != "" {
+		return info.Remedy
+	}
+	return "See to what the nodes say."
+}

@@ -1,0 +1,105 @@
+package prereq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/probe"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// probeSignatures looks for kernels that take only signed modules. Where all of
+// theirs are signed, it remains unknown whether they know the key.
+func probeSignatures(ctx context.Context, e *env) Finding {
+	r, err := e.probed(ctx)
+	if err != nil {
+		return unread("what the probe said", err)
+	}
+	find := e.moduleOf(ctx)
+	var unsigned, signed, unclear []string
+	bad := 0
+	all := answered(r, func(g probe.Result, p outcome.Probe) {
+		switch need := p.Host.NeedsSignature(); {
+		case need == outcome.Unknown:
+			unclear = append(unclear, groupLine(g, switches(p.Host)))
+		case need == outcome.No:
+		case find(g.Kernel, g.Arch).Signed:
+			signed = append(signed, groupLine(g, switches(p.Host)))
+		default:
+			unsigned = append(unsigned, groupLine(g, switches(p.Host)))
+			bad += g.Nodes
+		}
+	})
+	sign := "Sign the modules with a key that is enrolled on these machines: pfring module sign-kernel, or sign in a kernel mapping."
+	details := some(slices.Concat(unsigned, signed, unclear))
+	switch {
+	case len(unsigned) > 0 && bad == all:
+		return fail("signature-required", "every kernel that was seen takes only signed modules", sign, details...)
+	case len(unsigned) > 0:
+		return warn("signature-required", fmt.Sprintf("%d of %d nodes take only signed modules and stay on libpcap", bad, all), sign, details...)
+	case len(signed) > 0:
+		return warn("signing-key-unclear", "some kernels take only signed modules; the modules are signed, and whether these kernels know the key shows only when one is loaded",
+			"See that the key is enrolled there: mokutil --list-enrolled on a node.", details...)
+	case len(unclear) > 0:
+		return warn("lockdown-unknown", e.unseen(r), "Probe from a namespace that admits a read-only hostPath of /sys, or look on a node: cat /sys/kernel/security/lockdown", details...)
+	}
+	return ok(fmt.Sprintf("no lockdown and no enforced signature on %s", number(all, "node")))
+}
+
+// unseen says why lockdown is not known.
+func (e *env) unseen(r *probe.Report) string {
+	if r.Restricted != "" {
+		return "lockdown and Secure Boot are unknown: the namespace " + e.Namespace + " refuses pods that see the host's /sys (" + r.Restricted + ")"
+	}
+	return "lockdown or enforced signatures are unknown on some nodes: their kernel does not show them"
+}
+
+// moduleOf answers for the module of auto's repository; in kmm alone nothing is
+// known of the modules in images.
+func (e *env) moduleOf(ctx context.Context) compatibility.Lookup {
+	none := func(string, string) compatibility.Answer { return compatibility.Answer{} }
+	if e.target(ModeAuto) == nil || e.onNodesOnly() || e.OpenSource == nil {
+		return none
+	}
+	r, err := e.repository(ctx)
+	if err != nil {
+		return none
+	}
+	return r.Lookup(ctx)
+}
+
+// switches are what a kernel says of signatures, in words.
+func switches(h outcome.ProbeHost) string {
+	return fmt.Sprintf("lockdown %s, sig_enforce %s, Secure Boot %s", h.Lockdown, h.SigEnforce, h.SecureBoot)
+}
+
+func probeLoaded(ctx context.Context, e *env) Finding {
+	r, err := e.probed(ctx)
+	if err != nil {
+		return unread("what the probe said", err)
+	}
+	find := e.moduleOf(ctx)
+	var others, same []string
+	all := answered(r, func(g probe.Result, p outcome.Probe) {
+		if p.Loaded == nil {
+			return
+		}
+		about := fmt.Sprintf("PF_RING %s is loaded, used by %d", p.Loaded.Version, p.Loaded.Refs)
+		if want := find(g.Kernel, g.Arch).Version; want != "" && want != p.Loaded.Version {
+			others = append(others, groupLine(g, about+"; the repository has "+want))
+			return
+		}
+		same = append(same, groupLine(g, about))
+	})
+	replace := e.target(ModeAuto) != nil && e.target(ModeAuto).Values.Tap.KernelModule.ReplaceLoaded
+	switch {
+	case len(others) > 0 && !replace:
+		return warn("other-version-loaded", "another version of PF_RING is loaded and would be left alone",
+			"Set tap.kernelModule.replaceLoaded to let the agent replace it when unused, or pin source.version to it.", some(slices.Concat(others, same))...)
+	case len(others)+len(same) > 0:
+		return ok("PF_RING is loaded already on some nodes", some(slices.Concat(others, same))...)
+	}
+	return ok(fmt.Sprintf("none on %s", number(all, "node")))
+}

@@ -1,0 +1,139 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+)
+
+// Labels of the chart (its template _names.tpl).
+const (
+	chartName      = "kubeshark-pfring"
+	labelName      = "app.kubernetes.io/name"
+	labelInstance  = "app.kubernetes.io/instance"
+	labelComponent = "app.kubernetes.io/component"
+)
+
+// generationAnnotation of a DaemonSet and generationLabel of its pods tell which
+// pods are of its newest template; its controller writes both.
+const (
+	generationAnnotation = "deprecated.daemonset.template.generation"
+	generationLabel      = "pod-template-generation"
+)
+
+// ErrNotInstalled means that there is no release where one was looked for.
+var ErrNotInstalled = errors.New("not installed")
+
+// Release is an installed release of the chart.
+type Release struct {
+	Name, Namespace, DaemonSet string
+	// Mode is auto or kmm.
+	Mode string
+
+	generation string
+	targets    cluster.Targets
+	tolerates  []corev1.Toleration
+	onDelete   bool
+}
+
+// FindRelease finds the release of a name in a namespace. With name "" it takes
+// the only one there.
+func FindRelease(ctx context.Context, client kubernetes.Interface, namespace, name string) (*Release, error) {
+	set := labels.Set{labelName: chartName, labelComponent: "agent"}
+	if name != "" {
+		set[labelInstance] = name
+	}
+	opts := metav1.ListOptions{LabelSelector: set.String()}
+	list, err := client.AppsV1().DaemonSets(namespace).List(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the release in namespace %s: %w", namespace, err)
+	}
+	switch len(list.Items) {
+	case 0:
+		return nil, notInstalled(ctx, client, namespace, name, opts)
+	case 1:
+		return releaseOf(&list.Items[0]), nil
+	}
+	return nil, fmt.Errorf("namespace %s has the releases %s; name one with --release-name", namespace, strings.Join(instances(list.Items, false), ", "))
+}
+
+// notInstalled says where there is a release, if that can be seen.
+func notInstalled(ctx context.Context, client kubernetes.Interface, namespace, name string, opts metav1.ListOptions) error {
+	what := "no release of " + chartName
+	if name != "" {
+		what = "no release " + name
+	}
+	hint := "install it with helm, or name the namespace with -n"
+	// Only a hint: without the right to look further there is none.
+	if all, err := client.AppsV1().DaemonSets("").List(ctx, opts); err == nil && len(all.Items) > 0 {
+		hint = "there is " + strings.Join(instances(all.Items, true), ", ") + "; name its namespace with -n"
+	}
+	return fmt.Errorf("%w: %s in namespace %s; %s", ErrNotInstalled, what, namespace, hint)
+}
+
+func instances(list []appsv1.DaemonSet, withNamespace bool) []string {
+	var names []string
+	for i := range list {
+		name := list[i].Labels[labelInstance]
+		if withNamespace {
+			name += " in namespace " + list[i].Namespace
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func releaseOf(ds *appsv1.DaemonSet) *Release {
+	pod := &ds.Spec.Template.Spec
+	r := &Release{
+		Name: ds.Labels[labelInstance], Namespace: ds.Namespace, DaemonSet: ds.Name, Mode: "auto",
+		generation: ds.Annotations[generationAnnotation],
+		targets:    cluster.Targets{Labels: pod.NodeSelector},
+		tolerates:  append(slices.Clone(pod.Tolerations), daemonTolerations()...),
+		onDelete:   ds.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType,
+	}
+	if len(pod.InitContainers) > 0 && pod.InitContainers[0].Name == "wait" {
+		r.Mode = "kmm"
+	}
+	if a := pod.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		r.targets.Terms = a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	}
+	return r
+}
+
+// daemonTolerations are those that the DaemonSet controller gives every pod.
+func daemonTolerations() []corev1.Toleration {
+	var list []corev1.Toleration
+	for key, effect := range map[string]corev1.TaintEffect{
+		corev1.TaintNodeNotReady: corev1.TaintEffectNoExecute, corev1.TaintNodeUnreachable: corev1.TaintEffectNoExecute,
+		corev1.TaintNodeDiskPressure: corev1.TaintEffectNoSchedule, corev1.TaintNodeMemoryPressure: corev1.TaintEffectNoSchedule,
+		corev1.TaintNodePIDPressure: corev1.TaintEffectNoSchedule, corev1.TaintNodeUnschedulable: corev1.TaintEffectNoSchedule,
+	} {
+		list = append(list, corev1.Toleration{Key: key, Effect: effect, Operator: corev1.TolerationOpExists})
+	}
+	return list
+}
+
+// podSelector selects the release's pods, and in kmm also KMM's worker pods,
+// whose last words are lost when KMM replaces them. One watch sees both.
+func (r *Release) podSelector() string {
+	if r.Mode == "kmm" {
+		return labelComponent + " in (agent,worker)"
+	}
+	return labels.Set{labelName: chartName, labelInstance: r.Name, labelComponent: "agent"}.String()
+}
+
+func (r *Release) owns(pod *corev1.Pod) bool {
+	return pod.Labels[labelName] == chartName && pod.Labels[labelInstance] == r.Name && pod.Labels[labelComponent] == "agent"
+}
