@@ -9,24 +9,24 @@ import (
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/charts"
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // The chart's Dockerfiles are written by -update from the recipes that pfring
 // module build has, and never by hand.
 func TestTheChartsDockerfilesAreTheRecipes(t *testing.T) {
-	source, err := modulebuild.NewSource("", "", "")
+	source, err := build.NewSource("", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, osImage := range modulebuild.Dockerfiles() {
-		recipe, err := modulebuild.RecipeFor(osImage)
+	for name, osImage := range build.Dockerfiles() {
+		recipe, err := build.RecipeFor(osImage)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := modulebuild.Dockerfile(recipe, source, moduleimage.DefaultBase)
+		want := build.Dockerfile(recipe, source, image.DefaultBase)
 		path := filepath.Join(charts.Name, "files", "dockerfiles", name+".Dockerfile")
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -39,15 +39,15 @@ func TestTheChartsDockerfilesAreTheRecipes(t *testing.T) {
 		}
 	}
 	found, err := fs.Glob(charts.FS(), charts.Name+"/files/dockerfiles/*")
-	if err != nil || len(found) != len(modulebuild.Dockerfiles()) {
-		t.Errorf("%d Dockerfiles in the chart, %d recipes (%v)", len(found), len(modulebuild.Dockerfiles()), err)
+	if err != nil || len(found) != len(build.Dockerfiles()) {
+		t.Errorf("%d Dockerfiles in the chart, %d recipes (%v)", len(found), len(build.Dockerfiles()), err)
 	}
 	for _, name := range valuesschema.Dockerfiles() {
-		if modulebuild.Dockerfiles()[name] == "" {
+		if build.Dockerfiles()[name] == "" {
 			t.Errorf("pfring validate takes build.dockerfile %s, and the chart has none", name)
 		}
 	}
-	if len(valuesschema.Dockerfiles()) != len(modulebuild.Dockerfiles()) {
+	if len(valuesschema.Dockerfiles()) != len(build.Dockerfiles()) {
 		t.Error("pfring validate does not take all of the chart's Dockerfiles")
 	}
 }
@@ -55,7 +55,7 @@ func TestTheChartsDockerfilesAreTheRecipes(t *testing.T) {
 // KMM reads the ConfigMap's key dockerfile in the Module's namespace, gives the
 // kernel as a build argument, and takes the module from /opt.
 func TestAMappingsDockerfileBecomesAConfigMap(t *testing.T) {
-	for name := range modulebuild.Dockerfiles() {
+	for name := range build.Dockerfiles() {
 		out := render(t, fmt.Sprintf(`
 tap: {kernelModule: {mode: kmm, kernelMappings: [{regexp: .+, containerImage: "r.example/a:${KERNEL_FULL_VERSION}", build: {dockerfile: %s}}]}}`, name))
 		text, _ := at(find(t, parse(t, out), "ConfigMap"), "data.dockerfile").(string)

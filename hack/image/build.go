@@ -16,8 +16,8 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
+	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 )
 
 // Options say what goes into the image.
@@ -38,7 +38,7 @@ type Options struct {
 const nobody = "65532:65532"
 
 // Build makes the image, with a list of what is in it for each architecture.
-func Build(o Options) (*moduleimage.Image, error) {
+func Build(o Options) (*image.Image, error) {
 	images := map[string]v1.Image{}
 	var attached []v1.Image
 	for _, arch := range o.Archs {
@@ -55,7 +55,7 @@ func Build(o Options) (*moduleimage.Image, error) {
 		}
 		attached = append(attached, contents)
 	}
-	out, err := moduleimage.Combine(images)
+	out, err := image.Combine(images)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 func main() {
@@ -35,7 +35,7 @@ func command() *cobra.Command {
 	var o Options
 	var source string
 	var outputs []string
-	var remoteOptions moduleimage.RemoteOptions
+	var remoteOptions image.RemoteOptions
 	cmd := &cobra.Command{
 		Use: "image", Short: "Make the agent's container image without Docker", Args: cobra.NoArgs, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,16 +49,16 @@ func command() *cobra.Command {
 			if o.Modules, err = licenses.Of(cmd.Context(), source, "./cmd/pfring-agent"); err != nil {
 				return err
 			}
-			image, err := Build(o)
+			img, err := Build(o)
 			if err != nil {
 				return err
 			}
-			remote, err := moduleimage.NewRemote(remoteOptions)
+			remote, err := image.NewRemote(remoteOptions)
 			if err != nil {
 				return err
 			}
 			for _, output := range outputs {
-				if err := write(cmd, image, output, remote); err != nil {
+				if err := write(cmd, img, output, remote); err != nil {
 					return err
 				}
 			}
@@ -76,19 +76,19 @@ func command() *cobra.Command {
 	return cmd
 }
 
-func write(cmd *cobra.Command, image *moduleimage.Image, output string, remote *moduleimage.Remote) error {
-	target, err := moduleimage.ParseTarget(output, remote)
+func write(cmd *cobra.Command, img *image.Image, output string, remote *image.Remote) error {
+	target, err := image.ParseTarget(output, remote)
 	if err != nil {
 		return err
 	}
 	if target.Tag() == "" {
 		return errors.New("--output " + output + " has no tag")
 	}
-	written, err := target.Write(cmd.Context(), []moduleimage.Named{{Tag: target.Tag(), Image: image}})
+	written, err := target.Write(cmd.Context(), []image.Named{{Tag: target.Tag(), Image: img}})
 	if err != nil {
 		return err
 	}
-	digest, err := image.Digest()
+	digest, err := img.Digest()
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 )
 
@@ -22,7 +22,7 @@ type buildFlags struct {
 	nodes    nodeFlags
 	source   sourceFlags
 	keep     buildKeep
-	settings modulebuild.Settings
+	settings build.Settings
 
 	kernels, archs                   []string
 	all, logs                        bool
@@ -81,7 +81,7 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	fl.IntVar(&f.parallel, "parallel", 2, "how many Jobs at a time")
 	fl.DurationVar(&f.settings.Timeout, "timeout", 30*time.Minute, "how long one build may take")
 	fl.BoolVar(&f.logs, "logs", false, "show the builds' logs")
-	fl.StringVar(&f.version, "pfring-version", modulebuild.DefaultVersion, "PF_RING version; known by content: "+strings.Join(modulebuild.Versions(), ", "))
+	fl.StringVar(&f.version, "pfring-version", build.DefaultVersion, "PF_RING version; known by content: "+strings.Join(build.Versions(), ", "))
 	fl.StringVar(&f.sourceURL, "source-url", "", "archive of the PF_RING source, such as on a mirror, instead of its usual place")
 	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of that archive; needed for a version that is not known by content")
 	fl.StringVar(&f.sourceCA, "source-ca", "", "PEM `FILE` with CAs that the archive's server may have its certificate from, beside the image's")
@@ -96,7 +96,7 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.osImage, "os-image", "", "with --print dockerfile or script: the nodes' system as their osImage has it, instead of asking the cluster")
 	fl.StringVar(&f.fromLog, "from-log", "", "take the module out of the log of a build, `FILE` or -, that ran by printed manifests")
 	complete(cmd, "print", cobra.FixedCompletions(printable, cobra.ShellCompDirectiveNoFileComp))
-	complete(cmd, "pfring-version", cobra.FixedCompletions(modulebuild.Versions(), cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "pfring-version", cobra.FixedCompletions(build.Versions(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"kernel", "selector", "source-url", "source-sha256", "image", "pull-secret", "service-account", "proxy", "no-proxy", "timeout", "os-image", "parallel"} {
 		complete(cmd, name, cobra.NoFileCompletions)
 	}
@@ -107,7 +107,7 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 
 // check reads what the flags name.
 func (f *buildFlags) check() (err error) {
-	if f.settings.Source, err = modulebuild.NewSource(f.version, f.sourceURL, f.sourceSHA256); err != nil {
+	if f.settings.Source, err = build.NewSource(f.version, f.sourceURL, f.sourceSHA256); err != nil {
 		return fmt.Errorf("--pfring-version, --source-url, --source-sha256: %w", err)
 	}
 	switch {
@@ -167,7 +167,7 @@ func (f *buildFlags) run(cmd *cobra.Command) error {
 }
 
 // plan asks cluster and repository what to build for.
-func (f *buildFlags) plan(cmd *cobra.Command) ([]modulebuild.Target, []modulebuild.Skipped, error) {
+func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, error) {
 	namespace, err := f.nodes.kube.releaseNamespace()
 	if err != nil {
 		return nil, nil, err
@@ -185,14 +185,14 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]modulebuild.Target, []modulebui
 	if err != nil {
 		return nil, nil, err
 	}
-	choice := modulebuild.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
+	choice := build.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
 	if !f.all && len(f.kernels) == 0 {
 		q := question{values: values, nodes: &f.nodes, source: &f.source, release: renderer.DefaultReleaseName}
 		if choice.Has, err = f.present(cmd, q, nodes); err != nil {
 			return nil, nil, fmt.Errorf("%w. To build without asking the repository name kernels with --kernel, or give --all", err)
 		}
 	}
-	return modulebuild.Plan(nodes, choice)
+	return build.Plan(nodes, choice)
 }
 
 // present tells which kernels have a module.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
 
 // buildKeep says where built modules go.
@@ -30,10 +30,10 @@ func (k *buildKeep) register(cmd *cobra.Command) {
 	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
 	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 is for ever")
 	fl.StringVar(&k.pack.output, "pack", "", "make images of the modules too, at REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
-	fl.StringVar(&k.pack.base, "base", moduleimage.DefaultBase, "with --pack: image to build upon, as in module pack")
+	fl.StringVar(&k.pack.base, "base", image.DefaultBase, "with --pack: image to build upon, as in module pack")
 	fl.StringArrayVar(&k.pack.busybox, "busybox", nil, "with --pack: static busybox to build upon instead, as in module pack")
 	k.pack.register(cmd)
-	k.pack.flag, k.pack.dirName = "--pack", moduleimage.DirName
+	k.pack.flag, k.pack.dirName = "--pack", image.DirName
 	for _, name := range []string{"expires", "pack", "base"} {
 		complete(cmd, name, cobra.NoFileCompletions)
 	}
@@ -44,7 +44,7 @@ type keeper struct {
 	flags  *buildKeep
 	life   time.Duration
 	packer *packer
-	got    []modulebuild.Module
+	got    []build.Module
 }
 
 // open finds out before anything is built whether there is a place for it.
@@ -64,7 +64,7 @@ func (k *buildKeep) open() (*keeper, error) {
 		if dir == "" {
 			continue
 		}
-		if err := modulebuild.CheckFolder(dir); err != nil {
+		if err := build.CheckFolder(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -77,12 +77,12 @@ func (k *buildKeep) open() (*keeper, error) {
 }
 
 // add keeps a module at once where that can be done for one alone.
-func (k *keeper) add(cmd *cobra.Command, m modulebuild.Module) error {
+func (k *keeper) add(cmd *cobra.Command, m build.Module) error {
 	k.got = append(k.got, m)
 	if k.flags.dir == "" {
 		return nil
 	}
-	path, err := modulebuild.WriteFile(k.flags.dir, m)
+	path, err := build.WriteFile(k.flags.dir, m)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (k *keeper) intoRepository(cmd *cobra.Command) error {
 	if dir == "" {
 		return nil
 	}
-	change, err := modulebuild.AddToRepository(dir, k.got, modulerepo.Options{Lifetime: k.life, Now: time.Now()})
+	change, err := build.AddToRepository(dir, k.got, repository.Options{Lifetime: k.life, Now: time.Now()})
 	if errors.As(err, new(*fs.PathError)) {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -128,9 +128,9 @@ func (k *keeper) intoImages(ctx context.Context, cmd *cobra.Command) error {
 	if k.packer == nil {
 		return nil
 	}
-	var modules []moduleimage.Module
+	var modules []image.Module
 	for _, m := range k.got {
-		one, err := moduleimage.Check(m.Data, "pf_ring")
+		one, err := image.Check(m.Data, "pf_ring")
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 // printable is what --print knows.
@@ -23,19 +23,19 @@ func (f *buildFlags) printRecipe(cmd *cobra.Command) error {
 	}
 	s := f.settings.Source
 	if f.printWhat == "dockerfile" {
-		_, err = fmt.Fprint(cmd.OutOrStdout(), modulebuild.Dockerfile(recipe, s, moduleimage.DefaultBase))
+		_, err = fmt.Fprint(cmd.OutOrStdout(), build.Dockerfile(recipe, s, image.DefaultBase))
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "#!/bin/sh\n: \"${KERNEL_FULL_VERSION:=$(uname -r)}\" \"${PFRING_OUT:=pf_ring.ko}\"\n: \"${PFRING_SOURCE_URL:=%s}\" \"${PFRING_SOURCE_SHA256:=%s}\" \"${PFRING_SOURCE_TREE:=%s}\"\n%s",
-		s.URL, s.SHA256, s.Tree, modulebuild.Script(recipe))
+		s.URL, s.SHA256, s.Tree, build.Script(recipe))
 	return err
 }
 
 // recipe is that of --os-image, else the one that all targets have in common.
-func (f *buildFlags) recipe(cmd *cobra.Command) (modulebuild.Recipe, error) {
-	var recipe modulebuild.Recipe
+func (f *buildFlags) recipe(cmd *cobra.Command) (build.Recipe, error) {
+	var recipe build.Recipe
 	if f.osImage != "" {
-		recipe, err := modulebuild.RecipeFor(f.osImage)
+		recipe, err := build.RecipeFor(f.osImage)
 		if err != nil {
 			return recipe, no(err)
 		}
@@ -60,7 +60,7 @@ func (f *buildFlags) recipe(cmd *cobra.Command) (modulebuild.Recipe, error) {
 	return f.override(recipe), nil
 }
 
-func (f *buildFlags) override(r modulebuild.Recipe) modulebuild.Recipe {
+func (f *buildFlags) override(r build.Recipe) build.Recipe {
 	if f.settings.Image != "" {
 		r.Image = f.settings.Image
 	}
@@ -68,7 +68,7 @@ func (f *buildFlags) override(r modulebuild.Recipe) modulebuild.Recipe {
 }
 
 // printJobs prints the Jobs, whose logs --from-log reads.
-func (f *buildFlags) printJobs(cmd *cobra.Command, targets []modulebuild.Target, skipped []modulebuild.Skipped) error {
+func (f *buildFlags) printJobs(cmd *cobra.Command, targets []build.Target, skipped []build.Skipped) error {
 	for _, s := range skipped {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: no Job for it: %v\n", s.Kernel, s.Arch, s.Err); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (f *buildFlags) printJobs(cmd *cobra.Command, targets []modulebuild.Target,
 	}
 	var out bytes.Buffer
 	for i, t := range targets {
-		job := f.settings.Job(t, "printed", modulebuild.DefaultMark, i)
+		job := f.settings.Job(t, "printed", build.DefaultMark, i)
 		// Its log is to be read by a person, in that person's time.
 		job.Spec.TTLSecondsAfterFinished = nil
 		text, err := yaml.Marshal(job)

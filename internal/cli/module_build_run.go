@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
 
 // build runs the builds, keeps what comes of them and says what did not.
-func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []modulebuild.Target, skipped []modulebuild.Skipped) error {
+func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []build.Target, skipped []build.Skipped) error {
 	errOut := cmd.ErrOrStderr()
 	for _, s := range skipped {
 		if _, err := fmt.Fprintf(errOut, "%s %s: not built: %v\n", s.Kernel, s.Arch, s.Err); err != nil {
@@ -26,7 +26,7 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []modulebui
 	if err != nil {
 		return err
 	}
-	builder, err := modulebuild.NewBuilder(config, f.settings)
+	builder, err := build.NewBuilder(config, f.settings)
 	if err != nil {
 		return err
 	}
@@ -37,11 +37,11 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []modulebui
 	}
 	failed, untried := len(skipped), false
 	var faults error
-	left := builder.Run(cmd.Context(), targets, func(r modulebuild.Result) {
+	left := builder.Run(cmd.Context(), targets, func(r build.Result) {
 		view.done(r)
 		if r.Err != nil {
 			failed++
-			untried = untried || !errors.As(r.Err, new(*modulebuild.Failure))
+			untried = untried || !errors.As(r.Err, new(*build.Failure))
 			return
 		}
 		faults = errors.Join(faults, keep.add(cmd, r.Module))
@@ -70,7 +70,7 @@ func (f *buildFlags) readLog(cmd *cobra.Command, keep *keeper) error {
 	if err != nil {
 		return err
 	}
-	record, err := modulebuild.Decode(log, modulebuild.DefaultMark, nil, nil)
+	record, err := build.Decode(log, build.DefaultMark, nil, nil)
 	if err = errors.Join(err, closeLog()); err != nil {
 		return fmt.Errorf("reading %s: %w", f.fromLog, err)
 	}
@@ -84,7 +84,7 @@ func (f *buildFlags) readLog(cmd *cobra.Command, keep *keeper) error {
 	if len(f.archs) == 1 {
 		arch = f.archs[0]
 	}
-	m, err := modulebuild.Check(record.Module, kernel, arch)
+	m, err := build.Check(record.Module, kernel, arch)
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", f.fromLog, err))
 	}

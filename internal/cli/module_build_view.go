@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
 
 // buildView shows how builds go: on a terminal a line for each that runs, which
@@ -30,7 +30,7 @@ type buildView struct {
 }
 
 type buildRow struct {
-	target modulebuild.Target
+	target build.Target
 	step   string
 	since  time.Time
 }
@@ -75,7 +75,7 @@ func (v *buildView) end() {
 	v.erase()
 }
 
-func (v *buildView) step(t modulebuild.Target, step string) {
+func (v *buildView) step(t build.Target, step string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	i := slices.IndexFunc(v.rows, func(r *buildRow) bool { return r.target.String() == t.String() })
@@ -95,14 +95,14 @@ func (v *buildView) step(t modulebuild.Target, step string) {
 }
 
 // line shows a line of a log.
-func (v *buildView) line(t modulebuild.Target, text string) {
+func (v *buildView) line(t build.Target, text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.say(fmt.Sprintf("%s | %s\n", t.Kernel, text))
 }
 
 // done says what came of a build; the line stays.
-func (v *buildView) done(r modulebuild.Result) {
+func (v *buildView) done(r build.Result) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.rows = slices.DeleteFunc(v.rows, func(row *buildRow) bool { return row.target.String() == r.Target.String() })
@@ -114,7 +114,7 @@ func (v *buildView) done(r modulebuild.Result) {
 	} else {
 		v.failed++
 		var lines []string
-		if f := (*modulebuild.Failure)(nil); errors.As(r.Err, &f) {
+		if f := (*build.Failure)(nil); errors.As(r.Err, &f) {
 			lines = f.Lines
 		}
 		text = fmt.Sprintf("%s: not built: %v%s\n", r.Target, r.Err, indented(lines))
@@ -159,7 +159,7 @@ func (v *buildView) up() string {
 func (v *buildView) say(text string) { _, _ = io.WriteString(v.out, text) }
 
 func (r *buildRow) text() string {
-	steps := modulebuild.Steps()
+	steps := build.Steps()
 	done := slices.Index(steps, r.step) + 1
 	bar := strings.Repeat("=", done*3) + strings.Repeat(" ", (len(steps)-done)*3)
 	took := time.Since(r.since).Round(time.Second)

@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
 
 func TestOnATerminalEachBuildHasALineThatIsRewritten(t *testing.T) {
 	var out bytes.Buffer
 	v := &buildView{out: &out, total: 2, width: 60, stop: make(chan struct{})}
-	one, two := modulebuild.Target{Kernel: "6.1.0-18-amd64", Arch: "amd64"}, modulebuild.Target{Kernel: "6.8.0-51-generic", Arch: "arm64"}
+	one, two := build.Target{Kernel: "6.1.0-18-amd64", Arch: "amd64"}, build.Target{Kernel: "6.8.0-51-generic", Arch: "arm64"}
 	v.step(one, "packages")
-	v.step(two, modulebuild.StepWaiting+": 0/3 nodes are available: "+strings.Repeat("insufficient cpu ", 20))
+	v.step(two, build.StepWaiting+": 0/3 nodes are available: "+strings.Repeat("insufficient cpu ", 20))
 	v.step(one, "compile")
-	v.done(modulebuild.Result{Target: one, Duration: 62 * time.Second, Module: modulebuild.Module{SHA256: "abc", Info: module.Info{Version: "8.9.0", Size: 257000}}})
-	v.done(modulebuild.Result{Target: two, Err: &modulebuild.Failure{Why: "there are no headers", Lines: []string{"E: Unable to locate"}}})
+	v.done(build.Result{Target: one, Duration: 62 * time.Second, Module: build.Module{SHA256: "abc", Info: module.Info{Version: "8.9.0", Size: 257000}}})
+	v.done(build.Result{Target: two, Err: &build.Failure{Why: "there are no headers", Lines: []string{"E: Unable to locate"}}})
 	v.end()
 	got := screen(out.String())
 	want := "6.1.0-18-amd64 amd64: PF_RING 8.9.0 built in 1m2s, 0.3 MB, sha256 abc\n" +
@@ -59,11 +59,11 @@ func screen(s string) string {
 func TestElsewhereThanOnATerminalEachStepIsALine(t *testing.T) {
 	var out bytes.Buffer
 	v := newBuildView(&out, 1, false)
-	target := modulebuild.Target{Kernel: "6.1.0-18-amd64", Arch: "amd64"}
+	target := build.Target{Kernel: "6.1.0-18-amd64", Arch: "amd64"}
 	for _, step := range []string{"packages", "packages", "compile"} {
 		v.step(target, step)
 	}
-	v.done(modulebuild.Result{Target: target, Err: modulebuild.ErrInterrupted})
+	v.done(build.Result{Target: target, Err: build.ErrInterrupted})
 	v.end()
 	if want := "6.1.0-18-amd64 amd64: packages\n6.1.0-18-amd64 amd64: compile\n6.1.0-18-amd64 amd64: not built: interrupted\n"; out.String() != want {
 		t.Errorf("%q", out.String())

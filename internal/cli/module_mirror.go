@@ -16,8 +16,8 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulemirror"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/mirror"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -94,7 +94,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
-	o := modulemirror.Options{Source: source, Progress: copyProgress(cmd), Request: module.Request{
+	o := mirror.Options{Source: source, Progress: copyProgress(cmd), Request: module.Request{
 		Verify: outcome.Verified(f.verify), PublicKeys: keys, MinSerial: f.minSerial, Now: time.Now,
 	}}
 	var missing func() []string
@@ -112,8 +112,8 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, destination.Close()) }()
-	result, err := modulemirror.Run(cmd.Context(), o, destination)
-	if errors.Is(err, modulemirror.ErrNothingWanted) {
+	result, err := mirror.Run(cmd.Context(), o, destination)
+	if errors.Is(err, mirror.ErrNothingWanted) {
 		return no(fmt.Errorf("%s: %w", source, err))
 	}
 	if err != nil {
@@ -129,7 +129,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 
 func (f *mirrorFlags) openSource(text string) (module.Source, func() error, error) {
 	if strings.HasSuffix(text, ".tar") && !strings.Contains(text, "://") {
-		t, err := modulemirror.OpenTar(text)
+		t, err := mirror.OpenTar(text)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -148,7 +148,7 @@ func (f *mirrorFlags) openSource(text string) (module.Source, func() error, erro
 	return source, func() error { return nil }, err
 }
 
-func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, error) {
+func (f *mirrorFlags) openDestination(text string) (mirror.Destination, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
 	case scheme == "oci" && isURL:
@@ -156,20 +156,20 @@ func (f *mirrorFlags) openDestination(text string) (modulemirror.Destination, er
 		if err != nil {
 			return nil, err
 		}
-		return modulemirror.NewRegistry(text, remote)
+		return mirror.NewRegistry(text, remote)
 	case scheme == "file" && isURL:
-		return modulemirror.NewFolder(filepath.FromSlash(rest))
+		return mirror.NewFolder(filepath.FromSlash(rest))
 	case scheme == "s3" && isURL:
-		return modulemirror.NewBucket(module.SourceOptions{
+		return mirror.NewBucket(module.SourceOptions{
 			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
 			CAFile: f.caFile, UserAgent: userAgent(),
 		})
 	case isURL:
 		return nil, fmt.Errorf("%s cannot be written to; mirror to a folder, and copy that there with the tool for it, index and signature last", scheme)
 	case strings.HasSuffix(text, ".tar"):
-		return modulemirror.NewTarball(text)
+		return mirror.NewTarball(text)
 	}
-	return modulemirror.NewFolder(text)
+	return mirror.NewFolder(text)
 }
 
 // chooses tells whether certain kernels are asked for.
@@ -213,29 +213,29 @@ func (f *mirrorFlags) want(cmd *cobra.Command) (want func(module.Entry) bool, mi
 
 // signWith makes the run publish an index of its own, and returns the key that
 // nodes need then.
-func (f *mirrorFlags) signWith(cmd *cobra.Command, o *modulemirror.Options) ([]string, error) {
+func (f *mirrorFlags) signWith(cmd *cobra.Command, o *mirror.Options) ([]string, error) {
 	life, err := lifetime(f.expires)
 	if err != nil {
 		return nil, err
 	}
-	key, err := modulerepo.ReadKey(f.key, func() (string, error) { return password(cmd, "Password of "+f.key+": ") })
+	key, err := repository.ReadKey(f.key, func() (string, error) { return password(cmd, "Password of "+f.key+": ") })
 	if err != nil {
 		return nil, err
 	}
 	o.Sign = func(index module.Index) ([]byte, []byte, error) {
-		return modulemirror.SignIndex(index, key, time.Now(), life)
+		return mirror.SignIndex(index, key, time.Now(), life)
 	}
-	return []string{modulemirror.PublicKey(key)}, nil
+	return []string{mirror.PublicKey(key)}, nil
 }
 
 // copyProgress draws a line on a terminal, and nothing elsewhere.
-func copyProgress(cmd *cobra.Command) func(modulemirror.Progress) {
+func copyProgress(cmd *cobra.Command) func(mirror.Progress) {
 	out, ok := cmd.ErrOrStderr().(*os.File)
 	if !ok || !term.IsTerminal(int(out.Fd())) {
 		return nil
 	}
 	start := time.Now()
-	return func(p modulemirror.Progress) {
+	return func(p mirror.Progress) {
 		const width = 30
 		bar := strings.Repeat("#", width*p.Done/p.Total)
 		end := "\r"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 // packFlags are those of pfring module pack.
@@ -60,11 +60,11 @@ module pack pf_ring.ko --output oci:./image --busybox busybox-static_amd64.deb
 module pack pf_ring.ko --output docker-archive:image.tar`)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "where the images go: REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
-	fl.StringVar(&f.base, "base", moduleimage.DefaultBase, "image to build upon: a reference, oci:DIR, or scratch")
+	fl.StringVar(&f.base, "base", image.DefaultBase, "image to build upon: a reference, oci:DIR, or scratch")
 	fl.StringArrayVar(&f.busybox, "busybox", nil, "static busybox to build upon instead, a program or Debian's busybox-static.deb; one for each architecture")
 	fl.StringSliceVar(&f.archs, "arch", nil, "only these architectures: amd64, arm64")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "only these kernel releases")
-	fl.StringVar(&f.dirName, "dir-name", moduleimage.DirName, "folder of the image with lib/modules; KMM's modprobe.dirName")
+	fl.StringVar(&f.dirName, "dir-name", image.DirName, "folder of the image with lib/modules; KMM's modprobe.dirName")
 	fl.StringToStringVar(&f.labels, "label", nil, "labels of the images, KEY=VALUE")
 	f.register(cmd)
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -78,7 +78,7 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	modules, err := moduleimage.Read(args, "pf_ring")
+	modules, err := image.Read(args, "pf_ring")
 	if err != nil {
 		return no(err)
 	}
@@ -91,8 +91,8 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 // packer is what the flags say, read and found good.
 type packer struct {
 	flags  *packFlags
-	target moduleimage.Target
-	base   moduleimage.Base
+	target image.Target
+	base   image.Base
 	at     time.Time
 }
 
@@ -102,7 +102,7 @@ func (f *packFlags) packer() (*packer, error) {
 		return nil, err
 	}
 	p := &packer{flags: f}
-	if p.target, err = moduleimage.ParseTarget(f.output, remote); err != nil {
+	if p.target, err = image.ParseTarget(f.output, remote); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.flagName(), err)
 	}
 	if p.at, err = sourceDate(); err != nil {
@@ -113,9 +113,9 @@ func (f *packFlags) packer() (*packer, error) {
 }
 
 // pack makes the images, puts them where they go and prints where that is.
-func (p *packer) pack(ctx context.Context, cmd *cobra.Command, modules []moduleimage.Module) error {
-	o := moduleimage.Options{Base: p.base, DirName: p.flags.dirName, Created: p.at, Labels: p.flags.labels}
-	images, err := build(ctx, modules, p.target.Tag(), o)
+func (p *packer) pack(ctx context.Context, cmd *cobra.Command, modules []image.Module) error {
+	o := image.Options{Base: p.base, DirName: p.flags.dirName, Created: p.at, Labels: p.flags.labels}
+	images, err := buildImages(ctx, modules, p.target.Tag(), o)
 	if err != nil {
 		return err
 	}
@@ -132,26 +132,26 @@ func (p *packer) pack(ctx context.Context, cmd *cobra.Command, modules []modulei
 }
 
 // openBase is nil for scratch.
-func (f *packFlags) openBase(remote *moduleimage.Remote) (moduleimage.Base, error) {
+func (f *packFlags) openBase(remote *image.Remote) (image.Base, error) {
 	dir, isLayout := strings.CutPrefix(f.base, "oci:")
 	switch {
 	case len(f.busybox) > 0:
-		return moduleimage.ReadBusybox(f.busybox)
+		return image.ReadBusybox(f.busybox)
 	case f.base == "scratch":
 		return nil, nil
 	case isLayout && !strings.HasPrefix(dir, "//"):
-		return moduleimage.LayoutBase(dir), nil
+		return image.LayoutBase(dir), nil
 	}
-	return moduleimage.NewRegistryBase(f.base, remote)
+	return image.NewRegistryBase(f.base, remote)
 }
 
-func (f *packFlags) chosen(modules []moduleimage.Module) ([]moduleimage.Module, error) {
+func (f *packFlags) chosen(modules []image.Module) ([]image.Module, error) {
 	for _, kernel := range f.kernels {
-		if !slices.ContainsFunc(modules, func(m moduleimage.Module) bool { return m.Info.KernelRelease == kernel }) {
+		if !slices.ContainsFunc(modules, func(m image.Module) bool { return m.Info.KernelRelease == kernel }) {
 			return nil, fmt.Errorf("there is no module for kernel %s", kernel)
 		}
 	}
-	out := slices.DeleteFunc(modules, func(m moduleimage.Module) bool {
+	out := slices.DeleteFunc(modules, func(m image.Module) bool {
 		return (len(f.kernels) > 0 && !slices.Contains(f.kernels, m.Info.KernelRelease)) || (len(f.archs) > 0 && !slices.Contains(f.archs, m.Info.Arch))
 	})
 	if len(out) == 0 {
@@ -160,18 +160,18 @@ func (f *packFlags) chosen(modules []moduleimage.Module) ([]moduleimage.Module, 
 	return out, nil
 }
 
-// build makes one image with a tag, or one for each kernel.
-func build(ctx context.Context, modules []moduleimage.Module, tag string, o moduleimage.Options) ([]moduleimage.Named, error) {
+// buildImages makes one image with a tag, or one for each kernel.
+func buildImages(ctx context.Context, modules []image.Module, tag string, o image.Options) ([]image.Named, error) {
 	if tag != "" {
-		image, err := moduleimage.Build(ctx, modules, o)
-		return []moduleimage.Named{{Tag: tag, Image: image}}, err
+		img, err := image.Build(ctx, modules, o)
+		return []image.Named{{Tag: tag, Image: img}}, err
 	}
-	return moduleimage.BuildEach(ctx, modules, o)
+	return image.BuildEach(ctx, modules, o)
 }
 
 // tell says on stderr what to do with the images.
-func (f *packFlags) tell(cmd *cobra.Command, base moduleimage.Base) error {
-	if b, ok := base.(*moduleimage.RegistryBase); ok && !b.Pinned() {
+func (f *packFlags) tell(cmd *cobra.Command, base image.Base) error {
+	if b, ok := base.(*image.RegistryBase); ok && !b.Pinned() {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "base %s; for the same bytes next time give it with that digest\n", b); err != nil {
 			return err
 		}

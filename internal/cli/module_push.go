@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulemirror"
+	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -36,12 +36,12 @@ modules.`,
 			if err != nil {
 				return err
 			}
-			to, err := modulemirror.NewRegistry(args[1], remote)
+			to, err := mirror.NewRegistry(args[1], remote)
 			if err != nil {
 				return err
 			}
 			request := module.Request{Verify: outcome.VerifiedChecksum, Now: time.Now}
-			result, err := modulemirror.Run(cmd.Context(), modulemirror.Options{Source: source, Request: request, Progress: copyProgress(cmd)}, to)
+			result, err := mirror.Run(cmd.Context(), mirror.Options{Source: source, Request: request, Progress: copyProgress(cmd)}, to)
 			if err != nil {
 				return err
 			}
@@ -54,7 +54,7 @@ modules.`,
 }
 
 // told sums a run up on stderr and prints the values to use.
-func told(cmd *cobra.Command, r *modulemirror.Result, url string, keys []string) error {
+func told(cmd *cobra.Command, r *mirror.Result, url string, keys []string) error {
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d new, %s; serial %d\n",
 		url, plural(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
 		return err

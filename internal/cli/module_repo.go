@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
 
 func newModuleIndexCmd(o *Options) *cobra.Command {
@@ -29,7 +29,7 @@ serial grows by one. Then upload the folder: modules first, index and signature 
 			if err != nil {
 				return err
 			}
-			return updateIndex(cmd, o, args[0], modulerepo.Options{Lifetime: d, Now: time.Now()}, key)
+			return updateIndex(cmd, o, args[0], repository.Options{Lifetime: d, Now: time.Now()}, key)
 		},
 	}
 	cmd.Example = examples(o, "module index ./repository --key pfring.key\nmodule index ./repository --expires 90d")
@@ -40,7 +40,7 @@ serial grows by one. Then upload the folder: modules first, index and signature 
 
 // updateIndex reads the key first: a wrong password must not leave an index
 // without its signature.
-func updateIndex(cmd *cobra.Command, o *Options, dir string, options modulerepo.Options, keyFile string) error {
+func updateIndex(cmd *cobra.Command, o *Options, dir string, options repository.Options, keyFile string) error {
 	var key minisign.PrivateKey
 	if keyFile != "" {
 		var err error
@@ -48,7 +48,7 @@ func updateIndex(cmd *cobra.Command, o *Options, dir string, options modulerepo.
 			return err
 		}
 	}
-	change, err := modulerepo.Update(dir, options)
+	change, err := repository.Update(dir, options)
 	if err != nil {
 		return repositoryError(err)
 	}
@@ -72,10 +72,10 @@ func repositoryError(err error) error {
 }
 
 func readKey(cmd *cobra.Command, file string) (minisign.PrivateKey, error) {
-	return modulerepo.ReadKey(file, func() (string, error) { return password(cmd, "Password of "+file+": ") })
+	return repository.ReadKey(file, func() (string, error) { return password(cmd, "Password of "+file+": ") })
 }
 
-func printChange(cmd *cobra.Command, c modulerepo.Change) error {
+func printChange(cmd *cobra.Command, c repository.Change) error {
 	out := cmd.OutOrStdout()
 	for _, group := range []struct {
 		mark  string
@@ -123,7 +123,7 @@ minisign tool; the password of an encrypted key is asked for, or read from
 }
 
 func signIndex(cmd *cobra.Command, dir string, key minisign.PrivateKey) error {
-	index, err := modulerepo.Sign(dir, key, time.Now())
+	index, err := repository.Sign(dir, key, time.Now())
 	if err != nil {
 		return repositoryError(err)
 	}
@@ -149,7 +149,7 @@ into tap.kernelModule.source.publicKeys. Existing files are left alone.`,
 					return fmt.Errorf("%w, or use --no-password", err)
 				}
 			}
-			public, err := modulerepo.NewKey(args[0], secret)
+			public, err := repository.NewKey(args[0], secret)
 			if err != nil {
 				return no(err)
 			}

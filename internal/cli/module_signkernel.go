@@ -8,7 +8,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulesign"
+	"github.com/kubeshark/kubeshark-pfring/module/sign"
 )
 
 // signKernelFlags are those of pfring module sign-kernel.
@@ -47,11 +47,11 @@ module sign-kernel pf_ring.ko.xz --key mok.key --cert mok.der --output signed/pf
 }
 
 func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
-	key, err := modulesign.ReadKey(f.key)
+	key, err := sign.ReadKey(f.key)
 	if err != nil {
 		return err
 	}
-	cert, err := modulesign.ReadCertificate(f.cert)
+	cert, err := sign.ReadCertificate(f.cert)
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,11 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 		if !f.replace {
 			return no(fmt.Errorf("%s is signed already by %q; --replace takes that signature off", path, info.Signer))
 		}
-		if plain, _, err = modulesign.Strip(plain); err != nil {
+		if plain, _, err = sign.Strip(plain); err != nil {
 			return no(fmt.Errorf("%s: %w", path, err))
 		}
 	}
-	signed, err := modulesign.Sign(plain, key, cert, f.hash)
+	signed, err := sign.Sign(plain, key, cert, f.hash)
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", path, err))
 	}

@@ -3,7 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 // registryFlags say how this machine gets at image registries.
@@ -21,8 +21,8 @@ func (r *registryFlags) register(cmd *cobra.Command) {
 	}
 }
 
-func (r *registryFlags) remote() (*moduleimage.Remote, error) {
-	return moduleimage.NewRemote(moduleimage.RemoteOptions{
+func (r *registryFlags) remote() (*image.Remote, error) {
+	return image.NewRemote(image.RemoteOptions{
 		DockerConfig: r.dockerConfig, PlainHTTP: r.plainHTTP, CAFile: r.caFile, UserAgent: userAgent(),
 	})
 }

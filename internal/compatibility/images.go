@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 // Images looks module images up in their registries, with the caller's own
@@ -44,7 +44,7 @@ func NewImages(o ImagesOptions) (*Images, error) {
 	var logins authn.Keychain = authn.DefaultKeychain
 	if o.DockerConfig != "" {
 		var err error
-		if logins, err = moduleimage.ReadKeychain(o.DockerConfig); err != nil {
+		if logins, err = image.ReadKeychain(o.DockerConfig); err != nil {
 			return nil, err
 		}
 	}

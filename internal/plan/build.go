@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
 
 // pushSecret is the Secret that a plan asks for where the values name none.
@@ -21,7 +21,7 @@ func (d *decision) build(k kernel) map[string]any {
 	if d.NoEgress || d.ImageRepository == PublicImages || k.takes() == 0 {
 		return nil
 	}
-	name, builder, err := modulebuild.InChart(k.system)
+	name, builder, err := build.InChart(k.system)
 	if err != nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (d *decision) noteBuild() {
 			d.note("Kernel %s runs on %s and %s, and KMM builds an image for the one that comes first: pack its image with pfring module pack.", k.release, other, k.arch)
 		}
 		archs[k.release] = k.arch
-		recipe, err := modulebuild.RecipeFor(k.system)
+		recipe, err := build.RecipeFor(k.system)
 		if err == nil && !recipe.Proven && !slices.Contains(untried, recipe.Title) {
 			untried = append(untried, recipe.Title)
 		}

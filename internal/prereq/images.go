@@ -9,7 +9,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 	// callers.
 	lookups = 4
 	// moduleFolder is where KMM looks in an image, by the chart's dirName.
-	moduleFolder = moduleimage.DirName + "/lib/modules/"
+	moduleFolder = image.DirName + "/lib/modules/"
 )
 
 // imageSeen is the image of one kernel, and what is in it.
@@ -27,7 +27,7 @@ type imageSeen struct {
 	built  bool
 	answer compatibility.Answer
 	// contents is nil where the image is not there, or err says why not.
-	contents *moduleimage.Contents
+	contents *image.Contents
 	err      error
 }
 
@@ -59,7 +59,7 @@ func (e *env) images(ctx context.Context) ([]imageSeen, error) {
 }
 
 func (e *env) lookAt(ctx context.Context, list []imageSeen) {
-	s := &sight{images: e.Images, reader: moduleimage.NewReader(moduleimage.DirName, "pf_ring"), asked: map[string]*askedImage{}}
+	s := &sight{images: e.Images, reader: image.NewReader(image.DirName, "pf_ring"), asked: map[string]*askedImage{}}
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, lookups)
 	for n := range list {
@@ -78,7 +78,7 @@ func (e *env) lookAt(ctx context.Context, list []imageSeen) {
 // sight remembers what registries have said.
 type sight struct {
 	images *compatibility.Images
-	reader *moduleimage.Reader
+	reader *image.Reader
 
 	mu    sync.Mutex
 	asked map[string]*askedImage

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
+	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 

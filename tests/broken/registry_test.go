@@ -26,8 +26,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
+	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 )
 
 // password is that of the private part of the registry; no output may have it.
@@ -169,20 +169,20 @@ func configFor(image v1.Image, arch string) *v1.ConfigFile {
 }
 
 // packed is an image as pfring module pack makes it.
-func packed(ctx context.Context, base moduleimage.Base, kos ...moduletest.KO) (*moduleimage.Image, error) {
-	var modules []moduleimage.Module
+func packed(ctx context.Context, base image.Base, kos ...moduletest.KO) (*image.Image, error) {
+	var modules []image.Module
 	for _, ko := range kos {
-		m, err := moduleimage.Check(ko.Bytes(), "pf_ring")
+		m, err := image.Check(ko.Bytes(), "pf_ring")
 		if err != nil {
 			return nil, err
 		}
 		modules = append(modules, m)
 	}
-	return moduleimage.Build(ctx, modules, moduleimage.Options{Base: base})
+	return image.Build(ctx, modules, image.Options{Base: base})
 }
 
 // handMade is an image with files of one's own on top of the shell.
-func handMade(ctx context.Context, files ...layer.File) (*moduleimage.Image, error) {
+func handMade(ctx context.Context, files ...layer.File) (*image.Image, error) {
 	base, err := shell{}.Image(ctx, "amd64")
 	if err != nil {
 		return nil, err
@@ -191,8 +191,8 @@ func handMade(ctx context.Context, files ...layer.File) (*moduleimage.Image, err
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(base, l)
-	return &moduleimage.Image{Image: image}, err
+	img, err := mutate.AppendLayers(base, l)
+	return &image.Image{Image: img}, err
 }
 
 // fill pushes the images of all cases: for each kernel of the usual nodes one.
@@ -200,35 +200,35 @@ func (r *registryServer) fill(ctx context.Context) error {
 	for _, kernel := range []string{kernelA, kernelB} {
 		folder := "opt/lib/modules/" + kernel + "/"
 		ko := moduletest.KO{Kernel: kernel}
-		made := map[string]func() (*moduleimage.Image, error){
-			"good":         func() (*moduleimage.Image, error) { return packed(ctx, shell{}, ko) },
-			"private/good": func() (*moduleimage.Image, error) { return packed(ctx, shell{}, ko) },
-			"both": func() (*moduleimage.Image, error) {
+		made := map[string]func() (*image.Image, error){
+			"good":         func() (*image.Image, error) { return packed(ctx, shell{}, ko) },
+			"private/good": func() (*image.Image, error) { return packed(ctx, shell{}, ko) },
+			"both": func() (*image.Image, error) {
 				return packed(ctx, shell{}, ko, moduletest.KO{Kernel: kernel, Arch: "arm64"})
 			},
-			"arm-only": func() (*moduleimage.Image, error) {
+			"arm-only": func() (*image.Image, error) {
 				return packed(ctx, shell{}, moduletest.KO{Kernel: kernel, Arch: "arm64"})
 			},
-			"other-kernel": func() (*moduleimage.Image, error) {
+			"other-kernel": func() (*image.Image, error) {
 				return packed(ctx, shell{}, moduletest.KO{Kernel: "5.4.0-1-other"})
 			},
-			"no-shell": func() (*moduleimage.Image, error) { return packed(ctx, nil, ko) },
-			"no-depmod": func() (*moduleimage.Image, error) {
+			"no-shell": func() (*image.Image, error) { return packed(ctx, nil, ko) },
+			"no-depmod": func() (*image.Image, error) {
 				return handMade(ctx, layer.File{Name: folder + "pf_ring.ko", Mode: 0o644, Data: ko.Bytes()})
 			},
-			"mislabelled": func() (*moduleimage.Image, error) {
+			"mislabelled": func() (*image.Image, error) {
 				return handMade(ctx, layer.File{Name: folder + "pf_ring.ko", Mode: 0o644, Data: moduletest.KO{Kernel: "5.4.0-1-other"}.Bytes()},
 					layer.File{Name: folder + "modules.dep.bin", Mode: 0o644, Data: []byte("index")})
 			},
-			"cut-short": func() (*moduleimage.Image, error) {
+			"cut-short": func() (*image.Image, error) {
 				return handMade(ctx, layer.File{Name: folder + "pf_ring.ko", Mode: 0o644, Data: ko.Bytes()[:200]},
 					layer.File{Name: folder + "modules.dep.bin", Mode: 0o644, Data: []byte("index")})
 			},
-			"empty-folder": func() (*moduleimage.Image, error) {
+			"empty-folder": func() (*image.Image, error) {
 				return handMade(ctx, layer.File{Name: folder + "modules.dep.bin", Mode: 0o644, Data: []byte("index")})
 			},
 			// The upper layer takes away what the lower one has.
-			"whited-out": func() (*moduleimage.Image, error) {
+			"whited-out": func() (*image.Image, error) {
 				below, err := packed(ctx, shell{}, ko)
 				if err != nil {
 					return nil, err
@@ -257,7 +257,7 @@ func (r *registryServer) fill(ctx context.Context) error {
 	return nil
 }
 
-func (r *registryServer) push(tag string, image *moduleimage.Image) error {
+func (r *registryServer) push(tag string, image *image.Image) error {
 	ref, err := name.ParseReference(r.host + "/" + tag)
 	if err != nil {
 		return err

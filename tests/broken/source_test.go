@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
 
 // sourceServer serves module repositories by HTTPS on loopback: each is a folder.
@@ -56,10 +56,10 @@ func newSource(ctx context.Context) (*sourceServer, error) {
 // fill writes a repository for each case.
 func (s *sourceServer) fill(root string) (err error) {
 	keyFile := filepath.Join(shared.dir, "key")
-	if s.key, err = modulerepo.NewKey(keyFile, ""); err != nil {
+	if s.key, err = repository.NewKey(keyFile, ""); err != nil {
 		return err
 	}
-	if s.other, err = modulerepo.NewKey(filepath.Join(shared.dir, "other"), ""); err != nil {
+	if s.other, err = repository.NewKey(filepath.Join(shared.dir, "other"), ""); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -88,17 +88,17 @@ func (s *sourceServer) fill(root string) (err error) {
 				return err
 			}
 		}
-		if _, err := modulerepo.Update(dir, modulerepo.Options{Lifetime: r.lifetime, Now: r.made}); err != nil {
+		if _, err := repository.Update(dir, repository.Options{Lifetime: r.lifetime, Now: r.made}); err != nil {
 			return err
 		}
 		if r.unsigned {
 			continue
 		}
-		key, err := modulerepo.ReadKey(keyFile, func() (string, error) { return "", nil })
+		key, err := repository.ReadKey(keyFile, func() (string, error) { return "", nil })
 		if err != nil {
 			return err
 		}
-		if _, err := modulerepo.Sign(dir, key, r.made); err != nil {
+		if _, err := repository.Sign(dir, key, r.made); err != nil {
 			return err
 		}
 	}

@@ -26,7 +26,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
@@ -345,8 +345,8 @@ func TestAJobWithoutItsMakerGoesAwayByItself(t *testing.T) {
 		<-ctx.Done()
 		return end{exit: 137, reason: "Error"}
 	})
-	job := modulebuild.Settings{Namespace: namespace, Timeout: 2 * time.Second}.Job(modulebuild.Target{
-		Kernel: kernel, Arch: "amd64", Nodes: []string{kernel}, Recipe: modulebuild.Recipes()[0],
+	job := build.Settings{Namespace: namespace, Timeout: 2 * time.Second}.Job(build.Target{
+		Kernel: kernel, Arch: "amd64", Nodes: []string{kernel}, Recipe: build.Recipes()[0],
 	}, "abc", "mark", 0)
 	*job.Spec.TTLSecondsAfterFinished = 1
 	if _, err := cluster.Client.BatchV1().Jobs(namespace).Create(t.Context(), job, metav1.CreateOptions{}); err != nil {

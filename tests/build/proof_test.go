@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubeshark/kubeshark-pfring/modulebuild"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
@@ -148,7 +148,7 @@ func printedBuilds(t *testing.T, k vm.Kernel, root, mirror, sum string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := modulebuild.Check(ko, k.Release, "amd64"); err != nil {
+		if _, err := build.Check(ko, k.Release, "amd64"); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
@@ -75,18 +75,18 @@ func (p *playground) serve(t *testing.T, dir string) *http.Server {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	if _, err := modulerepo.Update(dir, modulerepo.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
+	if _, err := repository.Update(dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
 		t.Fatal(err)
 	}
-	public, err := modulerepo.NewKey(dir+".key", "")
+	public, err := repository.NewKey(dir+".key", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := modulerepo.ReadKey(dir+".key", func() (string, error) { return "", nil })
+	key, err := repository.ReadKey(dir+".key", func() (string, error) { return "", nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := modulerepo.Sign(dir, key, now); err != nil {
+	if _, err := repository.Sign(dir, key, now); err != nil {
 		t.Fatal(err)
 	}
 	cert, private, err := p.CA.Issue("module-repository", pkix.Name{CommonName: "module-repository"})

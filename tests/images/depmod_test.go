@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage/depmod"
+	"github.com/kubeshark/kubeshark-pfring/module/image/depmod"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 )
 

@@ -17,7 +17,7 @@ func TestARepositoryIsMirroredIntoABucketAndOutOfIt(t *testing.T) {
 	bucket.Put(t, "site", map[string][]byte{"other/file": []byte("stays")})
 	t.Setenv("AWS_ACCESS_KEY_ID", bucket.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", bucket.SecretKey)
-	dir, key := repository(t)
+	dir, key := signedRepository(t)
 	endpoint := "--endpoint=http://" + bucket.Address
 	out, said, err := pfring(t, "module", "mirror", dir, "s3://site/pf+ring", "--to-endpoint=http://"+bucket.Address, "--public-key", key)
 	if err != nil || !strings.Contains(out, "url: s3://site/pf+ring\n") || !strings.Contains(said, "3 modules, 3 new") {

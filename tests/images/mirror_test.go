@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
 
 // get asks a source as the agent does, with the signature required.
@@ -23,7 +23,7 @@ func get(t *testing.T, url, key, kernel, arch string) error {
 	return err
 }
 
-func repository(t *testing.T) (dir, key string) {
+func signedRepository(t *testing.T) (dir, key string) {
 	t.Helper()
 	dir = t.TempDir()
 	r := moduletest.NewRepository(t).Add(moduletest.KO{Kernel: "6.1.0-18", Padding: 100_000}, "zst").
@@ -36,7 +36,7 @@ func repository(t *testing.T) (dir, key string) {
 // nodes accept the copy in each place with the publisher's key.
 func TestARepositoryTravelsToASiteWithoutEgress(t *testing.T) {
 	host := distribution(t)
-	dir, key := repository(t)
+	dir, key := signedRepository(t)
 	stick := filepath.Join(t.TempDir(), "stick.tar")
 	mustRun(t, "module", "mirror", dir, stick, "--public-key", key)
 	first, err := os.ReadFile(stick)
@@ -69,7 +69,7 @@ func TestARepositoryTravelsToASiteWithoutEgress(t *testing.T) {
 
 func TestAFolderIsPushedToARegistry(t *testing.T) {
 	host := distribution(t)
-	dir, key := repository(t)
+	dir, key := signedRepository(t)
 	url := "oci://" + host + "/pf-ring"
 	mustRun(t, "module", "push", dir, url)
 	if err := get(t, url, key, "6.1.0-18", "arm64"); err != nil {
@@ -88,9 +88,9 @@ func TestAFolderIsPushedToARegistry(t *testing.T) {
 }
 
 func TestOnlyWhatTheNodesNeedIsCopiedAndSignedAnew(t *testing.T) {
-	dir, key := repository(t)
+	dir, key := signedRepository(t)
 	own := filepath.Join(t.TempDir(), "own.key")
-	public, err := modulerepo.NewKey(own, "")
+	public, err := repository.NewKey(own, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,8 +123,8 @@ func TestOnlyWhatTheNodesNeedIsCopiedAndSignedAnew(t *testing.T) {
 }
 
 func TestAForgedSourceIsNotMirrored(t *testing.T) {
-	dir, _ := repository(t)
-	_, key := repository(t)
+	dir, _ := signedRepository(t)
+	_, key := signedRepository(t)
 	copied := filepath.Join(t.TempDir(), "copy")
 	if _, _, err := pfring(t, "module", "mirror", dir, copied, "--public-key", key); err == nil {
 		t.Error("an index of another key was taken")

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
-	"github.com/kubeshark/kubeshark-pfring/moduleimage/layer"
+	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/node"
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"

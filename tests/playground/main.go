@@ -106,7 +106,7 @@ func trust(ctx context.Context, cluster *kube.Cluster) error {
 }
 
 // welcome prints what there is and what to try.
-func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *repository, nodes int) error {
+func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *served, nodes int) error {
 	values := filepath.Join(dir, "values.yaml")
 	text := fmt.Sprintf("tap:\n  kernelModule:\n    source:\n      url: %s\n      publicKeys: [%s]\n      caBundle: {configMap: %s}\n", r.url, r.key, caConfigMap)
 	if err := os.WriteFile(values, []byte(text), 0o600); err != nil {

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
-	"github.com/kubeshark/kubeshark-pfring/modulerepo"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
-// repository is a module repository on loopback, signed and served by HTTPS
+// served is a module repository on loopback, signed and served by HTTPS
 // with a certificate of the cluster's CA.
-type repository struct {
+type served struct {
 	url, key string
 	server   *http.Server
 	done     chan error
@@ -25,7 +25,7 @@ type repository struct {
 
 // serveRepository fills dir with modules that say they are PF_RING for the
 // kernels, and serves it.
-func serveRepository(cluster *kube.Cluster, dir string) (*repository, error) {
+func serveRepository(cluster *kube.Cluster, dir string) (*served, error) {
 	key, err := fill(dir)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func serveRepository(cluster *kube.Cluster, dir string) (*repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the repository: %w", err)
 	}
-	r := &repository{
+	r := &served{
 		url: "https://" + listener.Addr().String(), key: key, done: make(chan error, 1),
 		server: &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: 10 * time.Second},
 	}
@@ -46,7 +46,7 @@ func serveRepository(cluster *kube.Cluster, dir string) (*repository, error) {
 	return r, nil
 }
 
-func (r *repository) close() error {
+func (r *served) close() error {
 	err := r.server.Close()
 	if served := <-r.done; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
@@ -67,19 +67,19 @@ func fill(dir string) (string, error) {
 		}
 	}
 	now := time.Now()
-	if _, err := modulerepo.Update(dir, modulerepo.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
+	if _, err := repository.Update(dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
 		return "", err
 	}
 	// Beside the served folder, and without a password: it signs toys.
 	file := dir + ".key"
-	public, err := modulerepo.NewKey(file, "")
+	public, err := repository.NewKey(file, "")
 	if err != nil {
 		return "", err
 	}
-	key, err := modulerepo.ReadKey(file, func() (string, error) { return "", nil })
+	key, err := repository.ReadKey(file, func() (string, error) { return "", nil })
 	if err != nil {
 		return "", err
 	}
-	_, err = modulerepo.Sign(dir, key, now)
+	_, err = repository.Sign(dir, key, now)
 	return public, err
 }

@@ -1,0 +1,178 @@
+package build
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+)
+
+const mark = "pfring:0123456789abcdef"
+
+// framed is a module as end.sh prints it.
+func framed(ko []byte) string {
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if _, err := zip.Write(ko); err != nil {
+		panic(err)
+	}
+	if err := zip.Close(); err != nil {
+		panic(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s step deliver\n%s module %d %x\n", mark, mark, packed.Len(), sha256.Sum256(ko))
+	text := base64.StdEncoding.EncodeToString(packed.Bytes())
+	for ; len(text) > 76; text = text[76:] {
+		b.WriteString(text[:76] + "\n")
+	}
+	b.WriteString(text + "\n" + mark + " end\n")
+	return b.String()
+}
+
+func decodeText(t *testing.T, log string) *Record {
+	t.Helper()
+	r, err := Decode(strings.NewReader(log), mark, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestALogGivesTheModuleThatWasPutIntoIt(t *testing.T) {
+	ko := moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 300 << 10}.Bytes()
+	var steps, lines []string
+	log := "Reading package lists\n" + mark + " step packages\nSetting up gcc\n" + mark + " step compile\n\x1b[31mCC [M] pf_ring.o\x1b[0m\r\n" + framed(ko)
+	r, err := Decode(strings.NewReader(log), mark, func(s string) { steps = append(steps, s) }, func(s string) { lines = append(lines, s) })
+	if err != nil || !bytes.Equal(r.Module, ko) || r.Problem != nil {
+		t.Fatalf("%d bytes, %v, %v", len(r.Module), r.Problem, err)
+	}
+	if got := strings.Join(steps, " "); got != "packages compile deliver" {
+		t.Errorf("steps %q", got)
+	}
+	if got := strings.Join(lines, "|"); got != "Reading package lists|Setting up gcc|CC [M] pf_ring.o" {
+		t.Errorf("lines %q", got)
+	}
+}
+
+func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
+	ko := moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 100 << 10}.Bytes()
+	good := framed(ko)
+	sum := fmt.Sprintf("%x", sha256.Sum256(ko))
+	middle := len(good) / 2
+	for _, c := range []struct{ name, log, says string }{
+		{"empty", "", "holds no module"},
+		{"only text", "gcc: error: no such file\n", "holds no module"},
+		{"truncated", good[:middle], "ends in the middle of the module"},
+		{"a line is missing", good[:middle] + good[middle+strings.IndexByte(good[middle:], '\n')+1+76:], ""},
+		{"end is missing", strings.TrimSuffix(good, mark+" end\n"), "ends in the middle"},
+		{"text between", good[:middle-strings.IndexByte(good[middle:], '\n')] + "\nmake: *** [all] Error 2\n" + good[middle:], "something else stands in the middle"},
+		{"sum of another", strings.Replace(good, sum, strings.Repeat("0", 64), 1), "damaged"},
+		{"no sum", strings.Replace(good, " "+sum, "", 1), "not how large it is"},
+		{"negative size", mark + " module -5 " + sum + "\n" + mark + " end\n", "not how large it is"},
+		{"huge size", mark + " module 99999999999 " + sum + "\n", "none is larger"},
+		{"longer than announced", mark + " module 3 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "longer than announced"},
+		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "unpacking"},
+		{"another's mark", strings.ReplaceAll(good, mark, "pfring:fedcba9876543210"), "holds no module"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := decodeText(t, c.log)
+			if r.Module != nil || r.Problem == nil || !strings.Contains(r.Problem.Error(), c.says) {
+				t.Errorf("module of %d bytes, problem %v; want one that says %q", len(r.Module), r.Problem, c.says)
+			}
+		})
+	}
+}
+
+func TestALogCannotBlowUpMemory(t *testing.T) {
+	var packed bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range 65 {
+		if _, err := zip.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bomb := fmt.Sprintf("%s module %d %s\n%s\n%s end\n", mark, packed.Len(), strings.Repeat("0", 64), wrapped(packed.Bytes()), mark)
+	if r := decodeText(t, bomb); r.Module != nil || !strings.Contains(r.Problem.Error(), "larger than") {
+		t.Errorf("a bomb: %v", r.Problem)
+	}
+	// A line without an end is cut, and so is what is kept of many.
+	r := decodeText(t, strings.Repeat("x", 3<<20)+"\n"+strings.Repeat("error: y\n", 10000))
+	if lines := r.Lines(1000); len(lines) != kept || len(r.tail) != kept || len(r.tail[0]) > maxLine {
+		t.Errorf("%d lines of errors, %d of the end", len(lines), len(r.tail))
+	}
+}
+
+func wrapped(data []byte) string {
+	text := base64.StdEncoding.EncodeToString(data)
+	var b strings.Builder
+	for ; len(text) > 76; text = text[76:] {
+		b.WriteString(text[:76] + "\n")
+	}
+	return b.String() + text
+}
+
+func TestTheFirstRealErrorsAreShown(t *testing.T) {
+	for _, c := range []struct{ name, log, want string }{
+		{"compiler", "CC [M] pf_ring.o\npf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory\ncompilation terminated.\nmake[1]: *** [pf_ring.o] Error 1\nmake: *** [all] Error 2\n", "pf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory"},
+		{"apt", "Reading package lists...\nE: Unable to locate package linux-headers-1\n", "E: Unable to locate package linux-headers-1"},
+		{"disk", "LD [M] x\n/usr/bin/ld: final link failed: No space left on device\n", "/usr/bin/ld: final link failed: No space left on device"},
+		{"nothing speaks of an error", "one\ntwo\n", "one"},
+		{"control characters", "error: \x1b]0;owned\x07\x1b[2J\u202eevil\x00\n", "error: ?evil?"},
+	} {
+		lines := decodeText(t, c.log).Lines(3)
+		if len(lines) == 0 || lines[0] != c.want {
+			t.Errorf("%s: %q", c.name, lines)
+		}
+	}
+}
+
+func TestTheScriptsOwnWordComesThrough(t *testing.T) {
+	r := decodeText(t, mark+" step headers\nE: nothing\n"+mark+" fail there are no headers \x1b[1m\n"+mark+" fail again\n")
+	if r.Failure != "there are no headers" || r.Step != "headers" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	good := framed(moduletest.KO{Kernel: "6.1.0-18-amd64"}.Bytes())
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Add(mark + " module 1 \n")
+	f.Add(strings.Replace(good, "A", mark+" end\n", 1))
+	f.Add("\x1b[2J\x1b]0;x")
+	f.Fuzz(func(t *testing.T, log string) {
+		show := func(s string) {
+			for _, c := range s {
+				if c < ' ' || c == 0x7f || c == 0x9b {
+					t.Errorf("%q would move a cursor", s)
+				}
+			}
+		}
+		r, err := Decode(strings.NewReader(log), mark, show, show)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (r.Module == nil) == (r.Problem == nil) {
+			t.Errorf("module of %d bytes, problem %v", len(r.Module), r.Problem)
+		}
+		show(r.Failure)
+		for _, line := range r.Lines(10) {
+			show(line)
+		}
+		if r.Problem != nil {
+			show(r.Problem.Error())
+		}
+	})
+}

@@ -1,0 +1,252 @@
+package build
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// shownLines of a log go with a failure.
+	shownLines = 8
+	// rereads is how often a log is read anew that did not arrive whole.
+	rereads = 5
+)
+
+// started waits until the Job has a pod whose script runs or has run.
+func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Pod, error) {
+	seen := false
+	for {
+		pod, err := b.pod(ctx, job)
+		switch {
+		case err != nil:
+			return nil, err
+		case pod == nil && seen:
+			return nil, &Failure{Why: "its pod was deleted by somebody else"}
+		case pod == nil:
+			if why := b.unmade(ctx, job); why != "" {
+				return nil, &Failure{Why: why}
+			}
+		default:
+			seen = true
+			ready, why, wait := begun(pod)
+			if why != "" {
+				return nil, &Failure{Why: why}
+			}
+			if ready {
+				return pod, nil
+			}
+			b.observe(t, cmp.Or(wait, StepWaiting))
+		}
+		if err := b.pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause waits for the next look. The error of a deadline that was ours, not the
+// caller's, says so.
+func (b *Builder) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)}
+		}
+		return ctx.Err()
+	case <-time.After(b.interval):
+		return nil
+	}
+}
+
+// pod is the Job's, nil if there is none.
+func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
+	list, err := b.pods.List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	if ctx.Err() != nil {
+		return nil, b.pause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the build's pod: %w", err)
+	}
+	if len(list.Items) == 0 {
+		return nil, nil
+	}
+	return &list.Items[0], nil
+}
+
+// unmade says why the Job has no pod, as far as its events tell; "" is nothing
+// yet. Without the right to read events it is the timeout that ends it.
+func (b *Builder) unmade(ctx context.Context, job string) string {
+	events, err := b.events.List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Job,involvedObject.name=" + job})
+	if err != nil {
+		return ""
+	}
+	for i := range events.Items {
+		e := &events.Items[i]
+		switch {
+		case e.Type != corev1.EventTypeWarning || e.Reason != "FailedCreate":
+		case strings.Contains(e.Message, "violates PodSecurity"):
+			return fmt.Sprintf("namespace %s admits no such pod: %s. Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", b.Namespace, printable(e.Message))
+		case strings.Contains(e.Message, "exceeded quota"):
+			return fmt.Sprintf("the quota of namespace %s leaves no room: %s. Free some, build fewer at a time with --parallel, or name another namespace with -n", b.Namespace, printable(e.Message))
+		default:
+			return "its pod was refused: " + printable(e.Message)
+		}
+	}
+	return ""
+}
+
+// begun tells whether the script runs or has run, else why it never will, or
+// what it waits for.
+func begun(pod *corev1.Pod) (ready bool, why, wait string) {
+	for _, c := range pod.Status.ContainerStatuses {
+		switch {
+		case c.State.Running != nil || c.State.Terminated != nil:
+			return true, "", ""
+		case c.State.Waiting == nil:
+		default:
+			if why := hopeless(c.State.Waiting, c.Image); why != "" {
+				return false, why, ""
+			}
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed {
+		return false, fmt.Sprintf("its pod failed on node %s before it began: %s", pod.Spec.NodeName, strings.TrimSpace(pod.Status.Reason+" "+printable(pod.Status.Message))), ""
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "" {
+			return false, "", "waiting for a place: " + printable(c.Message)
+		}
+	}
+	return false, "", ""
+}
+
+// hopeless explains why a container does not begin. A pull that failed once is
+// tried again by the kubelet; when that backs off it has failed for good.
+func hopeless(w *corev1.ContainerStateWaiting, image string) string {
+	message := printable(w.Message)
+	switch w.Reason {
+	case "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
+		return fmt.Sprintf("the builder image %s could not be pulled: %s. Name one that the nodes reach with --image, and its Secret with --pull-secret", image, cmp.Or(message, w.Reason))
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		return fmt.Sprintf("the container could not be started (%s): %s", w.Reason, message)
+	}
+	return ""
+}
+
+// follow reads the build's log while it is written. A log that breaks off, as
+// when the connection is lost, is read again from its start once the pod is
+// over.
+func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark string) (*Record, error) {
+	record, err := b.read(ctx, t, pod.Name, mark, true)
+	for range rereads {
+		if err == nil && (record.Module != nil || record.Failure != "") {
+			return record, nil
+		}
+		over, waitErr := b.over(ctx, pod)
+		if waitErr != nil {
+			return nil, waitErr
+		}
+		if over == nil {
+			break // the pod is gone, and its log with it
+		}
+		if record, err = b.read(ctx, t, pod.Name, mark, false); err == nil && record.Step != "" {
+			return record, nil
+		}
+		if err := b.pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if record == nil {
+		return nil, &Failure{Why: fmt.Sprintf("the log of pod %s could not be read: %v", pod.Name, err)}
+	}
+	return record, nil
+}
+
+// read reads the log once. Only a log that is followed is shown, so that no line
+// of it shows twice.
+func (b *Builder) read(ctx context.Context, t Target, pod, mark string, follow bool) (*Record, error) {
+	stream, err := b.pods.GetLogs(pod, &corev1.PodLogOptions{Container: containerName, Follow: follow}).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = stream.Close() }()
+	if !follow {
+		return Decode(stream, mark, nil, nil)
+	}
+	var line func(string)
+	if b.Log != nil {
+		line = func(text string) { b.Log(t, text) }
+	}
+	return Decode(stream, mark, func(step string) { b.observe(t, step) }, line)
+}
+
+// over waits until the pod has ended, and returns it, or nil when it is gone.
+func (b *Builder) over(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+	for {
+		now, err := b.pod(ctx, pod.Labels[batchv1.JobNameLabel])
+		if err != nil {
+			return nil, err
+		}
+		if now == nil || now.UID != pod.UID {
+			return nil, nil
+		}
+		if now.Status.Phase == corev1.PodSucceeded || now.Status.Phase == corev1.PodFailed {
+			return now, nil
+		}
+		if err := b.pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// failed says why a build that began has no module: what the script says comes
+// first, then what the cluster does.
+func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error {
+	f := &Failure{Lines: r.Lines(shownLines)}
+	if r.Failure != "" {
+		f.Why = r.Failure
+		if r.Step != "compile" {
+			f.Lines = r.Lines(3)
+		}
+		return f
+	}
+	f.Why = b.ended(ctx, job, pod)
+	if f.Why == "" {
+		f.Why = r.Problem.Error()
+		if r.Step != "" && r.Step != "deliver" {
+			f.Why = fmt.Sprintf("it ended at the step %q without saying why", r.Step)
+		}
+	}
+	return f
+}
+
+// ended says how the cluster ended a build; "" if it did not.
+func (b *Builder) ended(ctx context.Context, job, pod string) string {
+	if j, err := b.jobs.Get(ctx, job, metav1.GetOptions{}); err == nil {
+		for _, c := range j.Status.Conditions {
+			if (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Reason == batchv1.JobReasonDeadlineExceeded {
+				return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)
+			}
+		}
+	}
+	p, err := b.pods.Get(ctx, pod, metav1.GetOptions{})
+	if err != nil {
+		return "its pod was deleted before it was done"
+	}
+	if p.Status.Reason != "" {
+		return fmt.Sprintf("node %s ended it (%s): %s", p.Spec.NodeName, p.Status.Reason, printable(p.Status.Message))
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		if end := c.State.Terminated; end != nil && end.Reason == "OOMKilled" {
+			return "it ran out of memory; its limit is " + p.Spec.Containers[0].Resources.Limits.Memory().String()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,113 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
+)
+
+// CheckFolder makes a folder and tells whether files can be made in it: better
+// before a build than after.
+func CheckFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making the folder for the modules: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".pfring-*")
+	if err != nil {
+		return fmt.Errorf("the folder for the modules cannot be written to: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// WriteFile puts a module into a folder, as ARCH/pf-ring-RELEASE.ko, and returns
+// its path. A file of that name is replaced.
+func WriteFile(dir string, m Module) (string, error) {
+	path := filepath.Join(dir, m.Info.Arch, "pf-ring-"+m.Info.KernelRelease+".ko")
+	return path, write(path, m.Data)
+}
+
+func write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return atomicfile.Replace(path, data, 0o644)
+}
+
+// AddToRepository puts modules into a module repository's folder and brings its
+// index up to date. Where the repository has the same version for the same
+// kernel under another name, or its index cannot be made, everything stays as it
+// was.
+func AddToRepository(dir string, modules []Module, o repository.Options) (change repository.Change, err error) {
+	if err := free(dir, modules); err != nil {
+		return change, err
+	}
+	var undo []func() error
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, back := range undo {
+			err = errors.Join(err, back())
+		}
+	}()
+	for _, m := range modules {
+		path := filepath.Join(dir, filepath.FromSlash(placeOf(m)))
+		old, readErr := os.ReadFile(path)
+		switch {
+		case readErr == nil:
+			undo = append(undo, func() error { return write(path, old) })
+		case errors.Is(readErr, fs.ErrNotExist):
+			undo = append(undo, func() error { return ignoreMissing(os.Remove(path)) })
+		default:
+			return change, fmt.Errorf("reading %s: %w", path, readErr)
+		}
+		if err := write(path, m.Data); err != nil {
+			return change, err
+		}
+	}
+	return repository.Update(dir, o)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// placeOf is a module's path below the repository's root.
+func placeOf(m Module) string {
+	return "modules/" + m.Info.Arch + "/" + m.Info.KernelRelease + "/pf_ring.ko"
+}
+
+// free tells whether no other file of the repository is what one of the modules
+// is.
+func free(dir string, modules []Module) error {
+	data, err := os.ReadFile(filepath.Join(dir, module.IndexName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the repository's index: %w", err)
+	}
+	index, err := module.ParseIndex(data)
+	if err != nil {
+		return fmt.Errorf("reading the repository's index: %w", err)
+	}
+	var faults error
+	for _, m := range modules {
+		for _, e := range index.Modules {
+			if e.KernelRelease == m.Info.KernelRelease && e.Arch == m.Info.Arch && e.Version == m.Info.Version && e.Path != placeOf(m) {
+				faults = errors.Join(faults, fmt.Errorf("the repository has version %s for kernel %s on %s already, in %s: remove that file to take the new one",
+					e.Version, e.KernelRelease, e.Arch, e.Path))
+			}
+		}
+	}
+	return faults
+}

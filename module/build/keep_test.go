@@ -1,0 +1,129 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
+)
+
+func made(t *testing.T, k moduletest.KO) Module {
+	t.Helper()
+	arch := k.Arch
+	if arch == "" {
+		arch = "amd64"
+	}
+	m, err := Check(k.Bytes(), k.Kernel, arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestCheckRefusesWhatWasNotAskedFor(t *testing.T) {
+	good := moduletest.KO{Kernel: "6.1.0-18-amd64"}
+	for _, c := range []struct {
+		name, says string
+		ko         []byte
+	}{
+		{"another module", "dummy", moduletest.KO{Name: "dummy", Kernel: good.Kernel}.Bytes()},
+		{"another kernel", "6.1.0-19-amd64", moduletest.KO{Kernel: "6.1.0-19-amd64"}.Bytes()},
+		{"another machine", "arm64", moduletest.KO{Kernel: good.Kernel, Arch: "arm64"}.Bytes()},
+		{"half of it", "", good.Bytes()[:100]},
+		{"text", "", []byte("make: *** no rule\n")},
+	} {
+		if _, err := Check(c.ko, good.Kernel, "amd64"); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if _, err := Check(good.Bytes(), good.Kernel, "amd64"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestModulesOfOneReleaseForTwoArchitecturesKeepApart(t *testing.T) {
+	dir := t.TempDir()
+	release := "5.14.0-503.el9+64k"
+	for _, arch := range []string{"amd64", "arm64"} {
+		path, err := WriteFile(dir, made(t, moduletest.KO{Kernel: release, Arch: arch}))
+		if want := filepath.Join(dir, arch, "pf-ring-"+release+".ko"); err != nil || path != want {
+			t.Errorf("%s %v, want %s", path, err, want)
+		}
+	}
+}
+
+func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	o := repository.Options{Now: time.Now(), Lifetime: time.Hour}
+	first := made(t, moduletest.KO{Kernel: "6.1.0-18-amd64"})
+	change, err := AddToRepository(dir, []Module{first}, o)
+	if err != nil || len(change.Index.Modules) != 1 || change.Index.Serial != 1 {
+		t.Fatalf("%+v %v", change, err)
+	}
+	second := made(t, moduletest.KO{Kernel: "6.1.0-19-amd64"})
+	if change, err = AddToRepository(dir, []Module{first, second}, o); err != nil || len(change.Index.Modules) != 2 || change.Index.Serial != 2 {
+		t.Fatalf("%+v %v", change, err)
+	}
+
+	// The same key under another path.
+	third := made(t, moduletest.KO{Kernel: "6.1.0-20-amd64"})
+	if err := os.Rename(filepath.Join(dir, "modules", "amd64", "6.1.0-19-amd64", "pf_ring.ko"), filepath.Join(dir, "old.ko")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repository.Update(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	before := read(t, dir)
+	_, err = AddToRepository(dir, []Module{third, second}, o)
+	if err == nil || !strings.Contains(err.Error(), "old.ko") {
+		t.Errorf("two modules for one key: %v", err)
+	}
+	same(t, dir, before)
+
+	// Something in the folder that no index can be made of.
+	if err := os.WriteFile(filepath.Join(dir, "broken.ko"), []byte("no module"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before = read(t, dir)
+	changed := made(t, moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 100})
+	if _, err := AddToRepository(dir, []Module{third, changed}, o); err == nil || !strings.Contains(err.Error(), "broken.ko") {
+		t.Errorf("a broken file: %v", err)
+	}
+	same(t, dir, before)
+}
+
+func read(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[path] = string(data)
+		return err
+	})
+	if err != nil || files[filepath.Join(dir, module.IndexName)] == "" {
+		t.Fatalf("%v %v", files, err)
+	}
+	return files
+}
+
+func same(t *testing.T, dir string, before map[string]string) {
+	t.Helper()
+	after := read(t, dir)
+	for path, text := range before {
+		if after[path] != text {
+			t.Errorf("%s changed", path)
+		}
+		delete(after, path)
+	}
+	for path := range after {
+		t.Errorf("%s is left", path)
+	}
+}

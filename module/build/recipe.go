@@ -1,0 +1,119 @@
+package build
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+)
+
+//go:embed recipes/*.sh
+var recipes embed.FS
+
+// Recipe is how a distribution gets what it takes to compile a module.
+type Recipe struct {
+	// Name is the file below recipes/, without its ending.
+	Name string
+	// Title names the distribution and version that it was made for.
+	Title string
+	// Image is that distribution's own.
+	Image string
+	// Proven says that tests compile with it and load the result.
+	Proven bool
+}
+
+// family is one distribution, or a few that go by the same recipe.
+type family struct {
+	title, recipe string
+	// osImage matches what a node calls itself, with the version that goes into
+	// image, at its %s.
+	osImage *regexp.Regexp
+	image   string
+	// oldest and newest bound the version's first number; 0 is no bound.
+	oldest, newest int
+	proven         bool
+}
+
+var families = []family{
+	{"Debian", "debian", regexp.MustCompile(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true},
+	{"Ubuntu", "debian", regexp.MustCompile(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false},
+	{"Red Hat Enterprise Linux", "el", regexp.MustCompile(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false},
+	{"Rocky Linux", "el", regexp.MustCompile(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false},
+	{"AlmaLinux", "el", regexp.MustCompile(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false},
+	{"Oracle Linux", "el", regexp.MustCompile(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false},
+	{"CentOS Stream", "el", regexp.MustCompile(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false},
+	{"Amazon Linux 2023", "amazon2023", regexp.MustCompile(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
+	{"Amazon Linux 2", "amazon2", regexp.MustCompile(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
+}
+
+// Recipes lists one for each distribution that is known, at its newest version.
+func Recipes() []Recipe {
+	examples := []string{
+		"Debian GNU/Linux 12 (bookworm)", "Ubuntu 24.04 LTS", "Red Hat Enterprise Linux 9.4 (Plow)", "Rocky Linux 9.4 (Blue Onyx)",
+		"AlmaLinux 9.4", "Oracle Linux Server 9.4", "CentOS Stream 9", "Amazon Linux 2023.6", "Amazon Linux 2",
+	}
+	list := make([]Recipe, len(examples))
+	for i, osImage := range examples {
+		list[i], _ = RecipeFor(osImage) // a test holds that all are known
+	}
+	return list
+}
+
+// RecipeFor finds the recipe for what a node calls its system (osImage). The
+// error says what to do instead.
+func RecipeFor(osImage string) (Recipe, error) {
+	for _, f := range families {
+		m := f.osImage.FindStringSubmatch(osImage)
+		if m == nil {
+			continue
+		}
+		first, _, _ := strings.Cut(m[1], ".")
+		major, err := strconv.Atoi(first)
+		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
+			return Recipe{}, fmt.Errorf("there is no recipe for %s: the one for %s is for %s; give a builder with --image and --script", osImage, f.title, f.versions())
+		}
+		return Recipe{Name: f.recipe, Title: f.titled(m[1]), Image: fmt.Sprintf(f.image, m[1]), Proven: f.proven && major == 12}, nil
+	}
+	node := &corev1.Node{Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{OSImage: osImage}}}
+	if p := cluster.FromObject(node).Platform; p != cluster.Generic {
+		return Recipe{}, elsewhere(p)
+	}
+	if osImage == "" {
+		return Recipe{}, fmt.Errorf("the node does not say what system it runs; give a builder with --image and --script")
+	}
+	return Recipe{}, fmt.Errorf("there is no recipe for %s; give a builder with --image and --script", osImage)
+}
+
+func (f family) versions() string {
+	if f.newest == 0 {
+		return fmt.Sprintf("%d and later", f.oldest)
+	}
+	return fmt.Sprintf("%d to %d", f.oldest, f.newest)
+}
+
+func (f family) titled(version string) string {
+	if strings.HasSuffix(f.title, version) {
+		return f.title
+	}
+	return f.title + " " + version
+}
+
+// forNode is RecipeFor, with what is known of platforms on which no recipe
+// works.
+func forNode(n cluster.Node) (Recipe, error) {
+	if n.Platform != cluster.Generic {
+		return Recipe{}, elsewhere(n.Platform)
+	}
+	return RecipeFor(n.OSImage)
+}
+
+// elsewhere says why nothing is built on a platform, and what to do there.
+func elsewhere(p cluster.Platform) error {
+	info := p.Describe()
+	return fmt.Errorf("it cannot be built on %s. %s %s", info.Name, info.Why, info.Remedy)
+}

@@ -1,0 +1,96 @@
+package repository
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"aead.dev/minisign"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/module"
+)
+
+// Sign signs dir/index.json with a minisign key and replaces the signature
+// beside it at once. An index that a node would refuse is not signed.
+func Sign(dir string, key minisign.PrivateKey, now time.Time) (*module.Index, error) {
+	path := filepath.Join(dir, module.IndexName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the index to sign: %w", err)
+	}
+	index, err := module.ParseIndex(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if !index.Expires.IsZero() && !index.Expires.After(now) {
+		return nil, fmt.Errorf("%s has expired on %s; make it anew with pfring module index", path, index.Expires.Format(time.DateOnly))
+	}
+	hashed := minisign.NewReader(bytes.NewReader(data))
+	if _, err := io.Copy(io.Discard, hashed); err != nil {
+		return nil, fmt.Errorf("hashing the index: %w", err)
+	}
+	comment := fmt.Sprintf("timestamp:%d\tfile:%s\tserial:%d", now.Unix(), module.IndexName, index.Serial)
+	signature := hashed.SignWithComments(key, comment, "signature of a PF_RING module index")
+	return index, atomicfile.Replace(filepath.Join(dir, module.SignatureName), signature, 0o644)
+}
+
+// ReadKey reads a minisign secret key. password is asked only for a key that is
+// encrypted.
+func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey, error) {
+	var key minisign.PrivateKey
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return key, fmt.Errorf("reading the secret key: %w", err)
+	}
+	if !minisign.IsEncrypted(data) {
+		if err := key.UnmarshalText(data); err != nil {
+			return key, fmt.Errorf("%s is not a minisign secret key: %w", path, err)
+		}
+		return key, nil
+	}
+	pass, err := password()
+	if err != nil {
+		return key, fmt.Errorf("reading the password of %s: %w", path, err)
+	}
+	if key, err = minisign.DecryptKey(pass, data); err != nil {
+		return key, fmt.Errorf("opening %s: the password is wrong, or the file is broken", path)
+	}
+	return key, nil
+}
+
+// NewKey writes a fresh key pair, the secret key to path and the public one to
+// path.pub, and returns the public key's line. An existing file is left alone.
+// With an empty password the secret key is not encrypted.
+func NewKey(path, password string) (string, error) {
+	for _, p := range []string{path, path + ".pub"} {
+		if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("%s exists already and is not replaced", p)
+		}
+	}
+	public, private, err := minisign.GenerateKey(nil)
+	if err != nil {
+		return "", fmt.Errorf("making a key: %w", err)
+	}
+	var secret []byte
+	if password != "" {
+		secret, err = minisign.EncryptKey(password, private)
+	} else {
+		secret, err = private.MarshalText()
+	}
+	if err != nil {
+		return "", fmt.Errorf("making a key: %w", err)
+	}
+	text, err := public.MarshalText()
+	if err != nil {
+		return "", fmt.Errorf("making a key: %w", err)
+	}
+	if err := atomicfile.Replace(path, append(secret, '\n'), 0o600); err != nil {
+		return "", err
+	}
+	return public.String(), atomicfile.Replace(path+".pub", append(text, '\n'), 0o644)
+}
