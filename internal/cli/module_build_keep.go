@@ -157,12 +157,3 @@ func indented(lines []string) string {
 	}
 	return "\n    " + strings.Join(lines, "\n    ")
 }
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
 
@@ -55,7 +57,7 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []build.Tar
 	case faults != nil:
 		return faults
 	case failed > 0:
-		err := fmt.Errorf("%d of %s not built", failed, plural(len(targets)+len(skipped), "module"))
+		err := fmt.Errorf("%d of %s not built", failed, text.Count(len(targets)+len(skipped), "module"))
 		if untried {
 			return err
 		}
@@ -75,7 +77,7 @@ func (f *buildFlags) readLog(cmd *cobra.Command, keep *keeper) error {
 		return fmt.Errorf("reading %s: %w", f.fromLog, err)
 	}
 	if record.Module == nil {
-		return no(errors.New(f.fromLog + ": " + firstOf(record.Failure, record.Problem.Error()) + indented(record.Lines(8))))
+		return no(errors.New(f.fromLog + ": " + cmp.Or(record.Failure, record.Problem.Error()) + indented(record.Lines(8))))
 	}
 	kernel, arch := "", ""
 	if len(f.kernels) == 1 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -56,11 +57,11 @@ modules.`,
 // told sums a run up on stderr and prints the values to use.
 func told(cmd *cobra.Command, r *mirror.Result, url string, keys []string) error {
 	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d new, %s; serial %d\n",
-		url, plural(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
+		url, text.Count(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
 		return err
 	}
 	if r.Absent > 0 {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s of the index left out: the source is a copy of some modules only\n", plural(r.Absent, "module")); err != nil {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s of the index left out: the source is a copy of some modules only\n", text.Count(r.Absent, "module")); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"aead.dev/minisign"
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
@@ -91,7 +92,7 @@ func printChange(cmd *cobra.Command, c repository.Change) error {
 	if !c.Index.Expires.IsZero() {
 		until = "until " + c.Index.Expires.Format(time.DateOnly)
 	}
-	_, err := fmt.Fprintf(out, "%s: serial %d, %s, valid %s\n", module.IndexName, c.Index.Serial, plural(len(c.Index.Modules), "module"), until)
+	_, err := fmt.Fprintf(out, "%s: serial %d, %s, valid %s\n", module.IndexName, c.Index.Serial, text.Count(len(c.Index.Modules), "module"), until)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 // validateReport is the JSON form of what validate finds.
@@ -43,24 +44,17 @@ func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, 
 }
 
 func summary(errs, warnings, files int) string {
-	of := plural(files, "file")
+	of := text.Count(files, "file")
 	if files == 0 {
 		of = "the arguments"
 	}
 	switch {
 	case errs > 0:
-		return fmt.Sprintf("× invalid: %s, %s in %s\n", plural(errs, "error"), plural(warnings, "warning"), of)
+		return fmt.Sprintf("× invalid: %s, %s in %s\n", text.Count(errs, "error"), text.Count(warnings, "warning"), of)
 	case warnings > 0:
-		return fmt.Sprintf("‼ valid, with %s in %s\n", plural(warnings, "warning"), of)
+		return fmt.Sprintf("‼ valid, with %s in %s\n", text.Count(warnings, "warning"), of)
 	}
 	return fmt.Sprintf("√ valid: %s\n", of)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // annotation is a workflow command of GitHub Actions. Percent, line ends and,

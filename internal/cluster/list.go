@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 // pageSize is how many Node objects are in memory at once. Nodes weigh about
@@ -65,7 +67,7 @@ func MapNodes[T any](ctx context.Context, lister NodeLister, selector string, ta
 		if err == nil || !apierrors.IsResourceExpired(err) || restart == maxRestarts {
 			return nodes, err
 		}
-		if err := sleep(ctx, time.Duration(restart)*time.Second); err != nil {
+		if err := wait.For(ctx, time.Duration(restart)*time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -89,14 +91,5 @@ func listOnce[T any](ctx context.Context, lister NodeLister, selector string, ta
 			return nil, errors.New("listing nodes: the API server repeats a page")
 		}
 		opts.Continue = page.Continue
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

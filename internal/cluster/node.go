@@ -7,6 +7,7 @@
 package cluster
 
 import (
+	"cmp"
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,8 +38,8 @@ func FromObject(n *corev1.Node) Node {
 	node := Node{
 		Name:     n.Name,
 		Kernel:   shared(info.KernelVersion),
-		Arch:     shared(firstOf(info.Architecture, n.Labels[corev1.LabelArchStable])),
-		OS:       shared(firstOf(info.OperatingSystem, n.Labels[corev1.LabelOSStable])),
+		Arch:     shared(cmp.Or(info.Architecture, n.Labels[corev1.LabelArchStable])),
+		OS:       shared(cmp.Or(info.OperatingSystem, n.Labels[corev1.LabelOSStable])),
 		OSImage:  shared(info.OSImage),
 		Platform: platformOf(n),
 		Zone:     shared(n.Labels[corev1.LabelTopologyZone]),
@@ -55,12 +56,3 @@ func FromObject(n *corev1.Node) Node {
 
 // shared keeps one copy of a string that thousands of nodes have in common.
 func shared(s string) string { return unique.Make(s).Value() }
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func (d *decision) stepBuild() {
 		d.first(Step{
 			What: "Make the ConfigMap with the Dockerfile",
 			Command: fmt.Sprintf("kubectl create configmap %s -n %s --from-file=dockerfile=Dockerfile",
-				d.BuildConfigMap, orElse(d.Namespace, "kubeshark")),
+				d.BuildConfigMap, cmp.Or(d.Namespace, "kubeshark")),
 		})
 	}
 	if d.ImageRepoSecret == "" {
@@ -57,7 +58,7 @@ func (d *decision) stepBuild() {
 		d.first(Step{
 			What: "Make a Secret with a login that may push to " + d.ImageRepository,
 			Command: fmt.Sprintf("kubectl create secret docker-registry %s -n %s --docker-server=%s --docker-username=USER --docker-password=PASSWORD",
-				pushSecret, orElse(d.Namespace, "kubeshark"), host),
+				pushSecret, cmp.Or(d.Namespace, "kubeshark"), host),
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -107,13 +108,13 @@ func (d *decision) decide() Way {
 		}
 		return None
 	}
-	known := fmt.Sprintf("%s has a module for %d of them", orElse(d.Report.Source, "the source"), have+unfit)
+	known := fmt.Sprintf("%s has a module for %d of them", cmp.Or(d.Report.Source, "the source"), have+unfit)
 	if d.SourceUnread {
 		known = "what the public repository has for them is not known here"
 	}
-	d.because("%s, on %s that can load modules: %s.", count(have+lack, "kernel"), count(nodes, "node"), known)
+	d.because("%s, on %s that can load modules: %s.", text.Count(have+lack, "kernel"), text.Count(nodes, "node"), known)
 	if unfit > 0 {
-		d.because("The modules for %s are there, but not signed, and the nodes say that these kernels take only signed ones.", count(unfit, "kernel"))
+		d.because("The modules for %s are there, but not signed, and the nodes say that these kernels take only signed ones.", text.Count(unfit, "kernel"))
 	}
 	return d.way(lack)
 }
@@ -132,10 +133,10 @@ func (d *decision) way(lack int) Way {
 		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
 		return AutoPrivate
 	case lack > 0 && !d.PublicSource && !d.Addons.KMM && d.ImageRepository == PublicImages && d.BuildConfigMap == "":
-		d.because("For %s a module has yet to be %s and added to your own repository; mode auto needs no other component.", count(lack, "kernel"), d.made())
+		d.because("For %s a module has yet to be %s and added to your own repository; mode auto needs no other component.", text.Count(lack, "kernel"), d.made())
 		return d.auto(lack)
 	case lack > 0 && !d.SourceUnread:
-		d.because("For %s a module has yet to be %s, and KMM loads it from images of your own.", count(lack, "kernel"), d.made())
+		d.because("For %s a module has yet to be %s, and KMM loads it from images of your own.", text.Count(lack, "kernel"), d.made())
 		return d.kmm(lack)
 	case !d.NoEgress || !d.PublicSource:
 		d.because("Modules exist for every kernel, and mode auto needs no other component.")
@@ -170,18 +171,4 @@ func (d *decision) kmm(lack int) Way {
 		return KMMBuild
 	}
 	return KMMPrebuilt
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,10 +68,10 @@ func (s *Seen) add(g probe.Result) {
 		switch t.Kind {
 		case outcome.TargetSource:
 			s.AskedSource = true
-			s.Source = orElse(s.Source, why)
+			s.Source = cmp.Or(s.Source, why)
 			reached = reached || t.OK || t.Reason != outcome.SourceUnreachable && t.Reason != outcome.SourceTimeout
 		case outcome.TargetRegistry:
-			s.Registry = orElse(s.Registry, why)
+			s.Registry = cmp.Or(s.Registry, why)
 		}
 	}
 	s.CutOff = s.CutOff && s.AskedSource && !reached
@@ -106,7 +107,7 @@ func (d *decision) apply() {
 	}
 	if cut && !d.NoEgress {
 		d.NoEgress = true
-		d.because("No node that was probed reaches %s: %s.", orElse(d.Report.Source, "the source"), strings.TrimSuffix(d.Seen[0].Source, "."))
+		d.because("No node that was probed reaches %s: %s.", cmp.Or(d.Report.Source, "the source"), strings.TrimSuffix(d.Seen[0].Source, "."))
 	}
 }
 
@@ -123,7 +124,7 @@ func (d *decision) stepsSeen() {
 		}
 		if k.unreached != "" && d.plan.Way == Auto {
 			cut = append(cut, k.release+" ("+k.arch+")")
-			why = orElse(why, k.unreached)
+			why = cmp.Or(why, k.unreached)
 		}
 	}
 	if len(sign) > 0 {

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -100,10 +102,10 @@ func (d *decision) notes() {
 	sure := false
 	for _, k := range d.kernels {
 		if k.forbidden > 0 {
-			d.note("%s with kernel %s: no module can be loaded there, and capture uses libpcap. %s", count(k.forbidden, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: no module can be loaded there, and capture uses libpcap. %s", text.Count(k.forbidden, "node"), k.release, k.platform)
 		}
 		if k.unsure > 0 {
-			d.note("%s with kernel %s: the module may be refused there. %s", count(k.unsure, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: the module may be refused there. %s", text.Count(k.unsure, "node"), k.release, k.platform)
 		}
 		sure = sure || k.takes() > k.unsure
 	}
@@ -122,7 +124,7 @@ func (d *decision) notes() {
 		d.note("A node without a module falls back to libpcap; capture is never blocked.")
 	}
 	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" && len(d.Seen) == 0 {
-		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", orElse(d.Report.Source, "the source"))
+		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", cmp.Or(d.Report.Source, "the source"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -31,7 +32,7 @@ func (d *decision) values() map[string]any {
 		} else if d.plan.Way == KMMBuild {
 			k["imageRepoSecret"] = pushSecret
 		}
-		if len(d.Release+"-pf-ring"+orElse(d.Namespace, "kubeshark")) > maxModuleName {
+		if len(d.Release+"-pf-ring"+cmp.Or(d.Namespace, "kubeshark")) > maxModuleName {
 			k["kmm"] = map[string]any{"moduleName": "pf-ring"}
 		}
 	default:

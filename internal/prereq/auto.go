@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -90,9 +91,9 @@ func indexReadable(ctx context.Context, e *env) Finding {
 	r, err := e.repository(ctx)
 	if err == nil {
 		if index := r.Listing().Index; index != nil {
-			return ok(fmt.Sprintf("serial %d with %s", index.Serial, number(len(index.Modules), "module")))
+			return ok(fmt.Sprintf("serial %d with %s", index.Serial, text.CountOrNo(len(index.Modules), "module")))
 		}
-		return ok("the historic list of kernels, with " + number(len(r.Listing().Releases), "kernel"))
+		return ok("the historic list of kernels, with " + text.CountOrNo(len(r.Listing().Releases), "kernel"))
 	}
 	return repositoryFault(err)
 }
@@ -165,9 +166,9 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 		switch answer := find(k.release, k.arch); {
 		case answer.Present:
 		case answer.Supported == compatibility.Unknown:
-			unknown = append(unknown, fmt.Sprintf("%s (%s): %s", k, number(kernels[k], "node"), answer.Message))
+			unknown = append(unknown, fmt.Sprintf("%s (%s): %s", k, text.CountOrNo(kernels[k], "node"), answer.Message))
 		default:
-			lacking = append(lacking, fmt.Sprintf("%s (%s)", k, number(kernels[k], "node")))
+			lacking = append(lacking, fmt.Sprintf("%s (%s)", k, text.CountOrNo(kernels[k], "node")))
 		}
 	}
 	remedy := "Build them into the repository: pfring module build --repository DIR (docs/build.md); pfring plan says which way fits this cluster."
@@ -175,13 +176,13 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 	case len(kernels) == 0:
 		return skip("no selected node can take a module")
 	case len(lacking) == len(kernels):
-		return fail("no-module-for-kernel", "the repository has no module for any of the "+number(len(kernels), "kernel"), remedy, some(lacking)...)
+		return fail("no-module-for-kernel", "the repository has no module for any of the "+text.CountOrNo(len(kernels), "kernel"), remedy, some(lacking)...)
 	case len(lacking) > 0:
 		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(lacking), len(kernels)), remedy, some(slices.Concat(lacking, unknown))...)
 	case len(unknown) > 0:
 		return warn("module-unclear", fmt.Sprintf("for %d of %d kernels it cannot be told", len(unknown), len(kernels)), remedy, some(unknown)...)
 	}
-	return ok("all " + number(len(kernels), "kernel") + " have one")
+	return ok("all " + text.CountOrNo(len(kernels), "kernel") + " have one")
 }
 
 // reason is why something failed, without the remedy.

@@ -16,6 +16,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 const (
@@ -95,13 +97,13 @@ func certManagerDefined(ctx context.Context, e *env) Finding {
 func definitionsFinding(wanted int, missing, broken []string, of, install string) Finding {
 	switch {
 	case len(missing) > 0:
-		return fail("definitions-missing", fmt.Sprintf("%d of %s's %s %s not there", len(missing), of, number(wanted, "resource definition"), verb(len(missing), "is", "are")),
+		return fail("definitions-missing", fmt.Sprintf("%d of %s's %s %s not there", len(missing), of, text.CountOrNo(wanted, "resource definition"), verb(len(missing), "is", "are")),
 			"Apply "+of+"'s definitions again, those of the same version as its controller. "+install, append(missing, broken...)...)
 	case len(broken) > 0:
-		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s %s not served", len(broken), of, number(wanted, "resource definition"), verb(len(broken), "is", "are")),
+		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s %s not served", len(broken), of, text.CountOrNo(wanted, "resource definition"), verb(len(broken), "is", "are")),
 			"Wait a moment; if it stays, see kubectl describe crd.", broken...)
 	}
-	return ok("all " + number(wanted, "resource definition"))
+	return ok("all " + text.CountOrNo(wanted, "resource definition"))
 }
 
 // underOLM tells whether OLM has installed KMM.
@@ -200,7 +202,7 @@ func certManagerVersion(ctx context.Context, e *env) Finding {
 	case 1:
 		return ok(versions[0])
 	}
-	return warn("versions-mixed", "its parts are of "+number(len(versions), "version"), "Finish the upgrade of cert-manager.", lines...)
+	return warn("versions-mixed", "its parts are of "+text.CountOrNo(len(versions), "version"), "Finish the upgrade of cert-manager.", lines...)
 }
 
 func certManagerInjected(ctx context.Context, e *env) Finding {

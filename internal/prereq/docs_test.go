@@ -13,7 +13,7 @@ import (
 
 func docs(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "checks.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "checks.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

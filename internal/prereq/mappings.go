@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 // imagesLimit bounds looking into all images; the first check of them takes the
@@ -65,7 +66,9 @@ type mapped struct {
 	fault string
 }
 
-func (m mapped) String() string { return fmt.Sprintf("%s (%s)", m.kernel, number(m.nodes, "node")) }
+func (m mapped) String() string {
+	return fmt.Sprintf("%s (%s)", m.kernel, text.CountOrNo(m.nodes, "node"))
+}
 
 // mapped finds the mapping of each kernel of the selected nodes.
 func (e *env) mapped(ctx context.Context) ([]mapped, error) {
@@ -116,7 +119,7 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	case len(lacking) > 0:
 		return warn("no-kernel-mapping", fmt.Sprintf("%d of %d kernels have no mapping; their nodes stay on libpcap", len(lacking), len(all)), remedy, some(lacking)...)
 	}
-	return ok("all "+number(len(all), "kernel")+" have one", some(lines)...)
+	return ok("all "+text.CountOrNo(len(all), "kernel")+" have one", some(lines)...)
 }
 
 // imagesPresent tells of images that cannot be had, by the worst of the reasons.
@@ -150,15 +153,15 @@ func imagesPresent(ctx context.Context, e *env) Finding {
 	case asked == 0 && built == 0:
 		return skip("no kernel of the nodes has a mapping")
 	case asked == 0:
-		return skip("KMM builds or signs " + number(built, "image") + " in the cluster where they are missing")
+		return skip("KMM builds or signs " + text.CountOrNo(built, "image") + " in the cluster where they are missing")
 	case len(missing) == asked:
-		return fail(first.Reason, "none of the "+number(asked, "image")+" is in the registry", first.Remedy, some(missing)...)
+		return fail(first.Reason, "none of the "+text.CountOrNo(asked, "image")+" is in the registry", first.Remedy, some(missing)...)
 	case len(missing) > 0:
 		return warn(first.Reason, fmt.Sprintf("%d of %d images are not there; their nodes stay on libpcap", len(missing), asked), first.Remedy, some(slices.Concat(missing, unseen))...)
 	case len(unseen) > 0:
 		return warn(unknown.Reason, fmt.Sprintf("%d of %d images could not be looked up from here", len(unseen), asked), e.loginRemedy(unknown), some(unseen)...)
 	}
-	return ok(number(asked, "image") + ", asked from here")
+	return ok(text.CountOrNo(asked, "image") + ", asked from here")
 }
 
 // loginRemedy says who pulls, where this command's own login is not let in.
@@ -202,13 +205,13 @@ func (e *env) imageFindings(ctx context.Context, reason string, fault func(image
 	case looked == 0 && len(unread) == 0:
 		return skip("there is no image to look at")
 	case len(lines) == 0 && len(unread) > 0:
-		return warn("image-unreadable", number(len(unread), "image")+" could not be looked into", "Try again; see that the registry hands out all layers.", some(unread)...)
+		return warn("image-unreadable", text.CountOrNo(len(unread), "image")+" could not be looked into", "Try again; see that the registry hands out all layers.", some(unread)...)
 	case len(lines) == looked:
-		return fail(reason, "all "+number(looked, "image")+" that can be seen "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
+		return fail(reason, "all "+text.CountOrNo(looked, "image")+" that can be seen "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
 	case len(lines) > 0:
 		return warn(reason, fmt.Sprintf("%d of %d images have this fault; their nodes stay on libpcap", len(lines), looked), remedy, some(slices.Concat(lines, unread))...)
 	}
-	return ok(number(looked, "image") + ", looked at from here")
+	return ok(text.CountOrNo(looked, "image") + ", looked at from here")
 }
 
 func wrongArch(i imageSeen) (text, remedy string) {

@@ -9,6 +9,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 func namespaceChecks() []Check {
@@ -185,7 +187,7 @@ func namespaceQuota(ctx context.Context, e *env) Finding {
 	if len(quotas.Items) == 0 {
 		return ok(e.Namespace + " has no quota")
 	}
-	return ok(number(len(quotas.Items), "quota") + " with room for the agent")
+	return ok(text.CountOrNo(len(quotas.Items), "quota") + " with room for the agent")
 }
 
 // shortOf says for each resource of a quota that does not suffice for the pods
@@ -201,7 +203,7 @@ func shortOf(q corev1.ResourceQuota, pod *corev1.PodSpec, pods int) map[corev1.R
 		left := hard.DeepCopy()
 		left.Sub(q.Status.Used[name])
 		if need.Cmp(left) > 0 {
-			short[name] = fmt.Sprintf("%s for %s, %s of %s is left", need.String(), number(pods, "pod"), left.String(), hard.String())
+			short[name] = fmt.Sprintf("%s for %s, %s of %s is left", need.String(), text.CountOrNo(pods, "pod"), left.String(), hard.String())
 		}
 	}
 	return short

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 func nodeChecks() []Check {
@@ -130,7 +131,7 @@ func nodesSelected(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(empty) > 0 {
-		return fail("no-node-selected", "none of the "+number(len(all), "node")+" is Linux and selected by the values",
+		return fail("no-node-selected", "none of the "+text.CountOrNo(len(all), "node")+" is Linux and selected by the values",
 			"Correct tap.nodeSelectorTerms, tap.kernelModule.agent.nodeSelector or kmm.selector.", empty...)
 	}
 	chosen, err := e.selectedNodes(ctx)
@@ -141,7 +142,7 @@ func nodesSelected(ctx context.Context, e *env) Finding {
 	for _, n := range chosen {
 		kernels[kernel{n.Kernel, n.Arch}]++
 	}
-	return ok(fmt.Sprintf("%d of %s, with %s", len(chosen), number(len(all), "node"), number(len(kernels), "kernel")))
+	return ok(fmt.Sprintf("%d of %s, with %s", len(chosen), text.CountOrNo(len(all), "node"), text.CountOrNo(len(kernels), "kernel")))
 }
 
 func nodesReady(ctx context.Context, e *env) Finding {
@@ -159,7 +160,7 @@ func nodesReady(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(down) > 0 {
-		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", number(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
+		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", text.CountOrNo(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
 			"Mend or drain the nodes first, or leave them out with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
 	}
 	// The agent tolerates cordoned nodes, and so does the Module.
@@ -206,7 +207,7 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 		return fail("all-nodes-tainted", "every selected node has a taint that the agent does not tolerate",
 			"Add tolerations in tap.kernelModule.agent.tolerations, or in tap.tolerations.workers for Kubeshark's workers too.", some(kept)...)
 	}
-	return warn("taint-not-tolerated", number(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
+	return warn("taint-not-tolerated", text.CountOrNo(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
 		"Tolerate it in tap.kernelModule.agent.tolerations, if these nodes are to have the module.", some(kept)...)
 }
 
@@ -281,7 +282,7 @@ func nodesOverlap(ctx context.Context, e *env) Finding {
 			}
 		}
 		if shared > 0 {
-			clashes = append(clashes, fmt.Sprintf("%s: %s in common", o.name, number(shared, "node")))
+			clashes = append(clashes, fmt.Sprintf("%s: %s in common", o.name, text.CountOrNo(shared, "node")))
 		}
 	}
 	if len(clashes) > 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/probe"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -118,7 +119,7 @@ func probeRan(ctx context.Context, e *env) Finding {
 	if r.Left != nil {
 		notes = append(notes, "Jobs could not be removed, and go by themselves in some minutes: "+plain(r.Left))
 	}
-	observed := fmt.Sprintf("it ran for %d of %s of %s", seen, number(len(r.Results), "group"), number(nodes, "node"))
+	observed := fmt.Sprintf("it ran for %d of %s of %s", seen, text.CountOrNo(len(r.Results), "group"), text.CountOrNo(nodes, "node"))
 	remedy := "See to the reasons in brackets (docs/checks.md); the agent's own pods would meet the same."
 	switch {
 	case len(r.Results) == 0:
@@ -154,7 +155,7 @@ func answered(r *probe.Report, visit func(probe.Result, outcome.Probe)) (nodes i
 
 // groupLine is a group with how many nodes it speaks for, and what about them.
 func groupLine(g probe.Result, about string) string {
-	return fmt.Sprintf("%s (%s, seen on %s): %s", g.Group, number(g.Nodes, "node"), g.Node, about)
+	return fmt.Sprintf("%s (%s, seen on %s): %s", g.Group, text.CountOrNo(g.Nodes, "node"), g.Node, about)
 }
 
 func probeModules(_ *env, r *probe.Report) Finding {
@@ -182,7 +183,7 @@ func probeModules(_ *env, r *probe.Report) Finding {
 	case bad > 0:
 		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes take none and stay on libpcap", bad, all), remedy, some(none)...)
 	}
-	return ok(fmt.Sprintf("so say those of %s", number(all, "node")))
+	return ok(fmt.Sprintf("so say those of %s", text.CountOrNo(all, "node")))
 }
 
 // egress sums up one kind of target.
@@ -218,7 +219,7 @@ func egress(e *env, r *probe.Report, kind string) Finding {
 	case bad > 0:
 		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes do not get through", bad, all), egressRemedy(e, kind, first), some(lines)...)
 	}
-	return ok(fmt.Sprintf("so say pods that speak for %s", number(all, "node")))
+	return ok(fmt.Sprintf("so say pods that speak for %s", text.CountOrNo(all, "node")))
 }
 
 // noTarget says why nothing was asked.

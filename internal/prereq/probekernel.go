@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/probe"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -45,7 +46,7 @@ func probeSignatures(ctx context.Context, e *env) Finding {
 	case len(unclear) > 0:
 		return warn("lockdown-unknown", e.unseen(r), "Probe from a namespace that admits a read-only hostPath of /sys, or look on a node: cat /sys/kernel/security/lockdown", details...)
 	}
-	return ok(fmt.Sprintf("no lockdown and no enforced signature on %s", number(all, "node")))
+	return ok(fmt.Sprintf("no lockdown and no enforced signature on %s", text.CountOrNo(all, "node")))
 }
 
 // unseen says why lockdown is not known.
@@ -101,5 +102,5 @@ func probeLoaded(ctx context.Context, e *env) Finding {
 	case len(others)+len(same) > 0:
 		return ok("PF_RING is loaded already on some nodes", some(slices.Concat(others, same))...)
 	}
-	return ok(fmt.Sprintf("none on %s", number(all, "node")))
+	return ok(fmt.Sprintf("none on %s", text.CountOrNo(all, "node")))
 }

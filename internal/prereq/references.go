@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 func referenceChecks() []Check {
@@ -101,12 +103,12 @@ func (e *env) refer(ctx context.Context, list func(*Target) []reference) Finding
 	case len(all) == 0:
 		return ok("the values name none")
 	case reason != "":
-		return fail(reason, fmt.Sprintf("%d of %s in %s %s not as the values need", len(lines), number(len(all), "object"), e.Namespace, verb(len(lines), "is", "are")),
+		return fail(reason, fmt.Sprintf("%d of %s in %s %s not as the values need", len(lines), text.CountOrNo(len(all), "object"), e.Namespace, verb(len(lines), "is", "are")),
 			"Make or correct them, or correct the values; docs/checks.md has the keys.", lines...)
 	case len(denied) > 0:
 		return skip("no right to read " + strings.Join(some(denied), ", ") + " in " + e.Namespace)
 	}
-	return ok(number(len(all), "object") + " in " + e.Namespace)
+	return ok(text.CountOrNo(len(all), "object") + " in " + e.Namespace)
 }
 
 func (r reference) String() string {
@@ -225,7 +227,7 @@ func (e *env) present(ctx context.Context, r reference) (fault, error) {
 	case claim.Status.Phase == corev1.ClaimLost:
 		return fault{"claim-unusable", "its volume is lost"}, nil
 	case len(nodes) > 1 && !slices.ContainsFunc(claim.Spec.AccessModes, many):
-		return fault{"claim-unusable", "its access modes allow one node only, and there are " + number(len(nodes), "node")}, nil
+		return fault{"claim-unusable", "its access modes allow one node only, and there are " + text.CountOrNo(len(nodes), "node")}, nil
 	}
 	return fault{}, nil
 }

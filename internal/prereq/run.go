@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 // settleInterval is the time between two looks at a check that settles.
@@ -46,7 +49,7 @@ func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadlin
 	start := time.Now()
 	f := once(ctx, e, c, done)
 	for c.Settles && f.Result == Error && time.Now().Before(deadline) && ctx.Err() == nil {
-		if sleep(ctx, min(settleInterval, time.Until(deadline))) != nil {
+		if wait.For(ctx, min(settleInterval, time.Until(deadline))) != nil {
 			break
 		}
 		e.forget()
@@ -76,15 +79,6 @@ func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding 
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limit, checkTimeout))
 	defer cancel()
 	return c.look(ctx, e)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // choose leaves out the checks that are not asked for. A name that is none is
@@ -137,22 +131,15 @@ func (r *Report) conclude() {
 	r.OK = r.Errors == 0 && r.Skipped < len(r.Findings)
 	switch {
 	case r.Errors > 0:
-		r.Verdict = fmt.Sprintf("not ready: %s, %s", count(r.Errors, "error"), count(r.Warnings, "warning"))
+		r.Verdict = fmt.Sprintf("not ready: %s, %s", text.Count(r.Errors, "error"), text.Count(r.Warnings, "warning"))
 	case !r.OK:
 		r.Verdict = "nothing was checked"
 	case r.Warnings > 0:
-		r.Verdict = "ready, with " + count(r.Warnings, "warning")
+		r.Verdict = "ready, with " + text.Count(r.Warnings, "warning")
 	default:
 		r.Verdict = "ready"
 	}
 	if r.Skipped > 0 && r.OK || r.Errors > 0 && r.Skipped > 0 {
 		r.Verdict += fmt.Sprintf("; %d skipped", r.Skipped)
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -7,6 +7,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 // sccUse is who needs OpenShift's security context constraint privileged.
@@ -65,7 +67,7 @@ func namespaceSCC(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(lines) > 0 {
-		return warn("scc-not-bound", "no right to use the security context constraint privileged for "+number(len(lines), "service account"),
+		return warn("scc-not-bound", "no right to use the security context constraint privileged for "+text.CountOrNo(len(lines), "service account"),
 			"Bind it, or one of your own that allows the same: "+remedy, lines...)
 	}
 	if asked == 0 {

@@ -42,14 +42,6 @@ func some(list []string) []string {
 	return append(append(make([]string, 0, shown+1), list[:shown]...), fmt.Sprintf("and %d more", len(list)-shown))
 }
 
-// number is "1 node", "3 nodes", "no nodes".
-func number(n int, what string) string {
-	if n == 0 {
-		return "no " + what + "s"
-	}
-	return count(n, what)
-}
-
 // verb is "is" or "are".
 func verb(n int, one, many string) string {
 	if n == 1 {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) 
 	case p == nil && len(pods) > 0:
 		n.State, n.Message, n.Since = Pending, "the agent is being replaced by a new one", pods[0].CreationTimestamp.Time
 	case p == nil:
-		n.State, n.Message = Pending, firstOf(f.creating, "there is no pod of the agent on it yet")
+		n.State, n.Message = Pending, cmp.Or(f.creating, "there is no pod of the agent on it yet")
 	default:
 		judgePod(&n, p, t, now)
 		f.outdated(&n, p, t)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -121,7 +122,7 @@ func (c *Client) readKMM(ctx context.Context, f *facts) (*kmmFacts, error) {
 	if k.builds, err = c.imagesOf(ctx, "modulebuildsignconfigs", k.module); err != nil {
 		return k, err
 	}
-	ns, err := c.typed.CoreV1().Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
+	ns, err := c.core.Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
 	if err == nil {
 		k.podSecurity = ns.Labels["pod-security.kubernetes.io/enforce"]
 	}
@@ -145,7 +146,7 @@ func (c *Client) imagesOf(ctx context.Context, resource string, m *kmmModule) (*
 func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
 	opts := metav1.ListOptions{LabelSelector: labelComponent + "!=agent", Limit: pageSize}
 	for {
-		page, err := c.typed.CoreV1().Pods(r.Namespace).List(ctx, opts)
+		page, err := c.core.Pods(r.Namespace).List(ctx, opts)
 		if err != nil {
 			return fmt.Errorf("listing KMM's pods: %w", err)
 		}
@@ -162,7 +163,7 @@ func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
 
 // kmmLabel reads a label of KMM's, which newer versions write with a prefix.
 func kmmLabel(p *corev1.Pod, name string) string {
-	return firstOf(p.Labels["kmm.node.kubernetes.io/"+name], p.Labels[name])
+	return cmp.Or(p.Labels["kmm.node.kubernetes.io/"+name], p.Labels[name])
 }
 
 // listKMM lists objects of KMM's group as far as T has fields for them.

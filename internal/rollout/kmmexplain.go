@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -83,7 +84,7 @@ func late(n *Node, nmc *kmmNode) {
 	n.State, n.Backend, n.Reason, n.Verified = OK, outcome.PFRing, outcome.AlreadyLoaded, outcome.VerifiedKMM
 	n.Message, n.Remedy, n.Source = "KMM loaded the module after the agent had given up waiting", "", "kmm"
 	for _, e := range nmc.Status.Modules {
-		n.Version = firstOf(e.Version, n.Version)
+		n.Version = cmp.Or(e.Version, n.Version)
 	}
 }
 

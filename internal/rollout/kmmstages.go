@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -134,7 +135,7 @@ func (k *kmmFacts) load(t *target) words {
 	case p == nil:
 		return words{}
 	}
-	action := strings.ToLower(firstOf(kmmLabel(p, "worker-action"), "load"))
+	action := strings.ToLower(cmp.Or(kmmLabel(p, "worker-action"), "load"))
 	return words{"its worker pod " + p.Name + " is about to " + action + " the module" + age(p), ""}
 }
 
@@ -181,7 +182,7 @@ func troubles(p *corev1.Pod) string {
 		}
 		switch w := c.State.Waiting; {
 		case end != nil && end.ExitCode != 0:
-			return fmt.Sprintf("%s ended with exit code %d: %s", c.Name, end.ExitCode, firstOf(lastLines(end.Message), end.Reason, "no message"))
+			return fmt.Sprintf("%s ended with exit code %d: %s", c.Name, end.ExitCode, cmp.Or(lastLines(end.Message), end.Reason, "no message"))
 		case w != nil && w.Reason != "" && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating":
 			return strings.TrimSuffix(w.Reason+": "+w.Message, ": ")
 		}

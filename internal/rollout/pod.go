@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func judgePod(n *Node, p *corev1.Pod, t *target, now time.Time) {
 func notStarted(p *corev1.Pod) string {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return "its pod is not scheduled: " + firstOf(c.Message, c.Reason)
+			return "its pod is not scheduled: " + cmp.Or(c.Message, c.Reason)
 		}
 	}
 	return "its pod has not started yet"
@@ -137,7 +138,7 @@ func judgeRun(n *Node, p *corev1.Pod, t *target, now time.Time) {
 		n.Message = "the node is not ready (" + t.notReady + "); last seen: " + string(n.Reason)
 	case ready || n.State == Fallback && (run == nil || run.State.Running != nil):
 	case run == nil || run.State.Waiting != nil && run.LastTerminationState.Terminated == nil:
-		n.State, n.Message = Pending, firstOf(waitingFor("agent", run, p), "the agent is starting")
+		n.State, n.Message = Pending, cmp.Or(waitingFor("agent", run, p), "the agent is starting")
 	case run.State.Running == nil:
 		crashed(n, run)
 	case changed.After(run.State.Running.StartedAt.Time) || now.Sub(run.State.Running.StartedAt.Time) > startGrace:

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 // Formats are the names that Write knows.
@@ -36,7 +37,7 @@ func (r *Report) table(wide bool) string {
 	}
 	rows := [][]string{append(header, "Reason")}
 	for _, n := range r.Nodes {
-		row := []string{n.Node, yesNo(n.Wanted), string(n.Backend), n.Version, r.age(n.Since)}
+		row := []string{n.Node, text.YesNo(n.Wanted), string(n.Backend), n.Version, r.age(n.Since)}
 		if wide {
 			row = append(row, string(n.State), n.Kernel, n.Arch, string(n.Verified), n.Pod)
 		}
@@ -61,13 +62,6 @@ func (n Node) words(wide bool) string {
 		return n.Message
 	}
 	return string(n.Reason) + ": " + n.Message
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 func (r *Report) age(t time.Time) string {

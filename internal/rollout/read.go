@@ -11,13 +11,15 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 )
 
 // Client reads, and for Retry deletes pods of, one cluster.
 type Client struct {
-	typed   kubernetes.Interface
+	core    corev1client.CoreV1Interface
+	apps    appsv1client.AppsV1Interface
 	dynamic dynamic.Interface
 	// now is the clock.
 	now func() time.Time
@@ -29,7 +31,16 @@ func NewClient(config *rest.Config) (*Client, error) {
 	c := rest.CopyConfig(config)
 	c.ContentType = runtime.ContentTypeProtobuf
 	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	typed, err := kubernetes.NewForConfig(c)
+	// One HTTP client, so that all requests share its connections and rate limit.
+	shared, err := rest.HTTPClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	core, err := corev1client.NewForConfigAndClient(c, shared)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	apps, err := appsv1client.NewForConfigAndClient(c, shared)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for the cluster: %w", err)
 	}
@@ -37,12 +48,12 @@ func NewClient(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client for the cluster: %w", err)
 	}
-	return &Client{typed: typed, dynamic: dyn, now: time.Now}, nil
+	return &Client{core: core, apps: apps, dynamic: dyn, now: time.Now}, nil
 }
 
 // Find finds the release of a name in a namespace; with name "" the only one.
 func (c *Client) Find(ctx context.Context, namespace, name string) (*Release, error) {
-	return FindRelease(ctx, c.typed, namespace, name)
+	return FindRelease(ctx, c.apps, namespace, name)
 }
 
 // Status reads the state of a release.
@@ -60,7 +71,7 @@ func (c *Client) Status(ctx context.Context, r *Release) (*Report, error) {
 // read lists the nodes. Without the right to, the pods alone tell of nodes.
 func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error) {
 	f := &facts{release: r, pods: map[string]*corev1.Pod{}, workers: map[string]*corev1.Pod{}}
-	targets, err := r.readTargets(ctx, c.typed)
+	targets, err := r.readTargets(ctx, c.core.Nodes())
 	if apierrors.IsForbidden(err) {
 		return f, []string{"nodes may not be listed, so only those with a pod of the agent are shown: " + err.Error()}, nil
 	}
@@ -74,7 +85,7 @@ func (c *Client) listPods(ctx context.Context, f *facts) (string, error) {
 	opts := metav1.ListOptions{LabelSelector: r.podSelector(), Limit: pageSize}
 	clear(f.pods)
 	for restart := 0; ; {
-		page, err := c.typed.CoreV1().Pods(r.Namespace).List(ctx, opts)
+		page, err := c.core.Pods(r.Namespace).List(ctx, opts)
 		if apierrors.IsResourceExpired(err) && restart < 3 {
 			// The API server has given up its snapshot in the middle of the list.
 			restart++
@@ -148,7 +159,7 @@ func (f *facts) missesPods() bool {
 // whyNoPods is the newest refusal among the DaemonSet's events: quota, Pod
 // Security and the like stand nowhere else.
 func (c *Client) whyNoPods(ctx context.Context, r *Release) string {
-	list, err := c.typed.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{
+	list, err := c.core.Events(r.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{
 		"involvedObject.kind": "DaemonSet", "involvedObject.name": r.DaemonSet, "reason": "FailedCreate",
 	}.String()})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/kubernetes"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
@@ -48,13 +48,13 @@ type Release struct {
 
 // FindRelease finds the release of a name in a namespace. With name "" it takes
 // the only one there.
-func FindRelease(ctx context.Context, client kubernetes.Interface, namespace, name string) (*Release, error) {
+func FindRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string) (*Release, error) {
 	set := labels.Set{labelName: chartName, labelComponent: "agent"}
 	if name != "" {
 		set[labelInstance] = name
 	}
 	opts := metav1.ListOptions{LabelSelector: set.String()}
-	list, err := client.AppsV1().DaemonSets(namespace).List(ctx, opts)
+	list, err := client.DaemonSets(namespace).List(ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the release in namespace %s: %w", namespace, err)
 	}
@@ -68,14 +68,14 @@ func FindRelease(ctx context.Context, client kubernetes.Interface, namespace, na
 }
 
 // notInstalled says where there is a release, if that can be seen.
-func notInstalled(ctx context.Context, client kubernetes.Interface, namespace, name string, opts metav1.ListOptions) error {
+func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string, opts metav1.ListOptions) error {
 	what := "no release of " + chartName
 	if name != "" {
 		what = "no release " + name
 	}
 	hint := "install it with helm, or name the namespace with -n"
 	// Only a hint: without the right to look further there is none.
-	if all, err := client.AppsV1().DaemonSets("").List(ctx, opts); err == nil && len(all.Items) > 0 {
+	if all, err := client.DaemonSets("").List(ctx, opts); err == nil && len(all.Items) > 0 {
 		hint = "there is " + strings.Join(instances(all.Items, true), ", ") + "; name its namespace with -n"
 	}
 	return fmt.Errorf("%w: %s in namespace %s; %s", ErrNotInstalled, what, namespace, hint)

@@ -116,7 +116,7 @@ func (w *waiter) again(ctx context.Context, batch []Node, timeout time.Duration)
 	old := map[string]bool{}
 	for _, n := range batch {
 		old[n.Pod] = true
-		err := w.client.typed.CoreV1().Pods(w.facts.release.Namespace).Delete(ctx, n.Pod, metav1.DeleteOptions{})
+		err := w.client.core.Pods(w.facts.release.Namespace).Delete(ctx, n.Pod, metav1.DeleteOptions{})
 		// Somebody else may have been quicker; the new pod is what counts.
 		if err != nil && !apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("deleting pod %s: %w", n.Pod, err)

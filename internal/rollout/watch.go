@@ -39,7 +39,7 @@ func (c *Client) Wait(ctx context.Context, r *Release, progress func(Summary)) (
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if !w.complete {
-		if targets, err := r.readTargets(last, c.typed); err == nil {
+		if targets, err := r.readTargets(last, c.core.Nodes()); err == nil {
 			f.targets = targets
 		}
 	}
@@ -97,7 +97,7 @@ func passing(err error) bool {
 // follow watches from a list's version on.
 func (w *waiter) follow(ctx context.Context, version string, done func(*Report) bool) error {
 	r := w.facts.release
-	events, err := w.client.typed.CoreV1().Pods(r.Namespace).Watch(ctx, metav1.ListOptions{
+	events, err := w.client.core.Pods(r.Namespace).Watch(ctx, metav1.ListOptions{
 		LabelSelector: r.podSelector(), ResourceVersion: version, AllowWatchBookmarks: true,
 	})
 	if err != nil {
@@ -128,7 +128,7 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 		case <-timer.C:
 			if !dirty && w.facts.missesPods() {
 				// A node may have left since; its pod will then never come.
-				if targets, err := r.readTargets(ctx, w.client.typed); err == nil {
+				if targets, err := r.readTargets(ctx, w.client.core.Nodes()); err == nil {
 					w.facts.targets = targets
 				}
 			}

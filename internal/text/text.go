@@ -1,0 +1,46 @@
+// Package text words small things alike in every command: counts, yes and no,
+// and text from elsewhere that must not control a terminal. It imports only the
+// standard library, so that the agent can use it too.
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Count is "1 node", "3 nodes". A noun whose plural is not made with an s is not
+// for it.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// CountOrNo is Count, but "no nodes" for zero.
+func CountOrNo(n int, noun string) string {
+	if n == 0 {
+		return "no " + noun + "s"
+	}
+	return Count(n, noun)
+}
+
+// YesNo is "yes" or "no".
+func YesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// Printable replaces each character that could move a terminal's cursor or break
+// a line by r.
+func Printable(s string, r rune) string {
+	return strings.Map(func(c rune) rune {
+		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
+			return r
+		}
+		return c
+	}, s)
+}
