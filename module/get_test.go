@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestGetReturnsTheVeryModuleThatWasSigned(t *testing.T) {
 		}
 		e := r.Index.Modules[1]
 		delivered := int64(len(r.Files[e.Path]) + len(r.Files[module.IndexName]) + len(r.Files[module.SignatureName]))
-		if !bytes.Equal(v.Data, k.Bytes()) || v.SHA256 != e.SHA256 || v.Entry != e || v.Proof != outcome.VerifiedSignature ||
+		if !bytes.Equal(v.Data, k.Bytes()) || v.SHA256 != e.SHA256 || !reflect.DeepEqual(v.Entry, e) || v.Proof != outcome.VerifiedSignature ||
 			v.Info.Version != "8.9.0" || !strings.HasPrefix(v.Source, "file:///") || v.FetchedBytes != delivered || len(v.Warnings) != 0 {
 			t.Errorf("%s: %+v", format, v)
 		}

@@ -103,12 +103,15 @@ func (g *getting) get(ctx context.Context) error {
 		return err
 	}
 	fresh, findErr := again.Find(g.Kernel, g.Arch, g.Version)
-	if findErr != nil || fresh == entry {
+	if findErr != nil || sameFile(fresh, entry) {
 		return err
 	}
 	data, err = g.file(ctx, fresh)
 	return g.accept(data, fresh, err)
 }
+
+// sameFile tells whether two entries name the same bytes.
+func sameFile(a, b Entry) bool { return a.Path == b.Path && a.Size == b.Size && a.SHA256 == b.SHA256 }
 
 func (g *getting) fetch(ctx context.Context, path string, max int64) ([]byte, error) {
 	data, err := g.source.Fetch(ctx, path, max)

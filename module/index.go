@@ -48,4 +48,26 @@ type Entry struct {
 	Vermagic string `json:"vermagic"`
 	// Signed says that a kernel module signature is appended.
 	Signed bool `json:"signed"`
+	// Compression is the format of the file at Path, as Format names it; ""
+	// where the index was made before this field was.
+	Compression string `json:"compression,omitempty"`
+	// SrcVersion is modinfo's srcversion, the checksum of the module's sources.
+	SrcVersion string `json:"srcversion,omitempty"`
+	// KernelVersion is what uname -v prints on the nodes that the module fits:
+	// it tells two builds of one kernel release apart. "" fits any.
+	KernelVersion string `json:"kernelVersion,omitempty"`
+	// Fits are further kernel releases that the module was proved to fit.
+	Fits []Fit `json:"fits,omitempty"`
 }
+
+// Fit says that a module fits a kernel release other than the one that it was
+// built for.
+type Fit struct {
+	KernelRelease string `json:"kernelRelease"`
+	// Proof says how that is known; ProofSymvers is the only one that counts.
+	Proof string `json:"proof"`
+}
+
+// ProofSymvers means that the checksums of all symbols that the module needs
+// are those in the Module.symvers of the kernel release.
+const ProofSymvers = "symvers"

@@ -63,6 +63,15 @@ type Module struct {
 	SHA256   string   `json:"sha256"`
 	Source   string   `json:"source"`
 	Verified Verified `json:"verified"`
+	// SrcVersion is the checksum of the module's sources, as in /sys/module.
+	SrcVersion string `json:"srcversion,omitempty"`
+	// Serial is that of the repository's index.
+	Serial int64 `json:"serial,omitempty"`
+	// Cached says that the module came from the node's own copy, since the
+	// repository could not be reached.
+	Cached bool `json:"cached,omitempty"`
+	// Parameters are those that the module was loaded with, "name=value name=value".
+	Parameters string `json:"parameters,omitempty"`
 }
 
 // Durations are in milliseconds.

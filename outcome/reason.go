@@ -32,6 +32,7 @@ const (
 	SignatureInvalid   Reason = "signature-invalid"
 	IndexExpired       Reason = "index-expired"
 	IndexRolledBack    Reason = "index-rolled-back"
+	VersionRolledBack  Reason = "version-rolled-back"
 	DigestMismatch     Reason = "digest-mismatch"
 	TooLarge           Reason = "too-large"
 
@@ -52,7 +53,10 @@ const (
 	BadParameter       Reason = "bad-parameter"
 	InitFailed         Reason = "init-failed"
 	KernelRejected     Reason = "kernel-rejected"
+	DependencyMissing  Reason = "dependency-missing"
 	OtherVersionLoaded Reason = "other-version-loaded"
+	OtherBuild         Reason = "other-build"
+	OtherParameters    Reason = "other-parameters"
 	NotUsable          Reason = "not-usable"
 
 	WaitTimeout Reason = "wait-timeout"
@@ -104,7 +108,8 @@ func Reasons() []Info {
 		{SourceUnsigned, GroupRepository, "The repository cannot be verified in the way source.verify asks for.", "Sign the index with `pfring module sign` and set source.publicKeys, or set source.verify to a weaker level by name."},
 		{SignatureInvalid, GroupRepository, "No configured public key made the index's signature.", "Compare source.publicKeys with the key that signs the repository; do not load what you cannot explain."},
 		{IndexExpired, GroupRepository, "The signed index is past its expiry.", "Publish a fresh one with `pfring module index` and `pfring module sign`, and check the node's clock."},
-		{IndexRolledBack, GroupRepository, "The index is older than source.minSerial allows.", "Publish the newest index, or find out who put an old one back."},
+		{IndexRolledBack, GroupRepository, "The index is older than source.minSerial allows, or than one that the node has seen from the same key.", "Publish the newest index, or find out who put an old one back; to use the older one, pin source.version."},
+		{VersionRolledBack, GroupRepository, "The repository offers an older PF_RING than the node has loaded from the same key.", "Publish the newer version again, or pin source.version to load the older one."},
 		{DigestMismatch, GroupRepository, "The module's bytes are not those that the index names.", "Re-run `pfring module index` after changing files; if nobody changed them, treat the repository as tampered with."},
 		{TooLarge, GroupRepository, "The file is larger than the index says, or than the agent accepts.", "Check what is stored at the path; strip debug sections from the module."},
 
@@ -125,7 +130,10 @@ func Reasons() []Info {
 		{BadParameter, GroupKernel, "The module refused a parameter.", "Correct tap.kernelModule.parameters."},
 		{InitFailed, GroupKernel, "The module's own initialisation failed.", "Read the node's kernel log (dmesg) for PF_RING's message."},
 		{KernelRejected, GroupKernel, "The kernel refused the module for a reason that could not be narrowed down.", "Read the node's kernel log (dmesg) for the cause."},
+		{DependencyMissing, GroupKernel, "The module depends on another kernel module that is not loaded.", "Load that module on the node first, or build PF_RING without the dependency."},
 		{OtherVersionLoaded, GroupKernel, "Another version of PF_RING is loaded and was left alone.", "Set replaceLoaded to let the agent replace it when unused, or pin source.version to it."},
+		{OtherBuild, GroupKernel, "Another build is at hand than the wanted one: one for another build of the kernel release, or a loaded module of the same version with other content.", "Build the module against this kernel's own headers; if another build is loaded, set replaceLoaded to let the agent replace it when unused."},
+		{OtherParameters, GroupKernel, "The module is loaded with other parameters than tap.kernelModule.parameters.", "Set replaceLoaded to let the agent load it again when unused, or unload it while nothing captures."},
 		{NotUsable, GroupKernel, "The module is loaded but /proc/net/pf_ring/info does not answer.", "Unload it and read the node's kernel log (dmesg)."},
 
 		{WaitTimeout, GroupLater, "The module did not appear before waitTimeout.", "Run `pfring status` to see what KMM is waiting for on this node."},
