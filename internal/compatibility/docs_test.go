@@ -57,6 +57,7 @@ func TestEachReasonIsDocumented(t *testing.T) {
 	for _, reason := range []string{
 		compatibility.ReasonPlatformForbids, compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear, compatibility.ReasonNotReported,
 		compatibility.ReasonNotSelected, compatibility.ReasonNoMapping, compatibility.ReasonImageNotChecked, compatibility.ReasonBuilt,
+		compatibility.ReasonKernelUnserved, compatibility.ReasonModuleStalled,
 		compatibility.ReasonImageMissing, compatibility.ReasonImageArch, compatibility.ReasonImageForbidden, compatibility.ReasonImageUnreachable,
 		compatibility.ReasonRegistryUnknown, compatibility.ReasonRegistryUntrusted, compatibility.ReasonRegistryTimeout, compatibility.ReasonProxyRefused,
 	} {

@@ -3,9 +3,8 @@ package compatibility
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -27,62 +26,26 @@ type Mapped struct {
 }
 
 // Find returns the mapping that KMM uses for a kernel release, if there is one.
-// Like KMM it drops trailing plus signs, compares literals with the whole
-// release and searches regexps anywhere in it. A regexp that is none is an
-// error, and so is an image whose variables this release does not have.
+// A regexp that is none is an error, and so is an image whose variables this
+// release does not have.
 func (m Mappings) Find(kernel string) (Mapped, bool, error) {
-	kernel = strings.TrimRight(kernel, "+")
+	matchers := make([]kmm.Matcher, len(m.List))
 	for i, mapping := range m.List {
-		matches := mapping.Literal != "" && mapping.Literal == kernel
-		if mapping.Literal == "" && mapping.Regexp != "" {
-			re, err := regexp.Compile(mapping.Regexp)
-			if err != nil {
-				return Mapped{}, false, fmt.Errorf("kernelMappings[%d].regexp: %w", i, err)
-			}
-			matches = re.MatchString(kernel)
-		}
-		if !matches {
-			continue
-		}
-		image, err := m.image(mapping.ContainerImage, kernel)
-		if err != nil {
-			return Mapped{}, false, fmt.Errorf("kernelMappings[%d].containerImage: %w", i, err)
-		}
-		return Mapped{Index: i, Mapping: mapping, Image: image}, true, nil
+		matchers[i] = kmm.Matcher{Literal: mapping.Literal, Regexp: mapping.Regexp}
 	}
-	return Mapped{}, false, nil
+	i, err := kmm.First(matchers, kernel)
+	if err != nil || i < 0 {
+		return Mapped{}, false, err
+	}
+	image, err := kmm.Substitute(m.List[i].ContainerImage, kernel, m.ModuleName, m.Namespace)
+	if err != nil {
+		return Mapped{}, false, fmt.Errorf("kernelMappings[%d].containerImage: %w", i, err)
+	}
+	return Mapped{Index: i, Mapping: m.List[i], Image: image}, true, nil
 }
 
-var (
-	notInTag  = regexp.MustCompile(`[^A-Za-z0-9._-]`)
-	component = regexp.MustCompile(`[.,-]`)
-	// A shell variable: $NAME, ${NAME}, ${NAME-default} or ${NAME:-default}.
-	shellVariable = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^}]*))?\})`)
-)
-
-// image puts the variables into a containerImage. A name that KMM does not know
-// becomes its default, or nothing.
-func (m Mappings) image(template, kernel string) (string, error) {
-	plain := notInTag.ReplaceAllString(kernel, "_")
-	parts := component.Split(kernel, 4)
-	if len(parts) < 3 {
-		return "", fmt.Errorf("the kernel release %q has fewer than three components", kernel)
-	}
-	known := map[string]string{
-		"KERNEL_FULL_VERSION": plain, "KERNEL_VERSION": plain,
-		"KERNEL_XYZ": strings.Join(parts[:3], "."),
-		"KERNEL_X":   parts[0], "KERNEL_Y": parts[1], "KERNEL_Z": parts[2],
-		"MOD_NAME": m.ModuleName, "MOD_NAMESPACE": m.Namespace,
-	}
-	return shellVariable.ReplaceAllStringFunc(template, func(text string) string {
-		found := shellVariable.FindStringSubmatch(text)
-		value, ok := known[found[1]+found[2]]
-		if !ok || value == "" && found[3] == ":-" {
-			return found[4]
-		}
-		return value
-	}), nil
-}
+// stallRemedy is what to do about a kernel release on which KMM fails.
+const stallRemedy = "Leave such nodes out by tap.kernelModule.kmm.selector, or make no mapping match their kernel release; mode auto serves it."
 
 // Lookup answers by the mappings, and with images not nil by what is in the
 // registries.
@@ -90,13 +53,17 @@ func (m Mappings) Lookup(ctx context.Context, images *Images) Lookup {
 	return func(kernel, arch string) Answer {
 		mapped, ok, err := m.Find(kernel)
 		switch {
+		case kmm.Stalls(kernel) && (ok || err != nil):
+			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: stallRemedy, Stalls: true}
 		case err != nil:
 			return Answer{Supported: No, Reason: ReasonNoMapping, Message: err.Error() + ".",
 				Remedy: "Correct the mapping; pfring validate explains it."}
 		case !ok:
 			return Answer{Supported: No, Reason: ReasonNoMapping,
 				Message: fmt.Sprintf("None of the %d kernel mappings matches %s.", len(m.List), kernel),
-				Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", strings.TrimRight(kernel, "+"))}
+				Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", kmm.Trim(kernel))}
+		case kmm.Unserved(kernel) != "":
+			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: "Use mode auto for such nodes, or a kernel whose release does not end in a plus sign."}
 		}
 		a := mapped.answer(ctx, images, arch)
 		a.Mapping, a.Image = fmt.Sprintf("kernelMappings[%d]", mapped.Index), mapped.Image

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -53,6 +54,8 @@ func TestImagesGetTheKernelsVariablesAsByKMM(t *testing.T) {
 		"the plus at the end":       {"r/m:${KERNEL_FULL_VERSION}", "6.6.87+", "r/m:6.6.87"},
 		"an unknown name is empty":  {"r/m:a${NOPE}b", "6.1.0-1", "r/m:ab"},
 		"a default for an unknown":  {"r/m:${NOPE:-latest}", "6.1.0-1", "r/m:latest"},
+		"a plus in a component":     {"r/m:${KERNEL_XYZ}-z${KERNEL_Z}", "6.12.48+deb13-amd64", "r/m:6.12.48_deb13-z48_deb13"},
+		"an alternative":            {"r/m:${KERNEL_X:+six}", "6.1.0-1", "r/m:six"},
 		"a default that is not due": {"r/m:${KERNEL_X:-latest}", "6.1.0-1", "r/m:6"},
 		"a digest has no variables": {"r/m@sha256:00", "6.1.0-1", "r/m@sha256:00"},
 	} {
@@ -78,7 +81,8 @@ func TestLookupByMappingsSaysWhatIsNotKnown(t *testing.T) {
 		"an image that is made": {built, "6.1.0-1", compatibility.Yes, compatibility.ReasonBuilt, "r/m:6.1.0-1"},
 		"no mapping":            {image, "6.1.0-2+", compatibility.No, compatibility.ReasonNoMapping, "6.1.0-2"},
 		"a broken regexp":       {valuesschema.KernelMapping{Regexp: "(", ContainerImage: "r"}, "6.1.0-1", compatibility.No, compatibility.ReasonNoMapping, "kernelMappings[0]"},
-		"a strange kernel":      {valuesschema.KernelMapping{Regexp: ".", ContainerImage: "r"}, "6.1", compatibility.No, compatibility.ReasonNoMapping, "fewer than three"},
+		"a strange kernel":      {valuesschema.KernelMapping{Regexp: ".", ContainerImage: "r"}, "6.1", compatibility.No, compatibility.ReasonKernelUnserved, "fewer than three"},
+		"a plus at the end":     {image, "6.1.0-1+", compatibility.No, compatibility.ReasonKernelUnserved, "mode auto"},
 	} {
 		a := mappings(test.mapping).Lookup(t.Context(), nil)(test.kernel, "amd64")
 		if a.Supported != test.want || a.Reason != test.reason || !strings.Contains(a.Message+a.Remedy, test.says) {
@@ -100,4 +104,26 @@ func FuzzMappings(f *testing.F) {
 			t.Errorf("%q is left of %q", got.Image, image)
 		}
 	})
+}
+
+func TestOneKernelThatKMMFailsOnStallsTheOthers(t *testing.T) {
+	node := func(name, kernel string, excluded bool) cluster.Node {
+		return cluster.Node{Name: name, Kernel: kernel, Arch: "amd64", OS: "linux", Ready: true, Excluded: excluded}
+	}
+	m := mappings(valuesschema.KernelMapping{Regexp: `^6\.1`, ContainerImage: "r/m:1", Build: &valuesschema.Build{}})
+	list := []cluster.Node{node("a", "6.1.0-18-amd64", false), node("b", "6.12", false), node("c", "5.15.0-1", false)}
+	r := compatibility.Match(list, m.Lookup(t.Context(), nil))
+	for i, reason := range []string{compatibility.ReasonModuleStalled, compatibility.ReasonKernelUnserved, compatibility.ReasonNoMapping} {
+		if r.Nodes[i].Reason != reason || r.Nodes[i].Supported != compatibility.No {
+			t.Errorf("%+v, want the reason %s", r.Nodes[i], reason)
+		}
+	}
+	list[1].Excluded = true
+	if r := compatibility.Match(list, m.Lookup(t.Context(), nil)); r.Nodes[0].Supported != compatibility.Yes {
+		t.Errorf("a node that the values leave out stalls another: %+v", r.Nodes[0])
+	}
+	list[1] = node("b", "7.1", false)
+	if r := compatibility.Match(list, m.Lookup(t.Context(), nil)); r.Nodes[0].Supported != compatibility.Yes {
+		t.Errorf("a node without a mapping stalls another: %+v", r.Nodes[0])
+	}
 }

@@ -32,6 +32,9 @@ type Answer struct {
 	// Reason is one of the reason codes below or of package outcome; Message
 	// and Remedy are a sentence each.
 	Reason, Message, Remedy string
+	// Stalls says that KMM fails on this kernel, and with it on all others that
+	// have a mapping.
+	Stalls bool
 }
 
 // Match answers for all nodes. It asks find once for each kernel and
@@ -42,22 +45,26 @@ func Match(nodes []cluster.Node, find Lookup) Report {
 	answers := map[key]Answer{}
 	platforms := map[cluster.Platform]cluster.PlatformInfo{}
 	report := Report{SchemaVersion: 1, Subject: SubjectCluster, Kernels: []KernelResult{}, Nodes: make([]NodeResult, 0, len(nodes))}
+	stalling := ""
 	for _, n := range nodes {
-		info, ok := platforms[n.Platform]
-		if !ok {
-			info = n.Platform.Describe()
-			platforms[n.Platform] = info
+		if _, ok := platforms[n.Platform]; !ok {
+			platforms[n.Platform] = n.Platform.Describe()
 		}
 		k := key{n.Kernel, n.Arch}
-		answer, ok := answers[k]
-		if !ok && asks(n, info) {
-			answer = find(n.Kernel, n.Arch)
-			answers[k] = answer
+		if _, asked := answers[k]; asked || !asks(n, platforms[n.Platform]) {
+			continue
 		}
+		answers[k] = find(n.Kernel, n.Arch)
+		if answers[k].Stalls {
+			stalling = n.Kernel
+		}
+	}
+	for _, n := range nodes {
+		k := key{n.Kernel, n.Arch}
 		if kernels[k] == nil {
 			kernels[k] = &KernelResult{Kernel: n.Kernel, Arch: n.Arch}
 		}
-		result := judge(n, info, answer)
+		result := judge(n, platforms[n.Platform], answers[k].stalledBy(stalling))
 		kernels[k].add(result)
 		report.Totals.add(result.Supported)
 		report.Nodes = append(report.Nodes, result)
@@ -72,6 +79,17 @@ func Match(nodes []cluster.Node, find Lookup) Report {
 	t := report.Totals
 	report.Compatible = t.Yes > 0 && t.No == 0 && t.Unknown == 0
 	return report
+}
+
+// stalledBy is the answer where KMM fails on another node's kernel, "" for none.
+func (a Answer) stalledBy(kernel string) Answer {
+	if kernel == "" || a.Stalls || a.Mapping == "" || a.Supported == No {
+		return a
+	}
+	a.Supported, a.Reason = No, ReasonModuleStalled
+	a.Message = "KMM fails on the kernel release " + kernel + " of another node, and does nothing for the whole Module until that is solved."
+	a.Remedy = stallRemedy
+	return a
 }
 
 // asks tells whether it matters what the source has for n's kernel.

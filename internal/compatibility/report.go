@@ -24,6 +24,8 @@ const (
 	ReasonNoMapping       = "no-kernel-mapping"
 	ReasonImageNotChecked = "image-not-checked"
 	ReasonBuilt           = "built-in-cluster"
+	ReasonKernelUnserved  = "kernel-unserved-by-kmm"
+	ReasonModuleStalled   = "module-stalled"
 
 	ReasonImageMissing     = "image-missing"
 	ReasonImageArch        = "image-wrong-arch"

@@ -1,9 +1,6 @@
 package plan
 
-import (
-	"regexp"
-	"strings"
-)
+import "github.com/kubeshark/kubeshark-pfring/internal/kmm"
 
 // KernelPlan is how one kernel gets its module.
 type KernelPlan struct {
@@ -22,6 +19,8 @@ type KernelPlan struct {
 
 	// unfit: the module is there and lacks a signature.
 	unfit bool
+	// unserved: KMM can load nothing on this kernel release.
+	unserved bool
 }
 
 // Where a kernel's module comes from.
@@ -39,6 +38,8 @@ func (d *decision) perKernel() []KernelPlan {
 		switch {
 		case k.takes() == 0:
 			p.By = byLibpcap
+		case d.plan.Mode == "kmm" && kmm.Unserved(k.release) != "":
+			p.By, p.Why, p.unserved = byLibpcap, kmm.Unserved(k.release), true
 		case d.plan.Mode == "auto":
 			p.By, p.Missing = byRepository, !k.present || k.unfit()
 			if d.SourceUnread {
@@ -60,16 +61,13 @@ func (d *decision) perKernel() []KernelPlan {
 	return list
 }
 
-var notInTag = regexp.MustCompile(`[^A-Za-z0-9._-]`)
-
 // image is the image of a kernel, by the tag that KMM makes of its release.
 func (d *decision) image(release string) string {
-	return d.ImageRepository + ":" + notInTag.ReplaceAllString(literal(release), "_")
+	return d.ImageRepository + ":" + kmm.Normalize(literal(release))
 }
 
-// literal is how a mapping names a kernel: KMM drops the plus signs that a
-// kernel built from a changed tree ends in.
-func literal(release string) string { return strings.TrimRight(release, "+") }
+// literal is how a mapping names a kernel.
+func literal(release string) string { return kmm.Trim(release) }
 
 // missing lists the kernels, once each, whose module or image has to be made.
 func (d *decision) missing() []string {

@@ -70,6 +70,8 @@ func (p Plan) writeKernels(b *strings.Builder) {
 	for _, k := range p.Kernels {
 		state := "is there"
 		switch {
+		case k.unserved:
+			state = "not served by KMM, see below"
 		case k.By == byLibpcap:
 			state = "cannot load modules"
 		case k.By == byBuild:

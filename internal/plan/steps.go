@@ -99,6 +99,11 @@ func (d *decision) notes() {
 		d.note("Kubeshark captures with libpcap there; nothing needs to be installed.")
 		return
 	}
+	for _, k := range d.plan.Kernels {
+		if k.unserved {
+			d.note("%s with kernel %s: %s. Use mode auto for such nodes: plan with --mode auto.", text.Count(k.Nodes, "node"), k.Kernel, k.Why)
+		}
+	}
 	sure := false
 	for _, k := range d.kernels {
 		if k.forbidden > 0 {

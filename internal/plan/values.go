@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
-)
 
-// maxModuleName is KMM's limit for a Module's name and namespace together.
-const maxModuleName = 40
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
+)
 
 // values are what to install with.
 func (d *decision) values() map[string]any {
@@ -32,7 +31,7 @@ func (d *decision) values() map[string]any {
 		} else if d.plan.Way == KMMBuild {
 			k["imageRepoSecret"] = pushSecret
 		}
-		if len(d.Release+"-pf-ring"+cmp.Or(d.Namespace, "kubeshark")) > maxModuleName {
+		if len(d.Release+"-pf-ring"+cmp.Or(d.Namespace, "kubeshark")) > kmm.MaxName {
 			k["kmm"] = map[string]any{"moduleName": "pf-ring"}
 		}
 	default:

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
@@ -109,7 +110,7 @@ func definitionsFinding(wanted int, missing, broken []string, of, install string
 // underOLM tells whether OLM has installed KMM.
 func (e *env) underOLM(ctx context.Context) bool {
 	all, err := e.webhooks(ctx)
-	return err == nil && slices.ContainsFunc(all, func(w webhook) bool { return w.name == kmmWebhook && w.labels["olm.owner"] != "" })
+	return err == nil && slices.ContainsFunc(all, func(w webhook) bool { return w.name == kmm.Webhook && w.labels["olm.owner"] != "" })
 }
 
 // certManagerParts are cert-manager's Deployments by their component. Its chart

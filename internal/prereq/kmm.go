@@ -12,14 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
 const (
-	kmmWebhook = "vmodule.kb.io"
 	kmmInstall = "Install KMM: https://kmm.sigs.k8s.io/documentation/install/"
 	kmmPods    = "kubectl get pods -A -l app.kubernetes.io/name=kmm"
-	// longestModule is how long a Module's name and namespace may be together.
-	longestModule = 40
 	// webhookLimit is longer than two webhooks may take, which is 30 s each.
 	webhookLimit = 70 * time.Second
 	// certificateWarning is when cert-manager should long have renewed: it does
@@ -158,7 +157,7 @@ func tryModule(mapping map[string]any) *unstructured.Unstructured {
 
 func kmmTried(ctx context.Context, e *env) Finding {
 	return e.try(ctx, trial{
-		webhook: kmmWebhook, what: "KMM's webhook", resource: modules,
+		webhook: kmm.Webhook, what: "KMM's webhook", resource: modules,
 		good: tryModule(map[string]any{"literal": "0.0.0-dry-run", "containerImage": "registry.invalid/pf-ring:dry-run"}),
 		bad: tryModule(map[string]any{
 			"literal": "0.0.0-dry-run", "regexp": "^0$", "containerImage": "registry.invalid/pf-ring:dry-run",
@@ -175,7 +174,7 @@ func kmmCertificate(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the webhook configurations", err)
 	}
-	at := slices.IndexFunc(all, func(w webhook) bool { return w.name == kmmWebhook })
+	at := slices.IndexFunc(all, func(w webhook) bool { return w.name == kmm.Webhook })
 	if at < 0 {
 		return fail("webhook-configuration-missing", "KMM's webhook configuration is not there", "Install KMM completely, or again. "+kmmInstall)
 	}

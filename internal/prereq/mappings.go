@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
@@ -62,8 +63,10 @@ type mapped struct {
 	kernel
 	nodes   int
 	mapping compatibility.Mapped
-	// fault is why there is none.
+	// fault is why there is none, or why KMM cannot use it.
 	fault string
+	// stalls says that KMM fails on it, and then on all other kernels too.
+	stalls bool
 }
 
 func (m mapped) String() string {
@@ -90,7 +93,10 @@ func (e *env) mapped(ctx context.Context) ([]mapped, error) {
 			m.fault = err.Error()
 		case !matches:
 			m.fault = "no mapping matches"
+		case kmm.Unserved(k.release) != "":
+			m.fault = kmm.Unserved(k.release)
 		}
+		m.stalls = (matches || err != nil) && kmm.Stalls(k.release)
 		m.mapping = found
 		list = append(list, m)
 	}
@@ -102,8 +108,11 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the nodes", err)
 	}
-	var lacking, lines []string
+	var lacking, lines, stalling []string
 	for _, m := range all {
+		if m.stalls {
+			stalling = append(stalling, m.String())
+		}
 		if m.fault != "" {
 			lacking = append(lacking, m.String()+": "+m.fault)
 			continue
@@ -114,6 +123,9 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	switch {
 	case len(all) == 0:
 		return skip("no selected node can take a module")
+	case len(stalling) > 0:
+		return fail("module-stalled", "KMM fails on a kernel release of fewer than three components that a mapping matches, and then does nothing for the whole Module",
+			"Leave such nodes out by tap.kernelModule.kmm.selector, or make no mapping match their kernel release.", some(stalling)...)
 	case len(lacking) == len(all):
 		return fail("no-kernel-mapping", "no kernel of the nodes has a mapping", remedy, some(lacking)...)
 	case len(lacking) > 0:

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
 // trial proves a validating webhook by two dry runs: a good object must be
@@ -167,7 +169,7 @@ func policyFinding(text string) Finding {
 // tryNamespace is where dry runs are made: the release's namespace, or default
 // while that is not there or its name is too long for a Module of this name.
 func (e *env) tryNamespace(ctx context.Context, name string) string {
-	if len(name)+len(e.Namespace) > longestModule {
+	if len(name)+len(e.Namespace) > kmm.MaxName {
 		return metav1.NamespaceDefault
 	}
 	if _, err := e.namespace(ctx); apierrors.IsNotFound(err) {

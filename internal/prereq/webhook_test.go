@@ -8,11 +8,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
 // The texts are those of API servers from 1.25 on, which change their words.
 func TestAWebhooksFaultIsToldByTheAPIServersWords(t *testing.T) {
-	kmm := trial{webhook: kmmWebhook, what: "KMM's webhook", resource: modules, good: tryModule(nil), pods: "kubectl get pods"}
+	ofKMM := trial{webhook: kmm.Webhook, what: "KMM's webhook", resource: modules, good: tryModule(nil), pods: "kubectl get pods"}
 	const post = `Internal error occurred: failed calling webhook "vmodule.kb.io": failed to call webhook: Post "https://kmm-operator-webhook-service.kmm.svc:443/validate?timeout=10s": `
 	for text, want := range map[string]string{
 		post + `no endpoints available for service "kmm-operator-webhook-service"`:                                    "webhook-no-endpoints",
@@ -37,18 +39,18 @@ func TestAWebhooksFaultIsToldByTheAPIServersWords(t *testing.T) {
 		`modules "x" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`:                   "admission-policy",
 		`something that nobody has seen`:                                                                                "webhook-failing",
 	} {
-		f := kmm.refused("ns", errors.New(text))
+		f := ofKMM.refused("ns", errors.New(text))
 		if f.Reason != want || f.Result != Error || !strings.Contains(f.Remedy, " ") || strings.Contains(f.Remedy+f.Observed, "%") {
 			t.Errorf("%s\n%+v, want %s", text, f, want)
 		}
 	}
-	resource := schema.GroupResource{Group: "kmm.sigs.x-k8s.io", Resource: "modules"}
+	resource := schema.GroupResource{Group: kmm.Group, Resource: "modules"}
 	for name, err := range map[string]error{
 		"no right":      apierrors.NewForbidden(resource, "x", errors.New(`User "u" cannot create resource "modules"`)),
 		"not served":    apierrors.NewNotFound(resource, "x"),
 		"not its place": &apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonNotFound, Message: "the server could not find the requested resource"}},
 	} {
-		if f := kmm.refused("ns", err); f.Result != Skipped {
+		if f := ofKMM.refused("ns", err); f.Result != Skipped {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
