@@ -33,6 +33,9 @@ const (
 	kept = 40
 )
 
+// errEndless is the problem of a log that is no build's.
+var errEndless = fmt.Errorf("the log has more than %d MiB and no module in them", maxLog>>20)
+
 // Record is what a build's log says.
 type Record struct {
 	// Step is the last that was begun.
@@ -56,7 +59,8 @@ func Steps() []string { return []string{"packages", "source", "headers", "compil
 // that moves a terminal's cursor; both may be nil. The error is one of reading.
 func Decode(r io.Reader, mark string, step, line func(string)) (*Record, error) {
 	d := decoder{mark: mark, step: step, line: line}
-	lines := bufio.NewReaderSize(io.LimitReader(r, maxLog), maxLine)
+	limited := &io.LimitedReader{R: r, N: maxLog}
+	lines := bufio.NewReaderSize(limited, maxLine)
 	for {
 		text, err := lines.ReadSlice('\n')
 		// A last line without an end is all that is left of one; of a module's it
@@ -70,7 +74,7 @@ func Decode(r io.Reader, mark string, step, line func(string)) (*Record, error) 
 		if err == nil {
 			continue
 		}
-		d.finish()
+		d.finish(limited.N <= 0)
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
@@ -192,7 +196,11 @@ func (d *decoder) unpack() ([]byte, error) {
 	return ko, nil
 }
 
-func (d *decoder) finish() {
+func (d *decoder) finish(cut bool) {
+	if cut && d.Module == nil {
+		d.Problem = errEndless
+		return
+	}
 	if d.receiving && d.Problem == nil {
 		d.Problem = fmt.Errorf("the log ends in the middle of the module, after %d of %d bytes", d.packed.Len(), d.size)
 	}

@@ -29,16 +29,16 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 		case err != nil:
 			return nil, err
 		case pod == nil && seen:
-			return nil, &Failure{Why: "its pod was deleted by somebody else"}
+			return nil, &Failure{Why: "its pod was deleted by somebody else", Cause: CauseLost}
 		case pod == nil:
-			if why := b.unmade(ctx, job); why != "" {
-				return nil, &Failure{Why: why}
+			if failure := b.unmade(ctx, job); failure != nil {
+				return nil, failure
 			}
 		default:
 			seen = true
-			ready, why, wait := begun(pod)
-			if why != "" {
-				return nil, &Failure{Why: why}
+			ready, failure, wait := begun(pod)
+			if failure != nil {
+				return nil, failure
 			}
 			if ready {
 				return pod, nil
@@ -57,7 +57,7 @@ func (b *Builder) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)}
+			return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), Cause: CauseTimeout}
 		}
 		return ctx.Err()
 	case <-time.After(b.interval):
@@ -67,6 +67,9 @@ func (b *Builder) pause(ctx context.Context) error {
 
 // pod is the Job's, nil if there is none.
 func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
+	if b.PodOf != nil {
+		return b.PodOf(job)
+	}
 	list, err := b.pods.List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if ctx.Err() != nil {
 		return nil, b.pause(ctx)
@@ -80,64 +83,64 @@ func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
 	return &list.Items[0], nil
 }
 
-// unmade says why the Job has no pod, as far as its events tell; "" is nothing
+// unmade says why the Job has no pod, as far as its events tell; nil is nothing
 // yet. Without the right to read events it is the timeout that ends it.
-func (b *Builder) unmade(ctx context.Context, job string) string {
+func (b *Builder) unmade(ctx context.Context, job string) *Failure {
 	events, err := b.events.List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Job,involvedObject.name=" + job})
 	if err != nil {
-		return ""
+		return nil
 	}
 	for i := range events.Items {
 		e := &events.Items[i]
 		switch {
 		case e.Type != corev1.EventTypeWarning || e.Reason != "FailedCreate":
 		case strings.Contains(e.Message, "violates PodSecurity"):
-			return fmt.Sprintf("namespace %s admits no such pod: %s. Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", b.Namespace, printable(e.Message))
+			return &Failure{Cause: CausePodSecurity, Why: fmt.Sprintf("namespace %s admits no such pod: %s. Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", b.Namespace, printable(e.Message))}
 		case strings.Contains(e.Message, "exceeded quota"):
-			return fmt.Sprintf("the quota of namespace %s leaves no room: %s. Free some, build fewer at a time with --parallel, or name another namespace with -n", b.Namespace, printable(e.Message))
+			return &Failure{Cause: CauseQuota, Why: fmt.Sprintf("the quota of namespace %s leaves no room: %s. Free some, build fewer at a time with --parallel, or name another namespace with -n", b.Namespace, printable(e.Message))}
 		default:
-			return "its pod was refused: " + printable(e.Message)
+			return &Failure{Cause: CauseRefused, Why: "its pod was refused: " + printable(e.Message)}
 		}
 	}
-	return ""
+	return nil
 }
 
 // begun tells whether the script runs or has run, else why it never will, or
 // what it waits for.
-func begun(pod *corev1.Pod) (ready bool, why, wait string) {
+func begun(pod *corev1.Pod) (ready bool, failure *Failure, wait string) {
 	for _, c := range pod.Status.ContainerStatuses {
 		switch {
 		case c.State.Running != nil || c.State.Terminated != nil:
-			return true, "", ""
+			return true, nil, ""
 		case c.State.Waiting == nil:
 		default:
-			if why := hopeless(c.State.Waiting, c.Image); why != "" {
-				return false, why, ""
+			if failure := hopeless(c.State.Waiting, c.Image); failure != nil {
+				return false, failure, ""
 			}
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		return false, fmt.Sprintf("its pod failed on node %s before it began: %s", pod.Spec.NodeName, strings.TrimSpace(pod.Status.Reason+" "+printable(pod.Status.Message))), ""
+		return false, &Failure{Cause: CauseLost, Why: fmt.Sprintf("its pod failed on node %s before it began: %s", pod.Spec.NodeName, strings.TrimSpace(pod.Status.Reason+" "+printable(pod.Status.Message)))}, ""
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "" {
-			return false, "", "waiting for a place: " + printable(c.Message)
+			return false, nil, "waiting for a place: " + printable(c.Message)
 		}
 	}
-	return false, "", ""
+	return false, nil, ""
 }
 
 // hopeless explains why a container does not begin. A pull that failed once is
 // tried again by the kubelet; when that backs off it has failed for good.
-func hopeless(w *corev1.ContainerStateWaiting, image string) string {
+func hopeless(w *corev1.ContainerStateWaiting, image string) *Failure {
 	message := printable(w.Message)
 	switch w.Reason {
 	case "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
-		return fmt.Sprintf("the builder image %s could not be pulled: %s. Name one that the nodes reach with --image, and its Secret with --pull-secret", image, cmp.Or(message, w.Reason))
+		return &Failure{Cause: CauseImage, Why: fmt.Sprintf("the builder image %s could not be pulled: %s. Name one that the nodes reach with --image, and its Secret with --pull-secret", image, cmp.Or(message, w.Reason))}
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-		return fmt.Sprintf("the container could not be started (%s): %s", w.Reason, message)
+		return &Failure{Cause: CauseContainer, Why: fmt.Sprintf("the container could not be started (%s): %s", w.Reason, message)}
 	}
-	return ""
+	return nil
 }
 
 // follow reads the build's log while it is written. A log that breaks off, as
@@ -146,7 +149,7 @@ func hopeless(w *corev1.ContainerStateWaiting, image string) string {
 func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark string) (*Record, error) {
 	record, err := b.read(ctx, t, pod.Name, mark, true)
 	for range rereads {
-		if err == nil && (record.Module != nil || record.Failure != "") {
+		if err == nil && (record.Module != nil || record.Failure != "" || errors.Is(record.Problem, errEndless)) {
 			return record, nil
 		}
 		over, waitErr := b.over(ctx, pod)
@@ -164,7 +167,7 @@ func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark st
 		}
 	}
 	if record == nil {
-		return nil, &Failure{Why: fmt.Sprintf("the log of pod %s could not be read: %v", pod.Name, err)}
+		return nil, &Failure{Why: fmt.Sprintf("the log of pod %s could not be read: %v", pod.Name, err), Cause: CauseLog}
 	}
 	return record, nil
 }
@@ -209,17 +212,21 @@ func (b *Builder) over(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error
 // failed says why a build that began has no module: what the script says comes
 // first, then what the cluster does.
 func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error {
-	f := &Failure{Lines: r.Lines(shownLines)}
+	f := &Failure{Lines: r.Lines(shownLines), Step: r.Step}
 	if r.Failure != "" {
-		f.Why = r.Failure
+		f.Why, f.Cause = r.Failure, CauseScript
 		if r.Step != "compile" {
 			f.Lines = r.Lines(3)
 		}
 		return f
 	}
-	f.Why = b.ended(ctx, job, pod)
+	if errors.Is(r.Problem, errEndless) {
+		f.Why, f.Cause = r.Problem.Error(), CauseEndless
+		return f
+	}
+	f.Why, f.Cause = b.ended(ctx, job, pod)
 	if f.Why == "" {
-		f.Why = r.Problem.Error()
+		f.Why, f.Cause = r.Problem.Error(), CauseNoModule
 		if r.Step != "" && r.Step != "deliver" {
 			f.Why = fmt.Sprintf("it ended at the step %q without saying why", r.Step)
 		}
@@ -228,25 +235,25 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 }
 
 // ended says how the cluster ended a build; "" if it did not.
-func (b *Builder) ended(ctx context.Context, job, pod string) string {
+func (b *Builder) ended(ctx context.Context, job, pod string) (string, Cause) {
 	if j, err := b.jobs.Get(ctx, job, metav1.GetOptions{}); err == nil {
 		for _, c := range j.Status.Conditions {
 			if (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Reason == batchv1.JobReasonDeadlineExceeded {
-				return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout)
+				return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), CauseTimeout
 			}
 		}
 	}
 	p, err := b.pods.Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {
-		return "its pod was deleted before it was done"
+		return "its pod was deleted before it was done", CauseLost
 	}
 	if p.Status.Reason != "" {
-		return fmt.Sprintf("node %s ended it (%s): %s", p.Spec.NodeName, p.Status.Reason, printable(p.Status.Message))
+		return fmt.Sprintf("node %s ended it (%s): %s", p.Spec.NodeName, p.Status.Reason, printable(p.Status.Message)), CauseLost
 	}
 	for _, c := range p.Status.ContainerStatuses {
 		if end := c.State.Terminated; end != nil && end.Reason == "OOMKilled" {
-			return "it ran out of memory; its limit is " + p.Spec.Containers[0].Resources.Limits.Memory().String()
+			return "it ran out of memory; its limit is " + p.Spec.Containers[0].Resources.Limits.Memory().String(), CauseMemory
 		}
 	}
-	return ""
+	return "", ""
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,33 @@ type Settings struct {
 	HostHeaders bool
 	// Timeout bounds one build, from its Job's start.
 	Timeout time.Duration
+
+	// What follows may be left out.
+
+	// Mirrors replace the beginnings of the addresses in a distribution's package
+	// sources.
+	Mirrors map[string]string
+	// Labels are added to those of Jobs and pods, and replace them.
+	Labels map[string]string
+	// Owner goes with its Jobs.
+	Owner *metav1.OwnerReference
+	// Resources are the container's instead of the usual ones.
+	Resources corev1.ResourceRequirements
+	// NodeSelector chooses nodes beside the target's architecture, instead of
+	// nodes that run its kernel, unless HostHeaders needs those.
+	NodeSelector map[string]string
+	// Tolerations are the pods' instead of one for every taint.
+	Tolerations []corev1.Toleration
+	// Keep is how long a Job stays after its end for somebody to read its log; 0
+	// is ten minutes.
+	Keep time.Duration
 }
+
+// Annotations of a Job tell which kernel it is for.
+const (
+	KernelAnnotation = "kubeshark-pfring/kernel"
+	ArchAnnotation   = "kubeshark-pfring/arch"
+)
 
 const (
 	runLabel      = "kubeshark-pfring/build-run"
@@ -48,12 +75,12 @@ const (
 // Job is the build for a target. mark begins the lines of its log that are for
 // Decode; number keeps Jobs of one run apart.
 func (s Settings) Job(t Target, run, mark string, number int) *batchv1.Job {
-	none, grace, gone, deadline := int32(0), int64(1), int32(ttl), int64(s.Timeout.Seconds())
+	none, grace, gone, deadline := int32(0), int64(1), int32(cmp.Or(s.Keep.Seconds(), ttl)), int64(s.Timeout.Seconds())
 	labels := map[string]string{nameLabel: "pfring-build", "app.kubernetes.io/managed-by": "pfring", runLabel: run}
+	maps.Copy(labels, s.Labels)
 	pod := corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: &grace,
 		AutomountServiceAccountToken: new(bool), EnableServiceLinks: new(bool), ServiceAccountName: s.ServiceAccount,
-		Affinity:    onNodes(t.Nodes),
 		Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 		Containers:  []corev1.Container{s.container(t, mark)},
 		Volumes:     []corev1.Volume{{Name: "work", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
@@ -61,6 +88,7 @@ func (s Settings) Job(t Target, run, mark string, number int) *batchv1.Job {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 	}
+	s.place(&pod, t)
 	if s.HostHeaders {
 		// Every Linux node has this folder, so the type holds everywhere and no
 		// folder is made on a node.
@@ -72,17 +100,35 @@ func (s Settings) Job(t Target, run, mark string, number int) *batchv1.Job {
 	for _, name := range s.PullSecrets {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
 	}
-	return &batchv1.Job{
+	job := &batchv1.Job{
 		TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: jobName(t.Kernel, run, number), Namespace: s.Namespace, Labels: labels,
-			Annotations: map[string]string{"kubeshark-pfring/kernel": t.Kernel, "kubeshark-pfring/arch": t.Arch},
+			Annotations: map[string]string{KernelAnnotation: t.Kernel, ArchAnnotation: t.Arch},
 		},
 		Spec: batchv1.JobSpec{
 			BackoffLimit: &none, ActiveDeadlineSeconds: &deadline, TTLSecondsAfterFinished: &gone,
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	}
+	if s.Owner != nil {
+		job.OwnerReferences = []metav1.OwnerReference{*s.Owner}
+	}
+	return job
+}
+
+// place says on which nodes a pod may go. Only headers of the node need a node
+// that runs the kernel; otherwise one of its architecture does.
+func (s Settings) place(pod *corev1.PodSpec, t Target) {
+	if s.Tolerations != nil {
+		pod.Tolerations = s.Tolerations
+	}
+	if len(t.Nodes) > 0 && (s.HostHeaders || len(s.NodeSelector) == 0) {
+		pod.Affinity = onNodes(t.Nodes)
+		return
+	}
+	pod.NodeSelector = map[string]string{corev1.LabelOSStable: "linux", corev1.LabelArchStable: t.Arch}
+	maps.Copy(pod.NodeSelector, s.NodeSelector)
 }
 
 // container runs as root, since package managers do, with no capability but
@@ -110,6 +156,9 @@ func (s Settings) container(t Target, mark string) corev1.Container {
 	if s.Image != "" {
 		c.Image = s.Image
 	}
+	if len(s.Resources.Requests)+len(s.Resources.Limits) > 0 {
+		c.Resources = s.Resources
+	}
 	if s.HostHeaders {
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "host-usr", MountPath: hostUsr, ReadOnly: true})
 	}
@@ -119,7 +168,7 @@ func (s Settings) container(t Target, mark string) corev1.Container {
 func (s Settings) environment(t Target, mark string) []corev1.EnvVar {
 	env := map[string]string{
 		"KERNEL_FULL_VERSION": t.Kernel, "PFRING_WORK": workDir, "PFRING_MARK": mark, "PFRING_SOURCE_URL": s.Source.URL,
-		"PFRING_SOURCE_SHA256": s.Source.SHA256, "PFRING_SOURCE_TREE": s.Source.Tree, "PFRING_CA": s.CA, "PFRING_SCRIPT": s.Script,
+		"PFRING_SOURCE_SHA256": s.Source.SHA256, "PFRING_SOURCE_TREE": s.Source.Tree, "PFRING_CA": s.CA, "PFRING_SCRIPT": s.Script, "PFRING_MIRRORS": mirrors(s.Mirrors),
 	}
 	if s.HostHeaders {
 		env["PFRING_HOST_USR"] = hostUsr
@@ -136,6 +185,15 @@ func (s Settings) environment(t Target, mark string) []corev1.EnvVar {
 		}
 	}
 	return list
+}
+
+// mirrors are lines of an address and its mirror.
+func mirrors(m map[string]string) string {
+	var lines []string
+	for _, address := range slices.Sorted(maps.Keys(m)) {
+		lines = append(lines, address+" "+m[address])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // onNodes pins a pod to any of the nodes. A term can name one node only.

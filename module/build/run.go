@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,10 @@ type Builder struct {
 	// Both may be nil, and are called by several goroutines.
 	Observe func(t Target, step string)
 	Log     func(t Target, line string)
+
+	// PodOf, if not nil, finds a Job's pod instead of asking the API each time; nil
+	// and no error if there is none.
+	PodOf func(job string) (*corev1.Pod, error)
 
 	jobs   batchv1client.JobInterface
 	pods   corev1client.PodInterface
@@ -59,13 +64,39 @@ type Result struct {
 
 // Failure is why a build gave no module.
 type Failure struct {
-	// Why says what is wrong and what to do, for people.
-	Why string
+	// Why says what is wrong and what to do, for people, and Cause what kind of
+	// failure it is.
+	Why   string
+	Cause Cause
+	// Step is the last that the script has begun.
+	Step string
 	// Lines are those of the log that tell most.
 	Lines []string
 }
 
 func (f *Failure) Error() string { return f.Why }
+
+// Cause is a kind of failure.
+type Cause string
+
+// The causes.
+const (
+	CausePodSecurity Cause = "pod-security"
+	CauseQuota       Cause = "quota"
+	CauseRefused     Cause = "refused"
+	CauseImage       Cause = "image"
+	CauseContainer   Cause = "container"
+	CauseTimeout     Cause = "timeout"
+	CauseMemory      Cause = "memory"
+	// CauseLost: the pod was deleted, or its node ended it.
+	CauseLost Cause = "lost"
+	// CauseScript: the script said why it gave up, at Step.
+	CauseScript   Cause = "script"
+	CauseLog      Cause = "log"
+	CauseEndless  Cause = "endless"
+	CauseNoModule Cause = "no-module"
+	CauseModule   Cause = "other-module"
+)
 
 // ErrInterrupted is why a build gave no module whose context has ended.
 var ErrInterrupted = errors.New("interrupted")
@@ -175,7 +206,7 @@ func (b *Builder) observe(t Target, step string) {
 func (b *Builder) build(ctx context.Context, t Target, number int) (Module, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout+margin)
 	defer cancel()
-	mark := DefaultMark + random(8)
+	mark := NewMark()
 	job := b.Job(t, b.run, mark, number)
 	// Not interrupted: a Job of which one does not know could not be removed.
 	creating, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
@@ -185,8 +216,26 @@ func (b *Builder) build(ctx context.Context, t Target, number int) (Module, erro
 	}
 	b.made.Store(true)
 	defer b.delete(ctx, job.Name)
+	return b.attend(ctx, t, job.Name, mark)
+}
+
+// Attach waits for the end of a Job that Settings.Job has made, whoever has
+// created it, and returns its module, a *Failure, or another error when that
+// cannot be told. It also takes a Job that has ended already. It removes nothing.
+func (b *Builder) Attach(ctx context.Context, t Target, job *batchv1.Job) (Module, error) {
+	left := b.Timeout + margin
+	if !job.CreationTimestamp.IsZero() {
+		left = max(margin, left-time.Since(job.CreationTimestamp.Time))
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return b.attend(ctx, t, job.Name, Mark(job))
+}
+
+// attend follows a Job that there is.
+func (b *Builder) attend(ctx context.Context, t Target, job, mark string) (Module, error) {
 	b.observe(t, StepWaiting)
-	pod, err := b.started(ctx, t, job.Name)
+	pod, err := b.started(ctx, t, job)
 	if err != nil {
 		return Module{}, err
 	}
@@ -196,9 +245,24 @@ func (b *Builder) build(ctx context.Context, t Target, number int) (Module, erro
 		return Module{}, err
 	}
 	if record.Module == nil {
-		return Module{}, b.failed(ctx, job.Name, pod.Name, record)
+		return Module{}, b.failed(ctx, job, pod.Name, record)
 	}
 	return b.check(t, record)
+}
+
+// NewMark returns a mark for Settings.Job that no log has by chance.
+func NewMark() string { return DefaultMark + random(8) }
+
+// Mark is the one that a Job was made with.
+func Mark(job *batchv1.Job) string {
+	for _, c := range job.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name == "PFRING_MARK" {
+				return e.Value
+			}
+		}
+	}
+	return DefaultMark
 }
 
 func (b *Builder) delete(ctx context.Context, job string) {
@@ -214,7 +278,7 @@ func (b *Builder) check(t Target, r *Record) (Module, error) {
 		err = fmt.Errorf("the source is PF_RING %s, not %s", m.Info.Version, b.Source.Version)
 	}
 	if err != nil {
-		return Module{}, &Failure{Why: fmt.Sprintf("what was built is not the module for kernel %s: %v", t, err), Lines: r.Lines(shownLines)}
+		return Module{}, &Failure{Why: fmt.Sprintf("what was built is not the module for kernel %s: %v", t, err), Cause: CauseModule, Step: r.Step, Lines: r.Lines(shownLines)}
 	}
 	return m, nil
 }

@@ -9,6 +9,7 @@
 #   PFRING_HOST_USR       the node's /usr, for headers that are installed there
 #   PFRING_WORK           an empty folder; the same one gives the same module
 #   PFRING_CA             certificates to trust beside the system's, as PEM
+#   PFRING_MIRRORS        lines of an address in the package sources and its mirror
 #
 # In these files every line is a whole statement, none ends in a backslash, and
 # no line begins with # inside a statement: a Dockerfile is made from them too.

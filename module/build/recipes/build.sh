@@ -62,7 +62,17 @@ compile() {
   [ -s "$SRC/pf_ring.ko" ] || die "the build left no pf_ring.ko"
   strip --strip-debug "$SRC/pf_ring.ko" || die "strip failed"
 }
+mirrors() {
+  printf '%s\n' "$PFRING_MIRRORS" | while read -r from to; do
+    from=$(printf %s "$from" | sed 's/[].[*^$|]/\\&/g')
+    to=$(printf %s "$to" | sed 's/[&|]/\\&/g')
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/yum.repos.d/*; do
+      [ ! -f "$file" ] || sed -i "s|$from|$to|g" "$file"
+    done
+  done
+}
 say step packages
+[ -z "${PFRING_MIRRORS:-}" ] || mirrors
 have_tools || tools
 say step source
 fetch
