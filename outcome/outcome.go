@@ -34,6 +34,8 @@ const (
 	// ExitError says that the question could not be answered: unreadable
 	// file, wrong flag, unreachable API.
 	ExitError = 2
+	// ExitInterrupted says that a signal ended the command, as a shell has it.
+	ExitInterrupted = 130
 )
 
 // Backend is what captures packets on a node.

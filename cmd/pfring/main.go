@@ -8,8 +8,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 )
 
@@ -19,7 +17,7 @@ func main() {
 	// The first signal asks the command to end and to clean up; after it signals
 	// do what they always do, so that a second one ends whatever does not listen.
 	context.AfterFunc(ctx, stop)
-	code := cli.Main(os.Args, func(root *cobra.Command) error { return root.ExecuteContext(ctx) })
+	code := cli.Main(ctx, os.Args)
 	stop()
 	os.Exit(code)
 }

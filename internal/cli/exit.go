@@ -26,7 +26,7 @@ func (e *exitError) Unwrap() error { return e.err }
 func no(err error) error { return &exitError{code: outcome.ExitNo, err: err} }
 
 // ExitCode is the exit code for what Execute returned: 0 good, 1 the answer is
-// no, 2 it could not be carried out. An error that says nothing of its code,
+// no, 2 it could not be carried out, 130 it was interrupted. An error that says nothing of its code,
 // such as cobra's own for a wrong flag, is the last.
 func ExitCode(err error) int {
 	if err == nil {

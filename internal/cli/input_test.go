@@ -28,7 +28,7 @@ func TestACommandThatWaitsForItsInputCanBeInterrupted(t *testing.T) {
 		cancel()
 		select {
 		case err := <-ended:
-			if err == nil || cli.ExitCode(err) != 2 {
+			if err == nil || cli.ExitCode(err) != 130 {
 				t.Errorf("%v: ended with %v; what was interrupted gives no answer", args, err)
 			}
 		case <-time.After(time.Minute):

@@ -1,12 +1,14 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
 // kubeFlags say which cluster is meant, by the names of kubectl's flags.
@@ -37,22 +39,25 @@ func (k *kubeFlags) clientConfig() clientcmd.ClientConfig {
 // this side; the API server's own fairness does that.
 func (k *kubeFlags) restConfig() (*rest.Config, error) {
 	config, err := k.clientConfig().ClientConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, errors.New("there is no kubeconfig; name one with --kubeconfig, or in $KUBECONFIG")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+		return nil, k.unread(err)
 	}
 	config.QPS = -1
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
+	cluster.Patient(config)
 	return config, nil
+}
+
+// unread words an error of reading the kubeconfig.
+func (k *kubeFlags) unread(err error) error {
+	return apierror.Kubeconfig(err, k.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar), k.context)
 }
 
 // releaseNamespace is --namespace, else that of the context.
 func (k *kubeFlags) releaseNamespace() (string, error) {
 	namespace, _, err := k.clientConfig().Namespace()
 	if err != nil {
-		return "", fmt.Errorf("reading the kubeconfig: %w", err)
+		return "", k.unread(err)
 	}
 	return namespace, nil
 }

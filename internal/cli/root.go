@@ -7,6 +7,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -15,6 +16,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // Options are what the command tree takes from the program that mounts it.
@@ -46,7 +50,7 @@ func New(o Options) *cobra.Command {
 A kernel module fits exactly one kernel release. pfring validates the values
 under tap.kernelModule, renders the chart for GitOps and looks after modules.
 
-Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out.`,
+Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -64,23 +68,28 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out.`,
 		&cobra.Group{ID: groupModules, Title: "Kernel modules:"},
 	)
 	root.AddCommand(commands(&o)...)
+	finishing(root)
 	return root
 }
 
-// Main runs the command tree for a main function: it takes the program's name
-// from args[0], prints the error that is left, and returns the exit code. It
-// turns the standard logger off: Helm writes remarks to it that mean nothing to
-// a user, such as one on each map that stands where the chart has a list.
-func Main(args []string, run func(*cobra.Command) error) int {
+// Main runs the command tree for a main function until ctx ends: it takes the
+// program's name from args[0], prints the error that is left, and returns the exit
+// code. It turns the standard logger off: Helm writes remarks to it that mean
+// nothing to a user, such as one on each map that stands where the chart has a list.
+func Main(ctx context.Context, args []string) int {
 	log.SetOutput(io.Discard)
 	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	root := New(o)
 	takeFromHelm(root, os.Getenv)
 	root.SetArgs(args[1:])
-	err := run(root)
+	err := execute(ctx, root)
 	if err != nil && err.Error() != "" {
+		prefix := "Error: "
+		if ExitCode(err) == outcome.ExitInterrupted {
+			prefix = ""
+		}
 		// Nothing is left to tell when even stderr fails.
-		_, _ = fmt.Fprintf(o.ErrOut, "Error: %v\n", err)
+		_, _ = fmt.Fprintln(o.ErrOut, prefix+printout.Lines(err.Error()))
 	}
 	return ExitCode(err)
 }

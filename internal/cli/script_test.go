@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 )
@@ -19,7 +18,7 @@ var update = flag.Bool("update", false, "write what the scripts compare anew")
 // The scripts run this test's binary as the program, one process a command.
 func TestMain(m *testing.M) {
 	run := func() {
-		os.Exit(cli.Main(os.Args, func(root *cobra.Command) error { return root.ExecuteContext(context.Background()) }))
+		os.Exit(cli.Main(context.Background(), os.Args))
 	}
 	testscript.Main(m, map[string]func(){"pfring": run, "kubectl-pfring": run})
 }

@@ -2,27 +2,15 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
-
-	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
-
-// pageSize is how many Node objects are in memory at once. Nodes weigh about
-// 10 KiB each, so a page is some megabytes.
-const pageSize = 500
-
-// maxRestarts bounds how often a list is begun anew because the API server
-// gave up its snapshot in the middle of it.
-const maxRestarts = 3
 
 // NodeLister lists Node objects; the core/v1 client of client-go is one.
 type NodeLister interface {
@@ -62,34 +50,15 @@ func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targe
 // MapNodes is ListNodes for what a caller takes from each Node object, which
 // is gone with its page.
 func MapNodes[T any](ctx context.Context, lister NodeLister, selector string, take func(*corev1.Node) T) ([]T, error) {
-	for restart := 0; ; restart++ {
-		nodes, err := listOnce(ctx, lister, selector, take)
-		if err == nil || !apierrors.IsResourceExpired(err) || restart == maxRestarts {
-			return nodes, err
-		}
-		if err := wait.For(ctx, time.Duration(restart)*time.Second); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func listOnce[T any](ctx context.Context, lister NodeLister, selector string, take func(*corev1.Node) T) ([]T, error) {
 	var nodes []T
-	opts := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
-	for {
-		page, err := lister.List(ctx, opts)
-		if err != nil {
-			return nil, fmt.Errorf("listing nodes: %w", err)
-		}
+	_, err := Pages(ctx, "nodes", metav1.ListOptions{LabelSelector: selector}, lister.List, func() { nodes = nil }, func(page *corev1.NodeList) {
+		nodes = slices.Grow(nodes, len(page.Items))
 		for i := range page.Items {
 			nodes = append(nodes, take(&page.Items[i]))
 		}
-		if page.Continue == "" {
-			return nodes, nil
-		}
-		if page.Continue == opts.Continue {
-			return nil, errors.New("listing nodes: the API server repeats a page")
-		}
-		opts.Continue = page.Continue
+	})
+	if err != nil {
+		return nil, err
 	}
+	return nodes, nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
@@ -167,7 +168,7 @@ func namespaceQuota(ctx context.Context, e *env) Finding {
 		}
 		n := 0
 		for _, node := range nodes {
-			if node.in[t.Mode] && keeping(node.taints, ds.Spec.Template.Spec.Tolerations) == nil {
+			if node.in[t.Mode] && cluster.Untolerated(node.taints, ds.Spec.Template.Spec.Tolerations) == nil {
 				n++
 			}
 		}

@@ -170,12 +170,6 @@ func nodesReady(ctx context.Context, e *env) Finding {
 	return ok(fmt.Sprintf("all %d are ready", len(nodes)))
 }
 
-// daemonSetTaints are tolerated by every pod of a DaemonSet.
-var daemonSetTaints = []string{
-	corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeDiskPressure,
-	corev1.TaintNodeMemoryPressure, corev1.TaintNodePIDPressure, corev1.TaintNodeUnschedulable,
-}
-
 func nodesTaints(ctx context.Context, e *env) Finding {
 	nodes, err := e.nodes(ctx)
 	if err != nil {
@@ -193,7 +187,7 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 				continue
 			}
 			total++
-			if t := keeping(n.taints, ds.Spec.Template.Spec.Tolerations); t != nil {
+			if t := cluster.Untolerated(n.taints, ds.Spec.Template.Spec.Tolerations); t != nil {
 				if line := n.Name + ": " + t.ToString(); !slices.Contains(kept, line) {
 					kept = append(kept, line)
 				}
@@ -209,27 +203,6 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 	}
 	return warn("taint-not-tolerated", text.CountOrNo(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
 		"Tolerate it in tap.kernelModule.agent.tolerations, if these nodes are to have the module.", some(kept)...)
-}
-
-// keeping is the first taint that keeps a DaemonSet's pod away.
-func keeping(taints []corev1.Taint, tolerations []corev1.Toleration) *corev1.Taint {
-	for i := range taints {
-		t := &taints[i]
-		if t.Effect == corev1.TaintEffectPreferNoSchedule || slices.Contains(daemonSetTaints, t.Key) {
-			continue
-		}
-		if !slices.ContainsFunc(tolerations, func(o corev1.Toleration) bool { return tolerates(o, t) }) {
-			return t
-		}
-	}
-	return nil
-}
-
-func tolerates(o corev1.Toleration, t *corev1.Taint) bool {
-	if o.Effect != "" && o.Effect != t.Effect || o.Key != "" && o.Key != t.Key {
-		return false
-	}
-	return o.Operator == corev1.TolerationOpExists || (o.Operator == "" || o.Operator == corev1.TolerationOpEqual) && o.Value == t.Value
 }
 
 func nodesPlatform(ctx context.Context, e *env) Finding {

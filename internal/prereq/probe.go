@@ -90,7 +90,7 @@ func (e *env) probeNodes(nodes []node, t *Target) []probe.Node {
 			continue
 		}
 		p := probe.Node{Name: n.Name, Kernel: n.Kernel, Arch: n.Arch, Zone: n.Zone, Ready: n.Ready, Cordoned: n.Cordoned}
-		if taint := keeping(n.taints, ds.Spec.Template.Spec.Tolerations); taint != nil {
+		if taint := cluster.Untolerated(n.taints, ds.Spec.Template.Spec.Tolerations); taint != nil {
 			p.Taint = taint.ToString()
 		}
 		list = append(list, p)

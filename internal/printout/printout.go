@@ -3,47 +3,131 @@
 package printout
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
 
 	"sigs.k8s.io/yaml"
 )
 
-// JSON writes v as one document that a person can read too.
+// JSON writes v as one document that a person can read too. Characters that steer a
+// terminal are written as escapes.
 func JSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
-// YAML writes v as one document.
-func YAML(w io.Writer, v any) error {
-	data, err := yaml.Marshal(v)
+	data, err := plainJSON(v)
 	if err != nil {
-		return fmt.Errorf("writing YAML: %w", err)
+		return err
 	}
 	_, err = w.Write(data)
 	return err
 }
 
-// Line makes a text fit for one line of a terminal: what a cluster or a server
-// says may hold what breaks lines, steers the terminal, or turns the direction of
-// writing.
+// YAML writes v as one document.
+func YAML(w io.Writer, v any) error {
+	data, err := plainJSON(v)
+	if err == nil {
+		data, err = yaml.JSONToYAML(data)
+		// The library escapes control characters, but not what turns the direction of
+		// writing; no name or message needs it.
+		data = bytes.Map(func(c rune) rune {
+			if unicode.Is(unicode.Cf, c) {
+				return -1
+			}
+			return c
+		}, data)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write YAML: %w", err)
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+// plainJSON is v as JSON in which every character is printable. JSON has others in
+// strings only, where an escape means the same.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	if !bytes.ContainsFunc(b.Bytes(), unprintable) {
+		return b.Bytes(), nil
+	}
+	var plain bytes.Buffer
+	for _, c := range b.String() {
+		if unprintable(c) {
+			for _, unit := range utf16.Encode([]rune{c}) {
+				fmt.Fprintf(&plain, "\\u%04x", unit)
+			}
+			continue
+		}
+		plain.WriteRune(c)
+	}
+	return plain.Bytes(), nil
+}
+
+func unprintable(c rune) bool {
+	return c != '\n' && (unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c >= 0xfffe && c <= 0xffff)
+}
+
+// Line makes a text fit for one line of a terminal or of a CI's log: what a cluster
+// or a server says may hold what breaks lines, steers the terminal, turns the
+// direction of writing, or begins a command to the CI as GitHub's "::error::" does.
 func Line(s string) string {
-	return strings.Map(func(c rune) rune {
+	s = strings.Map(func(c rune) rune {
 		switch {
-		case c == '\n' || c == '\t':
+		case c == '\n' || c == '\t' || c == 0x85 || c == 0x2028 || c == 0x2029:
 			return ' '
 		case unicode.IsControl(c) || unicode.Is(unicode.Cf, c):
 			return -1
 		}
 		return c
 	}, s)
+	if !strings.Contains(s, "::") && !strings.Contains(s, "##[") {
+		return s
+	}
+	if rest, is := strings.CutPrefix(strings.TrimSpace(s), "::"); is {
+		s = ": :" + rest
+	}
+	return strings.ReplaceAll(s, "##[", "## [")
+}
+
+// Lines is Line for each line of a text of several.
+func Lines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		lines[i] = line[:indent] + Line(line[indent:])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Cell makes a text fit for a cell of CSV: a spreadsheet takes what begins with one
+// of these characters for a formula.
+func Cell(s string) string {
+	if s = Line(s); s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// bare is what a shell takes as it stands.
+var bare = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// Shell quotes one argument for a shell, for commands that a person is to copy.
+func Shell(s string) string {
+	if s = Line(s); bare.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Table aligns columns. An empty cell is shown as -, unless it is the last.

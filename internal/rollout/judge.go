@@ -19,6 +19,8 @@ type facts struct {
 	// pods are the agent's, by UID; workers are KMM's last words by node.
 	pods    map[string]*corev1.Pod
 	workers map[string]*corev1.Pod
+	// gone are nodes that no longer exist, while pods of theirs still do.
+	gone map[string]bool
 	// creating says why pods could not be made, if an event does.
 	creating string
 }
@@ -35,7 +37,7 @@ func (f *facts) judge(now time.Time) []Node {
 	}
 	for name, pods := range byNode {
 		// A node newer than the list, or one that nobody may see.
-		if f.targets[name] == nil && name != "" {
+		if f.targets[name] == nil && name != "" && !f.gone[name] {
 			list = append(list, f.node(name, nil, pods, now))
 		}
 	}

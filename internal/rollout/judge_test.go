@@ -287,16 +287,52 @@ func TestTolerationsAreCounted(t *testing.T) {
 		toleration corev1.Toleration
 		covered    bool
 	}{
-		"everything":     {corev1.Toleration{Operator: "Exists"}, true},
-		"its effect":     {corev1.Toleration{Operator: "Exists", Effect: "NoSchedule"}, true},
-		"another effect": {corev1.Toleration{Operator: "Exists", Effect: "NoExecute"}, false},
-		"its key":        {corev1.Toleration{Key: "dedicated", Operator: "Exists"}, true},
-		"its value":      {corev1.Toleration{Key: "dedicated", Value: "x"}, true},
-		"another value":  {corev1.Toleration{Key: "dedicated", Value: "y", Operator: "Equal"}, false},
+		"everything":      {corev1.Toleration{Operator: "Exists"}, true},
+		"its effect":      {corev1.Toleration{Operator: "Exists", Effect: "NoSchedule"}, true},
+		"another effect":  {corev1.Toleration{Operator: "Exists", Effect: "NoExecute"}, false},
+		"its key":         {corev1.Toleration{Key: "dedicated", Operator: "Exists"}, true},
+		"its value":       {corev1.Toleration{Key: "dedicated", Value: "x"}, true},
+		"another value":   {corev1.Toleration{Key: "dedicated", Value: "y", Operator: "Equal"}, false},
+		"a larger number": {corev1.Toleration{Key: "dedicated", Value: "900", Operator: "Gt"}, false},
 	} {
 		if got := untolerated([]taint{dedicated}, []corev1.Toleration{test.toleration}) == ""; got != test.covered {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// Kubernetes taints a node for as long as a condition lasts; the release wants it
+// all the same. The numeric operators are those of the scheduler.
+func TestOnlyTaintsThatStayExcludeANode(t *testing.T) {
+	for name, test := range map[string]struct {
+		taint       corev1.Taint
+		tolerations []corev1.Toleration
+		excluded    string
+	}{
+		"unreachable":    {taint: corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: "NoSchedule"}},
+		"not ready":      {taint: corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: "NoExecute"}},
+		"cordoned":       {taint: corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: "NoSchedule"}},
+		"a preference":   {taint: corev1.Taint{Key: "a", Effect: "PreferNoSchedule"}},
+		"another's":      {taint: corev1.Taint{Key: "a", Value: "b", Effect: "NoSchedule"}, excluded: "its taint a=b:NoSchedule is not tolerated"},
+		"greater than":   {taint: corev1.Taint{Key: "sla", Value: "950", Effect: "NoSchedule"}, tolerations: []corev1.Toleration{{Key: "sla", Operator: "Gt", Value: "900"}}},
+		"not less than":  {taint: corev1.Taint{Key: "sla", Value: "950", Effect: "NoSchedule"}, tolerations: []corev1.Toleration{{Key: "sla", Operator: "Lt", Value: "900"}}, excluded: "its taint sla=950:NoSchedule is not tolerated"},
+		"not comparable": {taint: corev1.Taint{Key: "sla", Value: "high", Effect: "NoSchedule"}, tolerations: []corev1.Toleration{{Key: "sla", Operator: "Gt", Value: "900"}}, excluded: "its taint sla=high:NoSchedule is not tolerated"},
+	} {
+		n := &corev1.Node{}
+		n.Spec.Taints = []corev1.Taint{test.taint}
+		if got := (&Release{tolerates: test.tolerations}).target(n).excluded; got != test.excluded {
+			t.Errorf("%s: %q, want %q", name, got, test.excluded)
+		}
+	}
+}
+
+// The pods of a deleted node linger until they are collected.
+func TestANodeThatIsGoneIsNotWanted(t *testing.T) {
+	f := factsOf(agentPod(func(p *corev1.Pod) { p.Spec.NodeName = "gone" }))
+	f.targets["n1"].excluded = "the release's node selector leaves it out"
+	f.gone = map[string]bool{"gone": true}
+	if r := f.report(now); r.Summary.Wanted != 0 || len(r.Nodes) != 1 {
+		t.Errorf("%+v", r.Nodes)
 	}
 }
 

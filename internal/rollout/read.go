@@ -14,6 +14,9 @@ import (
 	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
 // Client reads, and for Retry deletes pods of, one cluster.
@@ -70,10 +73,10 @@ func (c *Client) Status(ctx context.Context, r *Release) (*Report, error) {
 
 // read lists the nodes. Without the right to, the pods alone tell of nodes.
 func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error) {
-	f := &facts{release: r, pods: map[string]*corev1.Pod{}, workers: map[string]*corev1.Pod{}}
+	f := &facts{release: r, pods: map[string]*corev1.Pod{}, workers: map[string]*corev1.Pod{}, gone: map[string]bool{}}
 	targets, err := r.readTargets(ctx, c.core.Nodes())
-	if apierrors.IsForbidden(err) {
-		return f, []string{"nodes may not be listed, so only those with a pod of the agent are shown: " + err.Error()}, nil
+	if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok && words.Kind == apierror.Forbidden {
+		return f, []string{"only nodes with a pod of the agent are shown: " + words.String()}, nil
 	}
 	f.targets = targets
 	return f, nil, err
@@ -82,27 +85,43 @@ func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error)
 // listPods lists the pods anew and returns where a watch goes on.
 func (c *Client) listPods(ctx context.Context, f *facts) (string, error) {
 	r := f.release
-	opts := metav1.ListOptions{LabelSelector: r.podSelector(), Limit: pageSize}
-	clear(f.pods)
-	for restart := 0; ; {
-		page, err := c.core.Pods(r.Namespace).List(ctx, opts)
-		if apierrors.IsResourceExpired(err) && restart < 3 {
-			// The API server has given up its snapshot in the middle of the list.
-			restart++
-			opts.Continue = ""
-			clear(f.pods)
+	pods := c.core.Pods(r.Namespace)
+	version, err := cluster.Pages(ctx, "pods in namespace "+r.Namespace, metav1.ListOptions{LabelSelector: r.podSelector()}, pods.List,
+		func() { clear(f.pods) }, func(page *corev1.PodList) {
+			for i := range page.Items {
+				f.put(&page.Items[i])
+			}
+		})
+	if err != nil {
+		return "", err
+	}
+	return version, c.meet(ctx, f)
+}
+
+// meet looks up the nodes of pods that are not among the nodes listed: a node may
+// be newer than the list, or be gone while its pods are still to be collected.
+func (c *Client) meet(ctx context.Context, f *facts) error {
+	if f.targets == nil {
+		return nil
+	}
+	for _, p := range f.pods {
+		name := p.Spec.NodeName
+		if name == "" || f.targets[name] != nil || f.gone[name] {
 			continue
 		}
-		if err != nil {
-			return "", fmt.Errorf("listing pods in namespace %s: %w", r.Namespace, err)
-		}
-		for i := range page.Items {
-			f.put(&page.Items[i])
-		}
-		if opts.Continue = page.Continue; opts.Continue == "" {
-			return page.ResourceVersion, nil
+		n, err := c.core.Nodes().Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			f.gone[name] = true
+		case apierrors.IsForbidden(err):
+			return nil
+		case err != nil:
+			return fmt.Errorf("cannot read node %s: %w", name, err)
+		default:
+			f.targets[name] = f.release.target(n)
 		}
 	}
+	return nil
 }
 
 // put takes over a pod as it is now.
@@ -131,8 +150,12 @@ func tells(p *corev1.Pod) bool {
 func (c *Client) finish(ctx context.Context, f *facts, warnings []string) *Report {
 	r := f.report(c.now())
 	if !r.Complete && f.missesPods() {
-		if f.creating = c.whyNoPods(ctx, f.release); f.creating != "" {
+		var err error
+		if f.creating, err = c.whyNoPods(ctx, f.release); f.creating != "" {
 			r = f.report(c.now())
+		}
+		if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok {
+			warnings = append(warnings, "why pods are missing is not known: "+words.String())
 		}
 	}
 	if f.release.Mode == "kmm" && !r.Complete {
@@ -158,12 +181,12 @@ func (f *facts) missesPods() bool {
 
 // whyNoPods is the newest refusal among the DaemonSet's events: quota, Pod
 // Security and the like stand nowhere else.
-func (c *Client) whyNoPods(ctx context.Context, r *Release) string {
+func (c *Client) whyNoPods(ctx context.Context, r *Release) (string, error) {
 	list, err := c.core.Events(r.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{
 		"involvedObject.kind": "DaemonSet", "involvedObject.name": r.DaemonSet, "reason": "FailedCreate",
 	}.String()})
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("cannot list events in namespace %s: %w", r.Namespace, err)
 	}
 	text, newest := "", time.Time{}
 	for _, e := range list.Items {
@@ -172,8 +195,8 @@ func (c *Client) whyNoPods(ctx context.Context, r *Release) string {
 			at = e.EventTime.Time
 		}
 		if text == "" || at.After(newest) {
-			text, newest = "the agent's pod cannot be made: "+e.Message, at
+			text, newest = "the agent's pod cannot be created: "+e.Message, at
 		}
 	}
-	return text
+	return text, nil
 }

@@ -47,23 +47,15 @@ func (r *Release) target(n *corev1.Node) *target {
 	return t
 }
 
-// untolerated returns the first taint that no toleration covers, or "".
+// untolerated returns the first taint that keeps pods with these tolerations away
+// for good, or "". What Kubernetes taints a node with for as long as a condition
+// lasts, such as not-ready, is not among them: the node is wanted all the same.
 func untolerated(taints []taint, tolerations []corev1.Toleration) string {
 	for _, t := range taints {
-		covered := false
-		for _, o := range tolerations {
-			covered = covered || covers(o, t)
-		}
-		if !covered {
+		one := []corev1.Taint{{Key: t.key, Value: t.value, Effect: corev1.TaintEffect(t.effect)}}
+		if cluster.Untolerated(one, tolerations) != nil {
 			return t.String()
 		}
 	}
 	return ""
-}
-
-func covers(o corev1.Toleration, t taint) bool {
-	if o.Effect != "" && string(o.Effect) != t.effect || o.Key != "" && o.Key != t.key {
-		return false
-	}
-	return o.Operator == corev1.TolerationOpExists || (o.Operator == "" || o.Operator == corev1.TolerationOpEqual) && o.Value == t.value
 }

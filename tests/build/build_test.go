@@ -330,7 +330,7 @@ func TestInterruptLeavesNoJobsAndKeepsWhatWasBuilt(t *testing.T) {
 	})
 	node(t, "6.1.0-52-amd64", func(ctx context.Context, _ *corev1.Pod, _ *logBuffer) end { <-ctx.Done(); return end{exit: 137} })
 	r := pfring(ctx, namespace, "module", "build", "--all", "-o", dir, "--repository", dir+"/repo", "--parallel", "2")
-	r.want(t, 2, "interrupted; the Jobs are being removed", "serial 1, 1 module")
+	r.want(t, 130, "interrupted; the Jobs are being removed", "serial 1, 1 module")
 	nothingLeft(t, namespace)
 	if _, err := os.Stat(first); err != nil {
 		t.Error(err)

@@ -261,7 +261,7 @@ func TestAnUnreachableClusterIsExitTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := serve(t)
-	if _, got := reportOf(t, gone, s.flags()...); got.code != 2 || !strings.Contains(got.stderr, "listing nodes") || got.stdout != "" {
+	if _, got := reportOf(t, gone, s.flags()...); got.code != 2 || !strings.Contains(got.stderr, "cannot list nodes") || got.stdout != "" {
 		t.Errorf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }

@@ -1,0 +1,86 @@
+// Package rbac embeds the ClusterRoles of this folder, so that a command that
+// lacks a right can name the role that grants it. It imports nothing of this
+// project.
+package rbac
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Rule is a rule of a ClusterRole.
+type Rule struct {
+	Groups    []string `json:"apiGroups"`
+	Resources []string `json:"resources"`
+	Verbs     []string `json:"verbs"`
+}
+
+// Role is a ClusterRole of this folder.
+type Role struct {
+	// File is its path in the repository, Name that of the ClusterRole.
+	File, Name string
+	Rules      []Rule
+}
+
+// Roles reads all of them, in the order of their files.
+func Roles() ([]Role, error) {
+	names, err := fs.Glob(files, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var roles []Role
+	for _, name := range names {
+		data, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var object struct {
+			Metadata struct {
+				Name string `json:"name"`
+			} `json:"metadata"`
+			Rules []Rule `json:"rules"`
+		}
+		if err := yaml.Unmarshal(data, &object); err != nil {
+			return nil, fmt.Errorf("cannot read deploy/rbac/%s: %w", name, err)
+		}
+		roles = append(roles, Role{File: "deploy/rbac/" + name, Name: object.Metadata.Name, Rules: object.Rules})
+	}
+	return roles, nil
+}
+
+// Grants tells whether the role gives the right to use verb on a resource of an
+// API group. A subresource is named as in rules: pods/log.
+func (r Role) Grants(verb, group, resource string) bool {
+	return slices.ContainsFunc(r.Rules, func(rule Rule) bool {
+		return slices.Contains(rule.Verbs, verb) && slices.Contains(rule.Groups, group) && slices.Contains(rule.Resources, resource)
+	})
+}
+
+// For is the role of this folder that grants a right. Among several it prefers
+// that of the command, such as "prereq check" or "module build"; false if none
+// does.
+func For(command, verb, group, resource string) (Role, bool) {
+	roles, err := Roles()
+	if err != nil {
+		return Role{}, false
+	}
+	roles = slices.DeleteFunc(roles, func(r Role) bool { return !r.Grants(verb, group, resource) })
+	if len(roles) == 0 {
+		return Role{}, false
+	}
+	words := strings.Fields(command)
+	for _, r := range roles {
+		if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(r.Name, "pfring-"+word) }) {
+			return r, true
+		}
+	}
+	return roles[0], true
+}

@@ -1,0 +1,171 @@
+package apierror_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+)
+
+// answers is an API server that answers everything so.
+func answers(t *testing.T, code int, reason metav1.StatusReason, message string) *rest.Config {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+			Code: int32(code), Reason: reason, Message: message,
+		})
+	}))
+	t.Cleanup(server.Close)
+	return &rest.Config{Host: server.URL}
+}
+
+// list asks for nodes, as the commands do.
+func list(t *testing.T, config *rest.Config) error {
+	t.Helper()
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "a=b,c=d"})
+	if err == nil {
+		t.Fatal("the list succeeded")
+	}
+	return fmt.Errorf("cannot list nodes: %w", err)
+}
+
+func TestWhatTheAPIServerSaysIsPutIntoWords(t *testing.T) {
+	const denied = `nodes is forbidden: User "ann" cannot list resource "nodes" in API group "" at the cluster scope`
+	for name, test := range map[string]struct {
+		err  func(*testing.T) error
+		kind apierror.Kind
+		want []string
+	}{
+		"forbidden": {func(t *testing.T) error { return list(t, answers(t, 403, metav1.StatusReasonForbidden, denied)) }, apierror.Forbidden,
+			[]string{`cannot list nodes: forbidden: user "ann" may not list nodes in the whole cluster`, "ClusterRole pfring-status (deploy/rbac/status.yaml)"}},
+		"forbidden in a namespace": {func(t *testing.T) error {
+			return list(t, answers(t, 403, metav1.StatusReasonForbidden, `jobs.batch is forbidden: User "ann" cannot create resource "jobs" in API group "batch" in the namespace "ks"`))
+		}, apierror.Forbidden, []string{"may not create jobs.batch in namespace ks", "deploy/rbac/build.yaml"}},
+		"forbidden by a webhook": {func(t *testing.T) error {
+			return list(t, answers(t, 403, metav1.StatusReasonForbidden, "not on Sundays\x1b]0;x\x07\r\n::error::pwned"))
+		}, apierror.Forbidden, []string{"forbidden: not on Sundays]0;x ::error::pwned"}},
+		"an expired login": {func(t *testing.T) error {
+			return list(t, answers(t, 401, metav1.StatusReasonUnauthorized, "Unauthorized"))
+		}, apierror.Unauthorized,
+			[]string{"does not accept your login", "Log in again"}},
+		"another server": {func(t *testing.T) error {
+			server := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(server.Close)
+			return list(t, &rest.Config{Host: server.URL})
+		}, apierror.NotKubernetes, []string{"address in the kubeconfig"}},
+		"a failure": {func(t *testing.T) error {
+			return list(t, answers(t, 500, metav1.StatusReasonInternalError, "etcd is gone"))
+		}, apierror.Failed,
+			[]string{"the API server failed (500): etcd is gone"}},
+		"refused": {func(t *testing.T) error { return list(t, &rest.Config{Host: "https://127.0.0.1:1"}) }, apierror.Unreachable,
+			[]string{"cannot reach the API server at https://127.0.0.1:1: connection refused", "kubeconfig /home/ann/config"}},
+		"an unknown authority": {func(t *testing.T) error {
+			server := httptest.NewTLSServer(http.NotFoundHandler())
+			t.Cleanup(server.Close)
+			server.Config.ErrorLog = nil
+			return list(t, &rest.Config{Host: server.URL})
+		}, apierror.Untrusted, []string{"signed by an unknown authority"}},
+		"no TLS": {func(t *testing.T) error {
+			server := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(server.Close)
+			return list(t, &rest.Config{Host: strings.Replace(server.URL, "http:", "https:", 1)})
+		}, apierror.NotKubernetes, []string{"does not speak TLS"}},
+		"silence": {func(t *testing.T) error {
+			listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = listener.Close() })
+			return list(t, &rest.Config{Host: "http://" + listener.Addr().String(), Timeout: 50_000_000})
+		}, apierror.Timeout, []string{"no response in time", "--request-timeout"}},
+		"a cut connection": {func(*testing.T) error {
+			return fmt.Errorf("cannot list nodes: %w", &url.Error{Op: "Get", URL: "https://h/api/v1/nodes?labelSelector=a%3Db", Err: io.EOF})
+		}, apierror.Unreachable, []string{"https://h: the server closed the connection"}},
+		"an overloaded server": {func(*testing.T) error {
+			return fmt.Errorf("cannot list nodes: %w", &url.Error{Op: "Get", URL: "https://h/api", Err: &apierror.OverloadedError{Wait: time.Hour}})
+		}, apierror.Throttled, []string{"the API server at https://h is overloaded and asks to wait 1h0m0s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := test.err(t)
+			caller := apierror.Caller{Command: "status", Kubeconfig: "/home/ann/config"}
+			words, ok := apierror.Describe(err, caller)
+			if !ok || words.Kind != test.kind {
+				t.Errorf("%+v, %v", words, ok)
+			}
+			got := apierror.Reword(err, caller)
+			for _, want := range test.want {
+				if !strings.Contains(got.Error(), want) {
+					t.Errorf("%q does not say %q", got, want)
+				}
+			}
+			for _, bad := range []string{"%3D", "labelSelector", "Get \"", "dial tcp", "x509", "\x1b", "\n", "\r", "strconv"} {
+				if strings.Contains(got.Error(), bad) {
+					t.Errorf("%q has %q in it", got, bad)
+				}
+			}
+			if !strings.HasPrefix(got.Error(), "cannot list nodes: ") || !errors.Is(got, err) {
+				t.Errorf("%q lost what was being done", got)
+			}
+		})
+	}
+}
+
+func TestOtherErrorsStayAsTheyAre(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, context.Canceled, errors.New("a")} {
+		if got := apierror.Reword(err, apierror.Caller{}); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func TestCertificatesAreToldApart(t *testing.T) {
+	for text, err := range map[string]error{
+		"for another name than api.example.com": x509.HostnameError{Certificate: &x509.Certificate{}, Host: "api.example.com"},
+		"expired on":                            x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired},
+		"refuses this client's certificate":     &net.OpError{Op: "remote error", Err: tls.AlertError(42)},
+	} {
+		config := &rest.Config{Host: "https://api.example.com", Transport: failing{err}}
+		if got := apierror.Reword(list(t, config), apierror.Caller{}).Error(); !strings.Contains(got, text) {
+			t.Errorf("%q does not say %q", got, text)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+func TestAKubeconfigIsNamedByItsPath(t *testing.T) {
+	load := func(path, context string) error {
+		rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
+		_, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: context}).ClientConfig()
+		return apierror.Kubeconfig(err, path, "", context)
+	}
+	if got := load("/nope/config", "").Error(); !strings.Contains(got, "kubeconfig /nope/config not found") || strings.Contains(got, "stat ") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,160 @@
+package apierror
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ofWay words an error from the way to the API server.
+func ofWay(e *url.Error, c Caller) Words {
+	server := "the API server"
+	if u, err := url.Parse(e.URL); err == nil && u.Host != "" {
+		server += " at " + u.Scheme + "://" + u.Host
+	}
+	if busy := (*OverloadedError)(nil); errors.As(e.Err, &busy) {
+		return Words{Throttled, server + " is overloaded and asks to wait " + busy.Wait.String(), "Try again later."}
+	}
+	w := wayTo(e.Err, c)
+	w.Why = "cannot reach " + server + ": " + w.Why
+	return w
+}
+
+func wayTo(err error, c Caller) Words {
+	address := "Check that the cluster is running, and the server's address in the kubeconfig" + named(c.Kubeconfig) + "."
+	var (
+		dns     *net.DNSError
+		record  tls.RecordHeaderError
+		network net.Error
+		op      *net.OpError
+	)
+	if w, is := certificate(err, c); is {
+		return w
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Words{Unreachable, "interrupted", ""}
+	case strings.Contains(err.Error(), "getting credentials: exec"):
+		return Words{NoCredentials, "the kubeconfig's credential plugin failed: " + shown(afterLast(err.Error(), "getting credentials: ")),
+			"Run the plugin by hand and log in again, or install it."}
+	case errors.As(err, &dns) && (dns.IsNotFound || !dns.IsTimeout):
+		return Words{UnknownHost, "the name " + shown(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and the server's name in the kubeconfig" + named(c.Kubeconfig) + "."}
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return Words{Unreachable, "the proxy does not answer: " + cause(op.Err), "Check HTTPS_PROXY, or name the server in NO_PROXY."}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return Words{Timeout, "no response in time", "Check the network and the VPN, or allow more time with --request-timeout."}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Words{Unreachable, "connection refused", address}
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return Words{NotKubernetes, "the server does not speak TLS on this port", address}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return Words{Unreachable, "the server closed the connection", "Try again. " + address}
+	}
+	return Words{Unreachable, cause(err), address}
+}
+
+// certificate words a server's certificate that is not trusted.
+func certificate(err error, c Caller) (Words, bool) {
+	var (
+		authority x509.UnknownAuthorityError
+		host      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		unproven  *tls.CertificateVerificationError
+		alert     tls.AlertError
+	)
+	renew := "Get a kubeconfig with the cluster's current certificate authority" + instead(c.Kubeconfig) + "."
+	switch {
+	case errors.As(err, &host):
+		return Words{Untrusted, "its certificate is for another name than " + shown(host.Host),
+			"Use the name or address that the certificate is for" + instead(c.Kubeconfig) + ", or set tls-server-name there."}, true
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
+		return Words{Untrusted, "its certificate is not valid before " + day(invalid.Cert.NotBefore), "Check the clock of this machine."}, true
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
+		return Words{Untrusted, "its certificate expired on " + day(invalid.Cert.NotAfter), "Renew the API server's certificate, and check the clock of this machine."}, true
+	case errors.As(err, &authority):
+		return Words{Untrusted, "its certificate is signed by an unknown authority", renew}, true
+	case errors.As(err, &invalid), errors.As(err, &unproven):
+		return Words{Untrusted, "its certificate is not valid: " + cause(err), renew}, true
+	case errors.As(err, &alert):
+		return Words{Unauthorized, "the server refuses this client's certificate: " + shown(alert.Error()), "Log in again, or get a new client certificate."}, true
+	}
+	return Words{}, false
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+func named(kubeconfig string) string {
+	if kubeconfig == "" {
+		return ""
+	}
+	return " " + kubeconfig
+}
+
+func instead(kubeconfig string) string {
+	if kubeconfig == "" {
+		return ""
+	}
+	return " in " + kubeconfig
+}
+
+// cause is the innermost reason of a network error, which names no call of ours.
+func cause(err error) string {
+	var op *net.OpError
+	var number syscall.Errno
+	switch {
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &op) && op.Err != nil:
+		return shown(op.Err.Error())
+	}
+	return shown(strings.TrimPrefix(err.Error(), "tls: "))
+}
+
+func afterLast(text, sep string) string {
+	if i := strings.LastIndex(text, sep); i >= 0 {
+		return text[i+len(sep):]
+	}
+	return text
+}
+
+// Kubeconfig words an error of reading the client configuration: explicit is the
+// file that a flag names, env the value of $KUBECONFIG, and context the one that
+// was asked for.
+func Kubeconfig(err error, explicit, env, context string) error {
+	text := shown(err.Error())
+	var where string
+	switch {
+	case explicit != "":
+		where = explicit
+	case env != "":
+		where = env + " ($KUBECONFIG)"
+	default:
+		where = "~/.kube/config"
+	}
+	switch {
+	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "no configuration has been provided"):
+		return &worded{fmt.Sprintf("kubeconfig %s not found or empty. Name another with --kubeconfig or $KUBECONFIG.", where), err}
+	case strings.Contains(text, "does not exist") && context != "":
+		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run: kubectl config get-contexts", where, context), err}
+	}
+	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s", where, text), err}
+}
+
+// OverloadedError means that the API server asks to come again later than the
+// caller is willing to wait.
+type OverloadedError struct {
+	// Wait is how long it asks to wait.
+	Wait time.Duration
+}
+
+func (e *OverloadedError) Error() string {
+	return fmt.Sprintf("the API server is overloaded and asks to wait %s", e.Wait)
+}

@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
+)
+
+// longestWait is how long in all a request waits because the API server asks to
+// come again later.
+const longestWait = 30 * time.Second
+
+// Patient makes the requests of config say what they wait for, and bounds how long
+// they come again where the API server is overloaded: not longer than the request's
+// own deadline (--request-timeout), and never longer than half a minute. The client
+// library itself would wait ten times for as long as the server says.
+func Patient(config *rest.Config) {
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patient{next} })
+}
+
+type patient struct{ next http.RoundTripper }
+
+func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	server := "the API server at " + r.URL.Scheme + "://" + r.URL.Host
+	first := time.Now()
+	for {
+		end := waiting.Begin(r.Context(), server)
+		response, err := p.next.RoundTrip(r)
+		end()
+		if err != nil {
+			return nil, err
+		}
+		pause, overloaded := later(response)
+		if !overloaded {
+			return response, nil
+		}
+		until := first.Add(longestWait)
+		if deadline, ok := r.Context().Deadline(); ok && deadline.Before(until) {
+			until = deadline
+		}
+		if time.Now().Add(pause).After(until) || !again(r) {
+			drop(response)
+			return nil, &apierror.OverloadedError{Wait: pause}
+		}
+		drop(response)
+		end = waiting.Begin(r.Context(), server+", which is overloaded and asks to wait "+pause.String())
+		err = wait.For(r.Context(), pause)
+		end()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// later is how long the server asks to wait; false if it does not.
+func later(r *http.Response) (time.Duration, bool) {
+	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode < 500 {
+		return 0, false
+	}
+	seconds, err := strconv.Atoi(r.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0, false
+	}
+	return time.Duration(max(1, seconds)) * time.Second, true
+}
+
+// again makes r ready for another try, if its body allows one.
+func again(r *http.Request) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return true
+	}
+	if r.GetBody == nil {
+		return false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return false
+	}
+	r.Body = body
+	return true
+}
+
+// drop lets the connection be used again. The answer is of no use.
+func drop(r *http.Response) {
+	_, _ = io.CopyN(io.Discard, r.Body, 64<<10)
+	_ = r.Body.Close()
+}
