@@ -16,6 +16,7 @@ import (
 // injectFlags are what the user typed.
 type injectFlags struct {
 	options inject.Options
+	file    string
 	remove  bool
 }
 
@@ -24,13 +25,15 @@ func newInjectCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "inject",
 		GroupID: groupValues,
-		Short:   "Make Kubeshark's workers wait for the module (stdin to stdout)",
+		Short:   "Make Kubeshark's workers wait for the module",
 		Long: `Make Kubeshark's workers wait for the module.
 
-Reads manifests from stdin and writes them to stdout with an init container added to
-Kubeshark's worker DaemonSet, which waits until PF_RING is loaded, or until it is known
-that it won't be, and never longer than --wait-timeout. Workers of 52.1.0 to 52.3.88
-also get their flag -kernel-module. All else stays byte for byte as it was.
+Reads manifests (YAML or JSON) from stdin or --filename and writes them to stdout with an
+init container added to Kubeshark's worker DaemonSet, which waits until PF_RING is loaded,
+or until it is known that it won't be, and never longer than --wait-timeout. Workers of
+52.1.0 to 52.3.88 also get their flag -kernel-module. All else stays byte for byte as it was.
+A worker that captures with af_packet or ebpf (tap.packetCapture) gets no wait, and one
+that loads PF_RING itself is an error.
 
 The wait runs in the worker's own image, so that it can keep no worker from starting
 that could start without it. With --image it runs in the agent's; if that image cannot
@@ -42,7 +45,7 @@ functionConfig may set the flags in its data. Again on its own output it changes
 		RunE: func(cmd *cobra.Command, _ []string) error { return runInject(cmd, f) },
 	}
 	cmd.Example = examples(o, `inject < kubeshark.yaml | kubectl apply -f -
-inject --mode kmm < kubeshark.yaml > with-wait.yaml
+inject --mode kmm -f kubeshark.yaml > with-wait.yaml
 inject --remove < with-wait.yaml`)
 	f.register(cmd)
 	return cmd
@@ -57,6 +60,7 @@ func (f *injectFlags) register(cmd *cobra.Command) {
 	fl.DurationVar(&o.Timeout, "wait-timeout", o.Timeout, "how long to wait at most")
 	fl.StringVar(&o.StateFile, "state-file", o.StateFile, `tap.kernelModule.stateFile, for auto; "" does not look at it`)
 	fl.StringVar(&o.WorkerFlag, "worker-flag", o.WorkerFlag, "pass -kernel-module to the worker: always, never, or auto: to those that know it")
+	fl.StringVarP(&f.file, "filename", "f", "-", "file with the manifests; - is stdin")
 	fl.BoolVar(&f.remove, "remove", false, "take away what was added")
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "wait-with", cobra.FixedCompletions([]string{"auto", "worker", "agent"}, cobra.ShellCompDirectiveNoFileComp))
@@ -68,13 +72,9 @@ func (f *injectFlags) register(cmd *cobra.Command) {
 }
 
 func runInject(cmd *cobra.Command, f *injectFlags) error {
-	in := cmd.InOrStdin()
-	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return errors.New("it reads manifests from stdin, such as those of helm template; stdin is a terminal")
-	}
-	text, err := io.ReadAll(input(cmd))
+	text, err := f.read(cmd)
 	if err != nil {
-		return fmt.Errorf("reading stdin: %w", err)
+		return err
 	}
 	if err := f.configure(cmd.Flags(), text); err != nil {
 		return err
@@ -100,6 +100,32 @@ func runInject(cmd *cobra.Command, f *injectFlags) error {
 	return err
 }
 
+// maxManifests is far above what Kubernetes keeps of any release of a chart.
+const maxManifests = 64 << 20
+
+// read reads the manifests.
+func (f *injectFlags) read(cmd *cobra.Command) ([]byte, error) {
+	from, name := input(cmd), "stdin"
+	if f.file != "-" {
+		file, err := os.Open(f.file) // #nosec G304 -- the user's own file
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the manifests: %w", err)
+		}
+		defer file.Close() //nolint:errcheck // it is only read
+		from, name = file, f.file
+	} else if file, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return nil, errors.New("cannot read manifests from stdin: it is a terminal. Pipe them in, such as those of helm template, or name a file with --filename")
+	}
+	text, err := io.ReadAll(io.LimitReader(from, maxManifests+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the manifests from %s: %w", name, err)
+	case len(text) > maxManifests:
+		return nil, fmt.Errorf("cannot read the manifests from %s: they are larger than %d MiB", name, maxManifests>>20)
+	}
+	return text, nil
+}
+
 // configure takes settings from a Kustomize function's input. Flags win.
 func (f *injectFlags) configure(fl *pflag.FlagSet, text []byte) error {
 	settings, _, err := inject.FunctionConfig(text)
@@ -108,7 +134,7 @@ func (f *injectFlags) configure(fl *pflag.FlagSet, text []byte) error {
 	}
 	for name, value := range settings {
 		switch flag := fl.Lookup(name); {
-		case flag == nil || name == "help":
+		case flag == nil || name == "help" || name == "filename":
 			return fmt.Errorf("functionConfig: there is no setting %q", name)
 		case flag.Changed:
 		default:

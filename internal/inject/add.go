@@ -11,6 +11,16 @@ import (
 
 // add adds what o says to a worker that has none of it.
 func (w *worker) add(o *Options) error {
+	if how := ownLoader(w.spec); how != "" {
+		return fmt.Errorf("%s: two loaders on one node must not be; render Kubeshark's chart with --set tap.kernelModule.enabled=false (to 52.0: tap.noKernelModule=true), "+
+			"and keep the values of kubeshark-pfring in a file of their own", how)
+	}
+	if backend := packetCapture(w.sniffer); OtherBackend(backend) {
+		w.warnings = append(w.warnings, fmt.Sprintf(
+			"DaemonSet %s: it captures with tap.packetCapture %s, so PF_RING is of no use to it and no wait was added; best or pf_ring may use it",
+			nameOf(w.object), backend))
+		return nil
+	}
 	v := versionOf(w.object, w.sniffer)
 	if o.WorkerFlag == "always" || o.WorkerFlag == "auto" && v.takesFlag() {
 		if err := w.addFlag(); err != nil {
@@ -38,13 +48,6 @@ func (w *worker) add(o *Options) error {
 		return nil
 	}
 	return w.addItem("volumes", stateVolume(o), false)
-}
-
-func (v version) String() string {
-	if v == (version{}) {
-		return "version unknown"
-	}
-	return fmt.Sprintf("version %d.%d.%d", v[0], v[1], v[2])
 }
 
 // addItem adds an item to a list of the pod's spec: as its last or its first,

@@ -72,14 +72,17 @@ func (w *worker) shell(b *strings.Builder, o *Options) {
 	}
 }
 
-// script needs nothing but a POSIX shell and sleep.
+// script needs nothing but a POSIX shell and sleep. There is no ${…} in it: Flux
+// and others put values of their own into that. A state file that is not a file
+// (a pipe) would keep the shell from ever going on.
 func script(o *Options) string {
 	libpcap := ""
 	if o.watchesState() {
-		libpcap = `  o=; read -r o 2>/dev/null < ` + o.StateFile + ` || :
+		libpcap = `  o=; [ ! -f ` + o.StateFile + ` ] || read -r o 2>/dev/null < ` + o.StateFile + ` || :
   b=; read -r b 2>/dev/null < /proc/sys/kernel/random/boot_id || :
+  [ -n "$b" ] || b=none
   case "$o" in
-    *"\"bootID\":\"${b:-none}\""*"\"backend\":\"libpcap\""*) echo "this node stays on libpcap: $o"; exit 0 ;;
+    *"\"bootID\":\"$b\""*"\"backend\":\"libpcap\""*) echo "this node stays on libpcap: $o"; exit 0 ;;
   esac
 `
 	}

@@ -1,8 +1,6 @@
 package inject
 
 import (
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -77,61 +75,4 @@ func scalar(n *yaml.Node) string {
 		return ""
 	}
 	return n.Value
-}
-
-// version is that of a worker; zero if it cannot be told.
-type version [3]int
-
-var versionText = regexp.MustCompile(`^(?:kubeshark-)?v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:-debug)?$`)
-
-// versionOf reads the worker's version: from its image's tag, else from the
-// labels that Kubeshark's chart gives it.
-func versionOf(daemonSet, sniffer *yaml.Node) version {
-	image, _, _ := strings.Cut(scalar(get(sniffer, "image")), "@")
-	tag := image[strings.LastIndexByte(image, ':')+1:]
-	for _, text := range []string{
-		tag, scalar(get(daemonSet, "metadata", "labels", "app.kubernetes.io/version")), scalar(get(daemonSet, "metadata", "labels", "helm.sh/chart")),
-	} {
-		if found := versionText.FindStringSubmatch(text); found != nil {
-			var v version
-			for i := range v {
-				v[i], _ = strconv.Atoi(found[i+1]) // digits, at most four
-			}
-			return v
-		}
-	}
-	return version{}
-}
-
-func (v version) atLeast(w version) bool {
-	for i := range v {
-		if v[i] != w[i] {
-			return v[i] > w[i]
-		}
-	}
-	return true
-}
-
-// takesFlag is true for the workers that know -kernel-module: Kubeshark's
-// charts passed it from 52.1.0 to 52.3.88.
-func (v version) takesFlag() bool {
-	return v.atLeast(version{52, 1, 0}) && !v.atLeast(version{52, 3, 89})
-}
-
-// hasShell is true for the workers whose image is known to have /bin/sh. From
-// 52.3.93 on Kubeshark's own chart starts init containers with it; since
-// 52.3.83 its command line runs ls and cat in the worker.
-func hasShell(v version, daemonSet *yaml.Node) bool {
-	if v != (version{}) {
-		return v.atLeast(version{52, 3, 83})
-	}
-	// The later labels came with 52.10.
-	for _, labels := range []*yaml.Node{get(daemonSet, "metadata", "labels"), get(daemonSet, "spec", "template", "metadata", "labels")} {
-		for _, key := range workerLabels[1:] {
-			if scalar(get(labels, key)) == "worker" {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 // fixtures are manifests in the shape that Kubeshark's chart renders in these versions.
-var fixtures = []string{"52.0", "52.3.88", "52.3.88-module", "52.10", "53.3", "krm"}
+var fixtures = []string{"52.0", "52.3.88", "52.10", "53.3", "krm"}
 
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
@@ -220,7 +221,6 @@ func TestShapesOfYAML(t *testing.T) {
 
 func TestWhatCannotBeEditedIsAnErrorAndNotAGuess(t *testing.T) {
 	for name, text := range map[string]string{
-		"JSON":                   `{"kind":"DaemonSet","metadata":{"name":"kubeshark-worker-daemon-set"},"spec":{"template":{"spec":{"containers":[{"name":"sniffer","image":"w:v53.3.0"}]}}}}`,
 		"JSON, and JSON again":   "{\"kind\":\"ConfigMap\"}\n" + `{"kind":"DaemonSet","metadata":{"name":"kubeshark-worker-daemon-set"}}`,
 		"no containers":          head + "      hostNetwork: true\n",
 		"no image":               strings.Replace(head, "metadata: {", "metadata: {labels: {app.kubeshark.com/app: worker}, ", 1) + "      containers:\n      - name: sniffer\n",
@@ -230,6 +230,8 @@ func TestWhatCannotBeEditedIsAnErrorAndNotAGuess(t *testing.T) {
 		"a dash alone":           head + "      initContainers:\n      -\n        name: a\n      containers:\n      - name: sniffer\n        image: w:v53.3.0\n",
 		"a merge key":            "x: &x\n  initContainers:\n  - name: a\n" + head + "      <<: *x\n      containers:\n      - name: sniffer\n        image: w:v53.3.0\n",
 		"the same key twice":     head + "      a: 1\n      a: 2\n      containers:\n      - name: sniffer\n        image: w:v53.3.0\n",
+		"a lone carriage return": strings.ReplaceAll(head, "\n", "\r\n") + "      containers:\r\n      - name: sniffer\r\n        image: w:v53.3.0\r\n        command:\r\n        - ./worker\r",
+		"a line of Unicode's":    head + "      containers:\n      - name: sniffer\n        image: w:v53.3.0\n        command:\n        - ./worker\n        - \"a\u2028b\"\n",
 		"something else":         "a: b: c\n",
 		"tabs":                   "a:\n\t- b\n",
 		"a worker and a bad one": head + "      containers:\n      - name: sniffer\n        image: w:v53.3.0\n---\n}\n",
@@ -259,7 +261,9 @@ func TestWhatIsNoWorkerIsLeftAlone(t *testing.T) {
 
 func TestTheFlagGoesToTheWorkersThatKnowIt(t *testing.T) {
 	for tag, want := range map[string]bool{
-		"v52.0.0": false, "v52.1.0": true, "v52.3.88": true, "v52.3.88-debug": true, "52.3.0": true, "v52.3.89": false, "v52.10.3": false, "v53.3.0": false, "latest": false, "v52.3": false,
+		"v52.0.0": false, "v52.1.0": true, "v52.3.88": true, "v52.3.88-debug": true, "52.3.0": true, "v52.3.89": false, "v52.10.3": false, "v53.3.0": false, "latest": false,
+		// Which of 52.3 the tag v52.3 is cannot be told.
+		"v52.3": false, "v52.2": true, "v52.4": false,
 	} {
 		text := head + "      containers:\n      - name: sniffer\n        image: reg:5000/worker:" + tag + "\n        command:\n        - ./worker\n        - -i\n"
 		r, err := Inject([]byte(text), Default())
@@ -273,6 +277,129 @@ func TestAnOldWorkerWithoutAKnownShellIsNotMadeToWait(t *testing.T) {
 	r, err := Inject(fixture(t, "52.0"), Default())
 	if err != nil || !bytes.Equal(r.Text, fixture(t, "52.0")) || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "version 52.0.0") {
 		t.Errorf("%v %q", err, r.Warnings)
+	}
+}
+
+// What each release of Kubeshark's chart renders is in testdata/tags.tsv.
+func TestEachReleaseOfKubesharksChart(t *testing.T) {
+	text, err := os.ReadFile("testdata/tags.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Split(strings.TrimSpace(line), "\t")
+		release, _ := parseVersion(f[0])
+		in := workerOf(f)
+		r, err := Inject([]byte(in), Default())
+		waits := strings.Contains(string(r.Text), "name: pfring-wait")
+		switch loads := strings.Contains(f[6], LoaderName); {
+		case loads:
+			count["refused"]++
+			if err == nil || !strings.Contains(err.Error(), LoaderName) {
+				t.Errorf("%s loads PF_RING itself: %v", f[0], err)
+			}
+			continue
+		case err != nil:
+			t.Errorf("%s: %v", f[0], err)
+			continue
+		}
+		properties(t, f[0], []byte(in), Default(), r)
+		if want := release.atLeast(52, 3, 83); waits != want || len(r.Warnings) > 0 == want {
+			t.Errorf("%s: a wait: %v; %q", f[0], waits, r.Warnings)
+		}
+		if want := release.atLeast(52, 1, 0) && release.before(52, 3, 89); strings.Contains(string(r.Text), "- -kernel-module\n") != want {
+			t.Errorf("%s: the flag is not as wanted (%v)", f[0], want)
+		}
+		count[map[bool]string{true: "waits", false: "no shell known"}[waits]]++
+	}
+	if count["refused"]+count["waits"]+count["no shell known"] != 75 || count["waits"] < 35 {
+		t.Errorf("of 75 releases: %v", count)
+	}
+}
+
+// workerOf writes the worker of a line of tags.tsv.
+func workerOf(f []string) string {
+	var b strings.Builder
+	b.WriteString("kind: DaemonSet\nmetadata:\n  name: kubeshark-worker-daemon-set\n  labels:\n    " + f[4] + ": worker\n" +
+		"    app.kubernetes.io/version: \"" + f[2] + "\"\n    helm.sh/chart: " + f[3] + "\nspec:\n  template:\n    spec:\n")
+	if f[6] != "-" {
+		b.WriteString("      initContainers:\n")
+		for name := range strings.SplitSeq(f[6], ",") {
+			b.WriteString("      - name: " + name + "\n        image: x\n")
+		}
+	}
+	b.WriteString("      containers:\n      - name: sniffer\n        image: docker.io/kubeshark/worker:" + f[1] + "\n        command:\n        - ./worker\n")
+	if f[5] != "-" {
+		b.WriteString("        - -packet-capture\n        - '" + f[5] + "'\n")
+	}
+	return b.String()
+}
+
+func TestAWorkerThatLoadsTheModuleItselfIsAnError(t *testing.T) {
+	module := string(fixture(t, "52.3.88-module"))
+	old := strings.NewReplacer("- -no-kernel-module", "- -x", "- NET_RAW", "- SYS_MODULE").Replace(string(fixture(t, "52.0")))
+	for _, text := range []string{module, old} {
+		if r, err := Inject([]byte(text), Default()); err == nil || !strings.Contains(err.Error(), "two loaders") {
+			t.Errorf("%v\n%s", err, r.Text)
+		}
+		if r, err := Remove([]byte(text)); err != nil || string(r.Text) != text {
+			t.Errorf("removing nothing: %v", err)
+		}
+	}
+}
+
+func TestAWorkerOfAnotherBackendIsNotMadeToWait(t *testing.T) {
+	plain := string(fixture(t, "53.3"))
+	for backend, wanted := range map[string]bool{"best": true, "pf_ring": true, "af_packet": false, "ebpf": false, "libpcap": false, "something-new": true} {
+		text := strings.Replace(plain, "            - -port\n", "            - -packet-capture\n            - '"+backend+"'\n            - -port\n", 1)
+		r, err := Inject([]byte(text), Default())
+		if err != nil || strings.Contains(string(r.Text), "pfring-wait") != wanted || len(r.Warnings) == 0 != wanted {
+			t.Errorf("%s: %v %q", backend, err, r.Warnings)
+		}
+	}
+}
+
+// kubectl prints JSON with four spaces, jq with two, and programs with none.
+func TestJSON(t *testing.T) {
+	var object map[string]any
+	var worker []byte
+	for _, doc := range split(fixture(t, "53.3")) {
+		if bytes.Contains(doc, []byte("kind: DaemonSet")) {
+			worker = doc
+		}
+	}
+	if err := yaml.Unmarshal(worker, &object); err != nil {
+		t.Fatal(err)
+	}
+	object["metadata"].(map[string]any)["annotations"] = map[string]any{"a": "<&>\n\"12\": 3", "b": "12", "c": "no", "d": "🦈"}
+	for _, in := range []any{object, map[string]any{"kind": "List", "apiVersion": "v1", "items": []any{map[string]any{"kind": "ConfigMap"}, object}, "metadata": map[string]any{}}} {
+		for _, indent := range []string{"    ", "  ", ""} {
+			text, err := json.MarshalIndent(in, "", indent)
+			if indent == "" {
+				text, err = json.Marshal(in)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, '\n')
+			o := options(func(o *Options) { o.WorkerFlag = "always" })
+			r, err := Inject(text, o)
+			if err != nil || r.Workers != 1 || !json.Valid(r.Text) || bytes.Count(r.Text, []byte(`"pfring-wait"`)) != 1 || bytes.Count(r.Text, []byte(`"-kernel-module"`)) != 1 {
+				t.Fatalf("%v\n%s", err, r.Text)
+			}
+			again, err := Inject(r.Text, o)
+			if err != nil || !bytes.Equal(again.Text, r.Text) {
+				t.Errorf("twice: %v\n%s", err, again.Text)
+			}
+			back, err := Remove(r.Text)
+			if err != nil || !bytes.Equal(back.Text, text) {
+				t.Errorf("removed: %v\n%s\n%s", err, back.Text, text)
+			}
+		}
 	}
 }
 

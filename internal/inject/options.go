@@ -64,7 +64,7 @@ func (o *Options) check() error {
 	case o.Timeout < time.Second || o.Timeout > time.Hour:
 		return fmt.Errorf("wait-timeout %s: it is from 1s to 1h; capture must not wait for ever", o.Timeout)
 	case o.WaitWith == WithAgent && o.Image == "":
-		return errors.New("wait-with agent needs the agent's image")
+		return errors.New("--wait-with agent requires the agent's image: --image REGISTRY/pfring-agent:VERSION")
 	case o.WaitWith == WithWorker && o.Image != "":
 		return errors.New("wait-with worker waits in the worker's own image; drop the image")
 	case strings.ContainsFunc(o.Image, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }):

@@ -1,10 +1,12 @@
 package inject
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -50,6 +52,37 @@ func TestScriptEndsAsItShould(t *testing.T) {
 					t.Errorf("%v, %q", err, out)
 				}
 			})
+		}
+	}
+}
+
+// Flux's postBuild and envsubst put values into ${…}, as Helm's templates into {{…}}.
+func TestTheScriptHasNothingThatANeighbourRewrites(t *testing.T) {
+	for _, mode := range []string{"auto", "kmm"} {
+		o := options(func(o *Options) { o.Mode = mode })
+		for _, text := range []string{"${", "{{", "$(("} {
+			if strings.Contains(strings.ReplaceAll(script(&o), "$((i+1))", ""), text) {
+				t.Errorf("%s: the script has %s:\n%s", mode, text, script(&o))
+			}
+		}
+	}
+}
+
+// Opening a pipe that nobody writes to would never end.
+func TestTheScriptDoesNotOpenAStateFileThatIsAPipe(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "state.json")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skipf("no pipe can be made here: %v", err)
+	}
+	o := options(func(o *Options) { o.Timeout = time.Second })
+	text := strings.ReplaceAll(script(&o), o.StateFile, pipe)
+	for _, shell := range shells(t) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		out, err := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", text)...).CombinedOutput()
+		cancel()
+		if err != nil || !strings.Contains(string(out), "was not loaded") {
+			t.Errorf("%s: %v %s", shell, err, out)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func each(manifests []byte, edit func(*worker) error) (Result, error) {
 	var out bytes.Buffer
 	out.Grow(len(manifests) + 2048)
 	for i, doc := range split(manifests) {
-		text, err := r.document(doc, edit)
+		text, err := r.edited(doc, edit)
 		if err != nil {
 			return Result{}, fmt.Errorf("document %d: %w", i+1, err)
 		}
@@ -53,7 +53,15 @@ func each(manifests []byte, edit func(*worker) error) (Result, error) {
 	return r, nil
 }
 
-// document edits one document. Workers are looked up again after each edit, as
+// edited edits one document, whichever way it is written.
+func (r *Result) edited(doc []byte, edit func(*worker) error) ([]byte, error) {
+	if isJSON(doc) {
+		return throughYAML(doc, func(text []byte) ([]byte, error) { return r.document(text, edit) })
+	}
+	return r.document(doc, edit)
+}
+
+// document edits one document in YAML. Workers are looked up again after each edit, as
 // it moves the places of the others.
 func (r *Result) document(doc []byte, edit func(*worker) error) ([]byte, error) {
 	for n := 0; ; n++ {

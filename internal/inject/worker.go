@@ -28,6 +28,9 @@ type worker struct {
 
 // locate finds the parts that are edited.
 func (w *worker) locate(object *yaml.Node) error {
+	if otherBreaks(w.text) {
+		return fmt.Errorf("%w: a line ends with something else than a line feed", errUnlike)
+	}
 	w.object, w.spec = object, get(object, "spec", "template", "spec")
 	containers := get(w.spec, "containers")
 	if containers == nil || containers.Kind != yaml.SequenceNode || len(containers.Content) == 0 {
@@ -40,6 +43,17 @@ func (w *worker) locate(object *yaml.Node) error {
 		}
 	}
 	return nil
+}
+
+// otherBreaks is true if YAML sees the end of a line where lines sees none: at a
+// carriage return alone, or at one of Unicode's own breaks.
+func otherBreaks(text []byte) bool {
+	for _, mark := range []string{"\u0085", "\u2028", "\u2029"} {
+		if bytes.Contains(text, []byte(mark)) {
+			return true
+		}
+	}
+	return bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n"))
 }
 
 // lines are the document's lines, each with its end.

@@ -4,12 +4,14 @@ package gitops_test
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -76,18 +78,37 @@ func programs(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("-short: builds pfring and helm; run without -short")
 	}
-	dir := t.TempDir()
-	if _, err := toolbin.Pfring(dir); err != nil {
-		t.Fatal(err)
-	}
-	helm, err := toolbin.Tool(toolbin.Helm)
+	dir, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(helm, filepath.Join(dir, "helm")); err != nil {
-		t.Fatal(err)
-	}
 	return dir
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pfring-gitops")
+	if err != nil {
+		return "", err
+	}
+	if _, err := toolbin.Pfring(dir); err != nil {
+		return dir, err
+	}
+	helm, err := toolbin.Tool(toolbin.Helm)
+	if err != nil {
+		return dir, err
+	}
+	return dir, os.Symlink(helm, filepath.Join(dir, "helm"))
+})
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if !testing.Short() {
+		if dir, _ := built(); dir != "" {
+			_ = os.RemoveAll(dir) // a temporary folder; nothing hangs on it
+		}
+	}
+	os.Exit(code)
 }
 
 func run(t *testing.T, dir, path string, env []string, args ...string) []byte {
@@ -108,8 +129,11 @@ func run(t *testing.T, dir, path string, env []string, args ...string) []byte {
 	return out
 }
 
-// plugin is the command that Argo CD runs for a plugin of the example.
-func plugin(t *testing.T, file string) []string {
+// command is what Argo CD runs.
+type command struct{ Command, Args []string }
+
+// plugin is what Argo CD runs for a plugin of the example: before it, if anything, and to make the manifests.
+func plugin(t *testing.T, file string) (before, generate []string) {
 	t.Helper()
 	var config struct{ Data map[string]string }
 	first, _, _ := strings.Cut(string(read(t, examples+"argocd-plugin.yaml")), "\n---\n")
@@ -117,23 +141,17 @@ func plugin(t *testing.T, file string) []string {
 		t.Fatal(err)
 	}
 	var p struct {
-		Spec struct {
-			Generate struct{ Command, Args []string }
-		}
-	}
-	if err := yaml.UnmarshalStrict([]byte(config.Data[file]), &struct {
 		APIVersion, Kind string
 		Metadata         struct{ Name string }
-		Spec             *struct {
-			Generate struct{ Command, Args []string }
-		}
-	}{Spec: &p.Spec}); err != nil {
+		Spec             struct{ Init, Generate command }
+	}
+	if err := yaml.UnmarshalStrict([]byte(config.Data[file]), &p); err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Spec.Generate.Command) == 0 {
 		t.Fatalf("the example has no plugin %s", file)
 	}
-	return append(p.Spec.Generate.Command, p.Spec.Generate.Args...)
+	return append(p.Spec.Init.Command, p.Spec.Init.Args...), append(p.Spec.Generate.Command, p.Spec.Generate.Args...)
 }
 
 // argo is what Argo CD puts into a plugin's environment.
@@ -144,7 +162,8 @@ func TestArgoCDsPluginRendersWhatHelmDoes(t *testing.T) {
 	for _, mode := range []string{"auto", "kmm"} {
 		dir := t.TempDir()
 		write(t, dir, map[string][]byte{"values.yaml": read(t, "../../examples/"+mode+".yaml")})
-		got := parse(t, run(t, dir, path, argo, plugin(t, "pfring.yaml")...))
+		_, generate := plugin(t, "pfring.yaml")
+		got := parse(t, run(t, dir, path, argo, generate...))
 		root, err := toolbin.Root()
 		if err != nil {
 			t.Fatal(err)
@@ -156,12 +175,78 @@ func TestArgoCDsPluginRendersWhatHelmDoes(t *testing.T) {
 	}
 }
 
+func TestArgoCDsPluginTakesValuesFiles(t *testing.T) {
+	path, dir := programs(t), t.TempDir()
+	write(t, dir, map[string][]byte{"a.yaml": read(t, "../../examples/auto.yaml"), "b.yaml": []byte("tap: {labels: {team: net}}\n")})
+	_, generate := plugin(t, "pfring.yaml")
+	for _, o := range parse(t, run(t, dir, path, append([]string{"ARGOCD_ENV_VALUES=a.yaml b.yaml"}, argo...), generate...)) {
+		if o["metadata"].(object)["labels"].(object)["team"] != "net" {
+			t.Errorf("no label of the second file on %s", key(o))
+		}
+	}
+}
+
+// The folder is a chart that has Kubeshark's as a dependency, and values files of its own.
 func TestArgoCDsPluginMakesKubesharksWorkersWait(t *testing.T) {
 	path, dir := programs(t), t.TempDir()
-	write(t, dir, map[string][]byte{"Chart.yaml": []byte("apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n"), "templates/all.yaml": read(t, fixture)})
-	out := run(t, dir, path, argo, plugin(t, "pfring-inject.yaml")...)
-	if strings.Count(string(out), "name: pfring-wait") != 1 {
+	write(t, dir, map[string][]byte{
+		"kubeshark/Chart.yaml":         []byte("apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n"),
+		"kubeshark/templates/all.yaml": read(t, fixture),
+		"kubeshark/templates/own.yaml": []byte("kind: ConfigMap\napiVersion: v1\nmetadata: {name: own}\ndata: {cluster: {{ .Values.cluster }}}\n"),
+		"app/Chart.yaml":               []byte("apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n- {name: kubeshark, version: 53.3.0, repository: \"file://../kubeshark\"}\n"),
+		"app/prod.yaml":                []byte("kubeshark: {cluster: prod}\n"),
+	})
+	before, generate := plugin(t, "pfring-inject.yaml")
+	app := filepath.Join(dir, "app")
+	run(t, app, path, argo, before...)
+	out := run(t, app, path, append([]string{"ARGOCD_ENV_VALUES=prod.yaml"}, argo...), generate...)
+	if strings.Count(string(out), "name: pfring-wait") != 1 || !strings.Contains(string(out), "{cluster: prod}") {
 		t.Errorf("%s", out)
+	}
+}
+
+// A sidecar serves one plugin, and finds it by the key of the ConfigMap.
+func TestEachPluginOfTheExampleHasASidecar(t *testing.T) {
+	var config struct{ Data map[string]string }
+	var server struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						VolumeMounts []struct{ Name, MountPath, SubPath string }
+					}
+					Volumes []struct{ Name string }
+				}
+			}
+		}
+	}
+	docs := strings.Split(string(read(t, examples+"argocd-plugin.yaml")), "\n---\n")
+	for i, into := range []any{&config, &server} {
+		if err := yaml.Unmarshal([]byte(docs[i]), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pod := server.Spec.Template.Spec
+	served := map[string]bool{}
+	for _, c := range pod.Containers {
+		for _, m := range c.VolumeMounts {
+			if m.Name == "pfring-plugins" {
+				served[m.SubPath] = true
+			}
+			// Two are the repo server's own.
+			own := m.Name == "var-files" || m.Name == "plugins"
+			if !own && !slices.ContainsFunc(pod.Volumes, func(v struct{ Name string }) bool { return v.Name == m.Name }) {
+				t.Errorf("there is no volume %s", m.Name)
+			}
+		}
+	}
+	for key := range config.Data {
+		if !served[key] {
+			t.Errorf("no sidecar serves %s", key)
+		}
+	}
+	if len(served) != len(config.Data) {
+		t.Errorf("%v are served, %d plugins are there", served, len(config.Data))
 	}
 }
 
@@ -255,20 +340,6 @@ func TestFluxsPatchIsWhatInjectAdds(t *testing.T) {
 	write(t, dir, map[string][]byte{"kustomization.yaml": k, "all.yaml": read(t, fixture)})
 	got := kustomize(t, dir, nil)
 	want := parse(t, run(t, dir, path, nil, "sh", "-c", "pfring inject < all.yaml"))
-	// Kustomize puts what is new in front.
-	for _, objects := range [][]object{got, want} {
-		for _, o := range objects {
-			if o["kind"] != "DaemonSet" {
-				continue
-			}
-			spec := o["spec"].(object)["template"].(object)["spec"].(object)
-			for _, list := range []string{"initContainers", "volumes"} {
-				slices.SortFunc(spec[list].([]any), func(a, b any) int {
-					return strings.Compare(a.(object)["name"].(string), b.(object)["name"].(string))
-				})
-			}
-		}
-	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the patch gives\n%v\ninject\n%v", got, want)
 	}
