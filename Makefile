@@ -70,10 +70,9 @@ lint: ## golangci-lint, built from the version pinned in hack/lint
 playground: ## A control plane with 40 simulated nodes and a module repository, on loopback, to try the commands on
 	go run ./tests/playground
 
-bench: ## Compare with helm, kubectl, insmod and others in one run; prints ratios
+bench: ## Compare with helm, kubectl, insmod and others in one run; BENCH=ROW runs one row; leaves dist/bench
 	@hack/install-test-deps.sh buildah
-	go run ./tests/bench
-	go test -timeout 60m -run '^$$' -bench . -benchmem ./...
+	go run ./hack/bench $(if $(BENCH),-row $(BENCH))
 
 golden: ## Rewrite the golden files; look at the diff before you commit it
 	go test ./charts -run Recipes -update

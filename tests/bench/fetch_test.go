@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package bench_test
 
 import (
 	"fmt"
@@ -60,11 +60,7 @@ func BenchmarkFetchAgainstCurl(b *testing.B) {
 	file := filepath.Join(work.dir, "pf_ring.ko")
 	theirs := []string{"/bin/sh", "-c", fmt.Sprintf("curl -sf -H 'x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' --aws-sigv4 aws:amz:us-east-1:s3 --user %s:%s -o %s http://%s/modules/pf-ring/%s && sha256sum %s",
 		at.AccessKey, at.SecretKey, file, at.Address, at.Index.Modules[0].Path, file)}
-	rounds := 0
-	for b.Loop() {
-		rounds++
-	}
-	samples, err := work.alternate(max(rounds, 9), ours, theirs)
+	samples, err := work.alternate(rounds, ours, theirs)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ type Counter struct {
 	mu       sync.Mutex
 	requests map[string]int
 	watches  int
+	lists    map[string]int
 }
 
 // Count starts a counter, which ends with the test.
@@ -38,7 +40,7 @@ func (c *Cluster) Count(t testing.TB) *Counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counter := &Counter{requests: map[string]int{}}
+	counter := &Counter{requests: map[string]int{}, lists: map[string]int{}}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.Transport, proxy.FlushInterval = transport, -1
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,9 +67,20 @@ func (c *Counter) add(r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests[fmt.Sprintf("%s %s", r.Method, r.URL.Path)]++
-	if r.URL.Query().Get("watch") != "" {
+	switch q := r.URL.Query(); {
+	case q.Get("watch") != "":
 		c.watches++
+	case q.Get("limit") != "" && q.Get("continue") == "":
+		c.lists[path.Base(r.URL.Path)]++
 	}
+}
+
+// Lists returns how often a resource, such as pods, was listed from the start in
+// pages.
+func (c *Counter) Lists(resource string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lists[resource]
 }
 
 // Take returns how many requests, and how many watches among them, have passed

@@ -76,6 +76,7 @@ func BenchmarkWaitReacts(b *testing.B) {
 	close(hold)
 	end := <-done
 	requests, watches, _ := counter.Take()
+	relists := counter.Lists("pods") - 1
 	for b.Loop() {
 		if _, err := client.Status(ctx, release); err != nil {
 			b.Fatal(err)
@@ -83,6 +84,7 @@ func BenchmarkWaitReacts(b *testing.B) {
 	}
 	// What was reported before the loop would be gone.
 	b.ReportMetric(float64(watches), "watches")
+	b.ReportMetric(float64(relists), "relists")
 	b.ReportMetric(float64(requests), "wait-requests")
 	b.ReportMetric(float64((<-seen).Sub(released).Milliseconds()), "ms/seen")
 	// The simulated kubelet's pause of up to 100 ms and its write are in here, and the last reading of all nodes.
