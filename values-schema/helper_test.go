@@ -105,6 +105,8 @@ func (c *ruleCase) flags(t testing.TB, comment string) {
 			o.SetFile = append(o.SetFile, value)
 		case "--set-json":
 			o.SetJSON = append(o.SetJSON, value)
+		case "--subchart":
+			o.Subchart = value
 		case "--namespace":
 			o.Namespace = value
 		case "--release-name":

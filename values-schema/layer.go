@@ -18,6 +18,7 @@ type layer struct {
 // gave it is its nearest parent; when all of it is the chart's, the last file,
 // without a line.
 func (d *Document) origin(path Path) Origin {
+	path = d.full(path)
 	for n := len(path); n > 0; n-- {
 		if o, ok := d.given(path[:n]); ok {
 			return o
@@ -31,6 +32,9 @@ func (d *Document) origin(path Path) Origin {
 	return Origin{}
 }
 
+// full is the place of one of this chart's values in the files.
+func (d *Document) full(path Path) Path { return d.above.With(path...) }
+
 // given is where exactly this path was given last.
 func (d *Document) given(path Path) (Origin, bool) {
 	for i := len(d.layers) - 1; i >= 0; i-- {
@@ -41,7 +45,7 @@ func (d *Document) given(path Path) (Origin, bool) {
 			}
 			continue
 		}
-		if key, _ := findNode(l.root, path); key != nil {
+		if key, _ := d.findNode(l.root, path); key != nil {
 			return Origin{File: l.file, Line: key.Line, Column: key.Column}, true
 		}
 	}
@@ -57,7 +61,7 @@ func isIndex(path Path) bool {
 
 // findNode returns the node that names path (a map's key, a list's item) and
 // its value, or nils.
-func findNode(root *yaml3.Node, path Path) (at, value *yaml3.Node) {
+func (d *Document) findNode(root *yaml3.Node, path Path) (at, value *yaml3.Node) {
 	value = root
 	for _, step := range path {
 		value = follow(value)
@@ -72,7 +76,7 @@ func findNode(root *yaml3.Node, path Path) (at, value *yaml3.Node) {
 			value = value.Content[step]
 			at = value
 		case string:
-			if at, value = findKey(value, step, 0); at == nil {
+			if at, value = d.findKey(value, step, 0); at == nil {
 				return nil, nil
 			}
 		}
@@ -88,14 +92,12 @@ func follow(n *yaml3.Node) *yaml3.Node {
 }
 
 // findKey finds the last such key of a map, then those that << merges in.
-func findKey(m *yaml3.Node, key string, depth int) (at, value *yaml3.Node) {
+func (d *Document) findKey(m *yaml3.Node, key string, depth int) (at, value *yaml3.Node) {
 	if m == nil || m.Kind != yaml3.MappingNode || depth > 16 {
 		return nil, nil
 	}
-	for i := len(m.Content) - 2; i >= 0; i -= 2 {
-		if keyName(m.Content[i]) == key {
-			return m.Content[i], m.Content[i+1]
-		}
+	if i := d.position(m, key); i >= 0 {
+		return m.Content[i], m.Content[i+1]
 	}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		if m.Content[i].Tag != "!!merge" {
@@ -107,12 +109,43 @@ func findKey(m *yaml3.Node, key string, depth int) (at, value *yaml3.Node) {
 			sources = from.Content
 		}
 		for _, s := range sources {
-			if at, value := findKey(follow(s), key, depth+1); at != nil {
+			if at, value := d.findKey(follow(s), key, depth+1); at != nil {
 				return at, value
 			}
 		}
 	}
 	return nil, nil
+}
+
+// indexFrom is the size of a map, in nodes, from which its keys are indexed: a
+// problem for each of a hundred thousand keys must not search them all.
+const indexFrom = 64
+
+// position is the index in m.Content of the last such key, or -1.
+func (d *Document) position(m *yaml3.Node, key string) int {
+	if len(m.Content) < indexFrom {
+		for i := len(m.Content) - 2; i >= 0; i -= 2 {
+			if keyName(m.Content[i]) == key {
+				return i
+			}
+		}
+		return -1
+	}
+	index, ok := d.indexes[m]
+	if !ok {
+		index = make(map[string]int, len(m.Content)/2)
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			index[keyName(m.Content[i])] = i
+		}
+		if d.indexes == nil {
+			d.indexes = map[*yaml3.Node]map[string]int{}
+		}
+		d.indexes[m] = index
+	}
+	if i, ok := index[key]; ok {
+		return i
+	}
+	return -1
 }
 
 // keyName is the key as Helm's YAML library reads it: a plain no becomes

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	yaml3 "go.yaml.in/yaml/v3"
 	"helm.sh/helm/v3/pkg/strvals"
 )
 
@@ -29,6 +30,11 @@ type LoadOptions struct {
 	// DefaultsOf is an earlier Document with the same defaults, which then are
 	// not parsed again; Defaults is not looked at.
 	DefaultsOf *Document
+	// Subchart is the key below which the values are those of this chart, which is
+	// how a chart that has it as a dependency gives them. "" looks for it: when the
+	// values set nothing that this chart reads and exactly one key holds a block
+	// tap.kernelModule, it is that key.
+	Subchart string
 	// ReleaseName and Namespace are those of the release to be; "" is
 	// kubeshark-pfring and kubeshark.
 	ReleaseName, Namespace string
@@ -42,6 +48,10 @@ type Document struct {
 	defaults map[string]any
 	merged   map[string]any
 	problems []Problem
+	// indexes are the keys of large maps in the files, made when first needed.
+	indexes map[*yaml3.Node]map[string]int
+	// above leads from the root of the files to this chart's values.
+	above Path
 }
 
 // Values returns what the user gave, files and flags merged, without the
@@ -78,8 +88,62 @@ func Load(o LoadOptions) (*Document, error) {
 	if err := d.addDefaults(); err != nil {
 		return nil, err
 	}
+	d.intoSubchart()
 	d.merged = coalesce(d.user, d.defaults)
 	return d, nil
+}
+
+// Subchart is the key that the values were found below, "" for none.
+func (d *Document) Subchart() string {
+	if len(d.above) == 0 {
+		return ""
+	}
+	return fmt.Sprint(d.above[0])
+}
+
+// intoSubchart goes down to this chart's values in those of a parent chart. As
+// Helm does, it hands global values on.
+func (d *Document) intoSubchart() {
+	key := d.opts.Subchart
+	if key == "" {
+		key = foundSubchart(d.user)
+	}
+	if key == "" {
+		return
+	}
+	d.above = Path{key}
+	below, _ := d.user[key].(map[string]any)
+	if _, given := d.user[key]; !given {
+		p := fatal("", 0, 0, "subchart-missing", "the values have no key "+key)
+		p.Suggestion = "--subchart is the name or alias of the dependency in the parent's Chart.yaml"
+		d.problems = append(d.problems, p)
+	}
+	user := mergeFiles(map[string]any{}, below)
+	if global, ok := d.user["global"].(map[string]any); ok {
+		own, _ := user["global"].(map[string]any)
+		user["global"] = mergeFiles(own, global)
+	}
+	d.user = user
+}
+
+// foundSubchart is the one key that holds tap.kernelModule, where the values are
+// not this chart's themselves.
+func foundSubchart(values map[string]any) string {
+	if _, own := values["tap"]; own {
+		return ""
+	}
+	found := ""
+	for key, v := range values {
+		m, _ := v.(map[string]any)
+		if block, _ := lookup(m, module); block == nil {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = key
+	}
+	return found
 }
 
 func (d *Document) addDefaults() error {
@@ -183,7 +247,7 @@ func (d *Document) addSets() error {
 				return fmt.Errorf("%s %s: %w", g.flag, arg, unreadable)
 			}
 			if err != nil {
-				p := fatal("", 0, 0, "set-syntax", fmt.Sprintf("not an argument that Helm understands: %v", err))
+				p := fatal("", 0, 0, "set-syntax", "Helm cannot read this argument: "+d.setProblem(err, func(m map[string]any) error { return g.parse(arg, m, skip) }))
 				p.Arg = hideUserinfo(g.flag + " " + arg)
 				d.problems = append(d.problems, p)
 				continue
@@ -192,6 +256,52 @@ func (d *Document) addSets() error {
 			alone := map[string]any{}
 			if err := g.parse(arg, alone, skip); err == nil {
 				d.layers = append(d.layers, layer{arg: hideUserinfo(g.flag + " " + arg), set: alone})
+			}
+		}
+	}
+	return nil
+}
+
+// setProblem words what strvals says. Where an argument goes below a value that is
+// no map, that is an error in Go's words, so it is looked for in the values.
+func (d *Document) setProblem(err error, parse func(map[string]any) error) string {
+	alone := map[string]any{}
+	if strings.Contains(err.Error(), "interface conversion") && parse(alone) == nil {
+		if path := blocked(alone, d.user); path != nil {
+			v, _ := lookup(d.user, path)
+			at, _ := d.given(path)
+			return fmt.Sprintf("it sets a key below %s, which is %s in %s", path, typeOf(v), at)
+		}
+		return "it sets a key below a value that is not a map"
+	}
+	return strings.TrimPrefix(err.Error(), "error parsing index: ")
+}
+
+// blocked is where the one tree goes on and the other has a plain value.
+func blocked(set, values any) Path {
+	switch set := set.(type) {
+	case map[string]any:
+		m, ok := values.(map[string]any)
+		if !ok {
+			return Path{}
+		}
+		for key, sub := range set {
+			if v, given := m[key]; given {
+				if rest := blocked(sub, v); rest != nil {
+					return append(Path{key}, rest...)
+				}
+			}
+		}
+	case []any:
+		list, ok := values.([]any)
+		if !ok {
+			return Path{}
+		}
+		for i, sub := range set {
+			if sub != nil && i < len(list) {
+				if rest := blocked(sub, list[i]); rest != nil {
+					return append(Path{i}, rest...)
+				}
 			}
 		}
 	}

@@ -103,7 +103,7 @@ func Count(problems []Problem) (errs, warnings int) {
 
 // tidy orders problems by where they are and drops repetitions.
 func tidy(problems []Problem) []Problem {
-	slices.SortStableFunc(problems, func(a, b Problem) int {
+	slices.SortFunc(problems, func(a, b Problem) int {
 		return cmp.Or(
 			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Arg, b.Arg), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message),

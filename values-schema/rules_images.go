@@ -21,8 +21,9 @@ var (
 		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9]+)?$`)
 )
 
-// checkImages looks at the images of the mappings.
+// checkImages looks at the images of the mappings, and at where the agent's is.
 func checkImages(c *check) {
+	c.registry()
 	path := module.With("kernelMappings")
 	for i := range c.list(path) {
 		at := path.With(i)
@@ -101,4 +102,21 @@ func nearestVariable(name string, known []string) string {
 		}
 	}
 	return Nearest(name, known)
+}
+
+// registry looks at what stands before the name of the agent's image.
+func (c *check) registry() {
+	path := module.With("agent", "image", "registry")
+	if c.str(path) == "" {
+		path = ParsePath("tap.docker.registry")
+	}
+	text := strings.TrimSuffix(c.str(path), "/")
+	if text == "" || c.mode() == "" || reference.MatchString(text+"/x:1") {
+		return
+	}
+	hint := "such as registry.example.com/kubeshark"
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		hint = "write " + rest + ", without the scheme"
+	}
+	c.errorf("image-invalid", path, hint, "not a registry and path that an image's name can begin with")
 }

@@ -91,6 +91,7 @@ func (c *check) regexp(e *earlier, i int, path Path, expr string) {
 		c.errorf("regexp-invalid", path, hint, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return
 	}
+	c.tryRegexp(path, expr, parsed)
 	j, same := e.texts["~"+expr]
 	switch {
 	case e.all >= 0:

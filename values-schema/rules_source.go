@@ -1,8 +1,13 @@
 package valuesschema
 
 import (
+	"fmt"
+	"maps"
+	"math"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,11 +17,23 @@ var (
 	// What else a parameter's name has, the schema refuses.
 	parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+	// A parameter of a query, in a URL or in a URL within JSON.
+	queryValue = regexp.MustCompile(`([?&][^=&?\s"\\]+=)[^&\s"\\]+`)
+	// Names of such parameters that carry a secret, as presigned URLs have.
+	secretName = regexp.MustCompile(`(?i)token|secret|sig|passw|pwd|credential|auth|key`)
+
 	userinfo = regexp.MustCompile(`(://[^\s/@"]*)@`)
 )
 
-// hideUserinfo removes a user name and password from any URL in s.
-func hideUserinfo(s string) string { return userinfo.ReplaceAllString(s, "://…@") }
+// hideUserinfo removes what may be secret from any URL in s: user name, password,
+// and the value of each parameter of its query.
+func hideUserinfo(s string) string {
+	s = userinfo.ReplaceAllString(s, "://…@")
+	if !strings.Contains(s, "://") {
+		return s
+	}
+	return queryValue.ReplaceAllString(s, "$1…")
+}
 
 // checkSource looks at the module repository, which auto mode uses.
 func checkSource(c *check) {
@@ -35,7 +52,18 @@ func checkSource(c *check) {
 }
 
 func (c *check) credentials(path Path) {
-	if u, err := url.Parse(c.str(path)); err == nil && u.User != nil {
+	u, err := url.Parse(c.str(path))
+	if err != nil {
+		return
+	}
+	for name := range u.Query() {
+		if secretName.MatchString(name) {
+			c.errorf("url-credentials", path, "put them into a Secret and name it in source.credentialsSecret",
+				"the URL's query holds a secret, which everybody who may read pods could see, and which expires in a presigned URL")
+			return
+		}
+	}
+	if u.User != nil {
 		hint := "put them into a Secret and name it in source.credentialsSecret"
 		if path[len(path)-2] == "proxy" {
 			hint = "let the proxy admit the nodes by address"
@@ -124,11 +152,30 @@ func checkEgress(c *check) {
 	}
 }
 
-// checkParameters warns of parameters that PF_RING is not known to have.
+// slotBytes is what PF_RING takes of kernel memory for each slot of a ring: the
+// packet's buffer and its header, for a ring that captures whole packets of 1536
+// bytes. manySlots is where the cost is worth a word: some 100 MiB for each ring.
+const (
+	slotBytes = 1592
+	manySlots = 65536
+)
+
+// checkParameters warns of parameters that PF_RING is not known to have, and of
+// what rings cost.
 func checkParameters(c *check) {
 	path := module.With("parameters")
+	if v, ok := lookup(c.values, path.With("min_num_slots")); ok {
+		if n, isNumber := asFloat(v); isNumber && n >= manySlots && n <= math.MaxUint32 {
+			c.warnf("ring-memory", path.With("min_num_slots"), "keep it below 65536, unless the nodes have the memory for it",
+				"each ring takes %.0f MiB of kernel memory on every node, and each worker opens several", n*slotBytes/(1<<20))
+		}
+	}
 	known := c.schema.keys(path)
-	for name := range c.object(path) {
+	for _, name := range slices.Sorted(maps.Keys(c.object(path))) {
+		if c.full() {
+			c.dropped(Warning)
+			continue
+		}
 		if contains(known, name) || !parameterName.MatchString(name) {
 			continue
 		}
@@ -138,4 +185,10 @@ func checkParameters(c *check) {
 		}
 		c.warnf("parameter-unknown", path.With(name), hint, "PF_RING is not known to have this parameter; the kernel ignores one that it does not know")
 	}
+}
+
+// asFloat reads a number of the values, or one in quotes.
+func asFloat(v any) (float64, bool) {
+	n, err := strconv.ParseFloat(fmt.Sprint(v), 64)
+	return n, err == nil
 }

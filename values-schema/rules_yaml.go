@@ -37,10 +37,10 @@ func (c *check) duplicates(file string, n *yaml3.Node, path Path) {
 func (c *check) duplicate(file string, key, before *yaml3.Node, path Path) {
 	severity := Warning
 	// Within the block, and in what leads to it, the loss is ours.
-	if path.hasPrefix(module) || module.hasPrefix(path) {
+	if block := c.doc.full(module); path.hasPrefix(block) || block.hasPrefix(path) {
 		severity = Error
 	}
-	c.problems = append(c.problems, Problem{
+	c.report(Problem{
 		Severity: severity, Rule: "yaml-duplicate-key", Path: path.String(),
 		Origin:     Origin{File: file, Line: key.Line, Column: key.Column},
 		Message:    "the same key stands at line " + itoa(before.Line) + "; Helm silently takes the last one",
@@ -51,10 +51,10 @@ func (c *check) duplicate(file string, key, before *yaml3.Node, path Path) {
 // oldBoolean warns of yes, no, on and off, which YAML 1.1 and so Helm read as
 // booleans.
 func (c *check) oldBoolean(file string, n *yaml3.Node, path Path) {
-	if b := plainBool(n); b == "" || len(n.Value) > 3 || n.Value == b || !path.hasPrefix(module) {
+	if b := plainBool(n); b == "" || len(n.Value) > 3 || n.Value == b || !path.hasPrefix(c.doc.full(module)) {
 		return
 	}
-	c.problems = append(c.problems, Problem{
+	c.report(Problem{
 		Severity: Warning, Rule: "yaml-boolean", Path: path.String(), Value: n.Value,
 		Origin:     Origin{File: file, Line: n.Line, Column: n.Column},
 		Message:    "Helm reads this word as a boolean, other tools as a string",
@@ -73,10 +73,10 @@ func (c *check) nulls(user, defaults map[string]any, path Path) {
 		}
 		at := path.With(k)
 		if v == nil {
-			p := Problem{Severity: Warning, Rule: "null-deletes-default", Origin: c.doc.origin(at), Path: at.String(), Value: "null",
+			p := Problem{Severity: Warning, Rule: "null-deletes-default", Origin: c.doc.origin(at), Path: c.doc.full(at).String(), Value: "null",
 				Message:    "null deletes the chart's default, " + orBlock(showValue(d)),
 				Suggestion: "remove the key to keep the default, or give it a value"}
-			c.problems = append(c.problems, p)
+			c.report(p)
 			continue
 		}
 		um, ok := v.(map[string]any)

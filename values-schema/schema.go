@@ -10,7 +10,9 @@ import (
 	_ "embed" // the schema
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/xeipuuv/gojsonschema"
 )
@@ -27,6 +29,8 @@ func Schema() []byte { return slices.Clone(schemaJSON) }
 type compiled struct {
 	engine *gojsonschema.Schema
 	tree   map[string]any
+	// places are, for each key of tap.kernelModule, where the schema names it.
+	places map[string][]Path
 }
 
 func compile() (*compiled, error) {
@@ -38,7 +42,18 @@ func compile() (*compiled, error) {
 	if err := json.Unmarshal(schemaJSON, &c.tree); err != nil {
 		return nil, fmt.Errorf("reading the values schema: %w", err)
 	}
+	c.places = map[string][]Path{}
+	c.index(module)
 	return c, nil
+}
+
+// index notes where the schema names each key below path.
+func (c *compiled) index(path Path) {
+	for _, name := range c.keys(path) {
+		at := path.With(name)
+		c.places[name] = append(c.places[name], at)
+		c.index(at)
+	}
 }
 
 // at returns the schema of the value at path, or nil where the schema says
@@ -54,17 +69,23 @@ func (c *compiled) at(path Path) map[string]any {
 	return c.resolve(node)
 }
 
+// resolve follows a reference. A key whose description is its own refers by an
+// allOf of one; what the key says then wins over what it refers to.
 func (c *compiled) resolve(node map[string]any) map[string]any {
+	if all, ok := node["allOf"].([]any); ok && len(all) == 1 {
+		if base, ok := all[0].(map[string]any); ok {
+			joined := maps.Clone(c.resolve(base))
+			maps.Copy(joined, node)
+			delete(joined, "allOf")
+			return joined
+		}
+	}
 	ref, ok := node["$ref"].(string)
 	if !ok {
 		return node
 	}
 	defs, _ := c.tree["definitions"].(map[string]any)
-	const prefix = "#/definitions/"
-	if len(ref) <= len(prefix) {
-		return node
-	}
-	target, _ := defs[ref[len(prefix):]].(map[string]any)
+	target, _ := defs[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
 	return target
 }
 
@@ -92,25 +113,15 @@ func (c *compiled) child(node map[string]any, step any) map[string]any {
 }
 
 // keys lists the properties that the schema names at path.
-func (c *compiled) keys(path Path) []string {
-	props, _ := c.at(path)["properties"].(map[string]any)
+func (c *compiled) keys(path Path) []string { return c.names(c.at(path)) }
+
+// names lists the properties of a schema.
+func (c *compiled) names(node map[string]any) []string {
+	props, _ := node["properties"].(map[string]any)
 	names := make([]string, 0, len(props))
 	for name := range props {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
-}
-
-// find lists the places below path at which the schema names key.
-func (c *compiled) find(path Path, key string) []Path {
-	var found []Path
-	for _, name := range c.keys(path) {
-		at := path.With(name)
-		if name == key {
-			found = append(found, at)
-		}
-		found = append(found, c.find(at, key)...)
-	}
-	return found
 }

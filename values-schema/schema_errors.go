@@ -10,11 +10,9 @@ import (
 )
 
 // schemaError tells one finding of the schema engine in words of this project.
-func (c *check) schemaError(e gojsonschema.ResultError) {
-	path := c.errorPath(e)
+func (c *check) schemaError(e finding) {
+	path := e.path
 	switch e.Type() {
-	case "additional_property_not_allowed":
-		c.unknownKey(path, fmt.Sprint(e.Details()["property"]))
 	case "required":
 		c.errorf("missing-key", path, "", "the key %v is missing", e.Details()["property"])
 	case "invalid_type":
@@ -22,7 +20,7 @@ func (c *check) schemaError(e gojsonschema.ResultError) {
 	case "enum":
 		c.wrongEnum(path)
 	case "pattern":
-		c.errorf("bad-pattern", path, c.describe(path), "does not match %v", e.Details()["pattern"])
+		c.errorf("bad-pattern", path, c.describe(path), "%s", patternText(fmt.Sprint(e.Details()["pattern"])))
 	case "number_one_of":
 		c.errorf("literal-xor-regexp", path, "", "a mapping has exactly one of literal and regexp")
 	case "number_any_of":
@@ -31,8 +29,16 @@ func (c *check) schemaError(e gojsonschema.ResultError) {
 		path = path.With(fmt.Sprint(e.Details()["property"]))
 		c.errorf("bad-pattern", path, "letters, digits and _ only", "such a key cannot be")
 	default:
-		c.outOfRange(path, e)
+		c.outOfRange(path, e.ResultError)
 	}
+}
+
+// patternText says what a pattern asks for, in words where a pattern is long.
+func patternText(pattern string) string {
+	if strings.HasPrefix(pattern, "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(") {
+		return `invalid name: must be of a-z, 0-9, "-" and ".", and each part between dots must begin and end with a letter or digit`
+	}
+	return "does not match " + pattern
 }
 
 // outOfRange tells of a number or a length beyond its bounds.
@@ -73,10 +79,14 @@ func (c *check) describe(path Path) string {
 	return text
 }
 
-func (c *check) unknownKey(parent Path, key string) {
+func (c *check) unknownKey(parent Path, key string, known []string) {
+	if c.full() {
+		c.dropped(Error)
+		return
+	}
 	var hint string
-	elsewhere := c.schema.find(module, key)
-	switch near := Nearest(key, c.schema.keys(parent)); {
+	elsewhere := c.schema.places[key]
+	switch near := Nearest(key, known); {
 	case key == "false" && len(parent) > 0 && parent[len(parent)-1] == "proxy":
 		hint = `YAML reads a plain no as false; write "no" in quotes`
 	case near != "":
@@ -84,7 +94,7 @@ func (c *check) unknownKey(parent Path, key string) {
 	case len(elsewhere) == 1 && parent.hasPrefix(module):
 		hint = "did you mean " + elsewhere[0].String() + "?"
 	default:
-		hint = "known here: " + strings.Join(c.schema.keys(parent), ", ")
+		hint = "known here: " + strings.Join(known, ", ")
 	}
 	c.errorf("unknown-key", parent.With(key), hint, "there is no such key")
 }

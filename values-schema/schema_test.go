@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +47,11 @@ func schema(t testing.TB) node {
 }
 
 func resolve(root, n node) node {
+	if all, ok := n["allOf"].([]any); ok {
+		joined := maps.Clone(resolve(root, all[0].(node)))
+		maps.Copy(joined, n)
+		return joined
+	}
 	ref, ok := n["$ref"].(string)
 	if !ok {
 		return n
@@ -152,15 +159,23 @@ func TestEveryKeyOfTheBlockStandsInTheChartsValues(t *testing.T) {
 	walk("", block, values["tap"].(node)["kernelModule"])
 }
 
-// Every key of the block is told what it is for, and has bounds.
+// Every key of the block is told what it is for, in words of its own, and has
+// bounds.
 func TestSchemaDescribesAndBoundsEveryKey(t *testing.T) {
 	root := schema(t)
+	told := map[string]string{}
+	shared := regexp.MustCompile(`\.(enabled|create|labels|insecure|insecureSkipTLSVerify)$`)
 	var walk func(path string, n node)
 	walk = func(path string, n node) {
 		n = resolve(root, n)
-		if n["description"] == nil {
+		text, _ := n["description"].(string)
+		if text == "" {
 			t.Errorf("%s has no description", path)
 		}
+		if other := told[text]; other != "" && !shared.MatchString(path) {
+			t.Errorf("%s and %s have the same description: %s", other, path, text)
+		}
+		told[text] = path
 		switch n["type"] {
 		case "string":
 			if n["pattern"] == nil && n["enum"] == nil && n["maxLength"] == nil {

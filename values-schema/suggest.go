@@ -10,6 +10,10 @@ func Nearest(word string, candidates []string) string {
 		if strings.EqualFold(c, word) {
 			return c
 		}
+		// No fewer edits than the lengths differ by.
+		if max(len(word)-len(c), len(c)-len(word)) >= bestDistance {
+			continue
+		}
 		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < bestDistance {
 			best, bestDistance = c, d
 		}
@@ -24,12 +28,12 @@ func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return len(a) + len(b)
 	}
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	var rows [3][65]int
+	before, row, next := &rows[0], &rows[1], &rows[2]
 	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
 		next[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
@@ -41,7 +45,7 @@ func distance(a, b string) int {
 				next[j] = min(next[j], before[j-2]+1)
 			}
 		}
-		before, row = row, next
+		before, row, next = row, next, before
 	}
 	return row[len(b)]
 }

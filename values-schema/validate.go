@@ -3,6 +3,7 @@ package valuesschema
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -25,13 +26,14 @@ func (d *Document) Validate() []Problem {
 	for _, rule := range rules() {
 		rule(c)
 	}
-	return tidy(append(problems, c.problems...))
+	return append(tidy(append(problems, c.problems...)), c.rest()...)
 }
 
 // rules are what is checked beyond the schema.
 func rules() []func(*check) {
 	return []func(*check){
 		checkYAML, checkNulls, checkHistoric, checkMappings, checkImages, checkBuild, checkKMM, checkSource, checkParameters, checkEgress,
+		checkKubernetes, checkUnread,
 	}
 }
 
@@ -41,16 +43,57 @@ type check struct {
 	schema   *compiled
 	values   map[string]any
 	problems []Problem
+	// more are the problems beyond maxProblems, by severity.
+	more map[Severity]int
+}
+
+// maxProblems is how many problems are told. Nobody reads so many, and a hostile
+// file has no end of them.
+const maxProblems = 10_000
+
+func (c *check) full() bool { return len(c.problems) >= maxProblems }
+
+func (c *check) dropped(severity Severity) {
+	if c.more == nil {
+		c.more = map[Severity]int{}
+	}
+	c.more[severity]++
+}
+
+// report keeps a problem, or counts it.
+func (c *check) report(p Problem) {
+	if c.full() {
+		c.dropped(p.Severity)
+		return
+	}
+	c.problems = append(c.problems, p)
+}
+
+// rest tells how many problems are not listed.
+func (c *check) rest() []Problem {
+	var rest []Problem
+	for _, severity := range []Severity{Error, Warning} {
+		if n := c.more[severity]; n > 0 {
+			rest = append(rest, Problem{Severity: severity, Rule: "too-many-problems",
+				Message:    fmt.Sprintf("%d more are not listed", n),
+				Suggestion: "fix those that are listed first"})
+		}
+	}
+	return rest
 }
 
 var module = ParsePath("tap.kernelModule")
 
 func (c *check) add(severity Severity, rule string, path Path, message, suggestion string) {
-	p := Problem{Severity: severity, Rule: rule, Origin: c.doc.origin(path), Path: path.String(), Message: message, Suggestion: suggestion}
+	if c.full() {
+		c.dropped(severity)
+		return
+	}
+	p := Problem{Severity: severity, Rule: rule, Origin: c.doc.origin(path), Path: c.doc.full(path).String(), Message: message, Suggestion: suggestion}
 	if v, ok := lookup(c.values, path); ok {
 		p.Value = showValue(v)
 	}
-	c.problems = append(c.problems, p)
+	c.report(p)
 }
 
 func (c *check) errorf(rule string, path Path, suggestion, format string, args ...any) {
@@ -110,9 +153,11 @@ func showValue(v any) string {
 			return ""
 		}
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return ""
 	}
-	return clip(hideUserinfo(string(data)), 120)
+	return clip(hideUserinfo(strings.TrimSuffix(b.String(), "\n")), 120)
 }

@@ -1,0 +1,123 @@
+package valuesschema
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// volumeRequires are the fields without which the API server refuses a volume
+// source, by kind; what is not listed requires none.
+var volumeRequires = map[string][]string{
+	"persistentVolumeClaim": {"claimName"}, "hostPath": {"path"}, "secret": {"secretName"}, "configMap": {"name"},
+	"nfs": {"server", "path"}, "csi": {"driver"}, "iscsi": {"targetPortal", "iqn", "lun"}, "cephfs": {"monitors"}, "rbd": {"monitors", "image"},
+	"azureFile": {"secretName", "shareName"}, "azureDisk": {"diskName", "diskURI"}, "awsElasticBlockStore": {"volumeID"}, "gcePersistentDisk": {"pdName"},
+	"flexVolume": {"driver"}, "glusterfs": {"endpoints", "path"}, "image": {"reference"}, "projected": {"sources"},
+}
+
+// volume checks a volume source: its kind, its fields and those it requires.
+func (c *check) volume(path Path) {
+	m := c.object(path)
+	if len(m) != 1 {
+		return // the schema takes one at most, and none is told by checkSource
+	}
+	kind := slices.Collect(maps.Keys(m))[0]
+	at := path.With(kind)
+	kinds := jsonFields(reflect.TypeFor[corev1.VolumeSource]())
+	t, known := kinds[kind]
+	if !known {
+		names := slices.Sorted(maps.Keys(kinds))
+		if near := Nearest(kind, names); near != "" {
+			c.errorf("volume-invalid", at, "did you mean "+near+"?", "Kubernetes has no such kind of volume")
+			return
+		}
+		c.warnf("volume-invalid", at, "such as persistentVolumeClaim, hostPath, nfs, configMap, csi or image", "Kubernetes to 1.37 has no such kind of volume")
+		return
+	}
+	fields, isMap := m[kind].(map[string]any)
+	if !isMap {
+		if m[kind] != nil || len(volumeRequires[kind]) > 0 {
+			c.errorf("volume-invalid", at, "", "must be a map")
+		}
+		return
+	}
+	for _, name := range volumeRequires[kind] {
+		if v, ok := fields[name]; !ok || v == nil || v == "" {
+			c.errorf("volume-invalid", at, "add "+name, "a volume of the kind %s requires %s", kind, name)
+		}
+	}
+	of := jsonFields(t)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if _, ok := of[name]; !ok {
+			names := slices.Sorted(maps.Keys(of))
+			hint := "known here: " + strings.Join(names, ", ")
+			if near := Nearest(name, names); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			c.warnf("volume-invalid", at.With(name), hint, "Kubernetes to 1.37 has no such field, and ignores it")
+		}
+	}
+	c.volumeTypes(at, fields, t)
+}
+
+// volumeTypes reads the source into Kubernetes' own type.
+func (c *check) volumeTypes(at Path, fields map[string]any, t reflect.Type) {
+	data, err := json.Marshal(numbers(fields))
+	if err != nil {
+		return // values are JSON
+	}
+	err = json.Unmarshal(data, reflect.New(t).Interface())
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		for _, step := range strings.Split(wrong.Field, ".") {
+			at = at.With(step)
+		}
+		c.errorf("volume-invalid", at, "", "must be %s, this is %s", goType(wrong.Type), wrong.Value)
+	} else if err != nil {
+		c.errorf("volume-invalid", at, "", "Kubernetes cannot read this volume source")
+	}
+}
+
+// goType names a type of Kubernetes' API as YAML has it.
+func goType(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.String:
+		return "a string"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "an integer"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a map"
+}
+
+// jsonFields are the fields of a struct by their names in JSON; those of an
+// embedded struct without a name are its own.
+func jsonFields(t reflect.Type) map[string]reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	fields := map[string]reflect.Type{}
+	if t.Kind() != reflect.Struct {
+		return fields
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" && f.Anonymous {
+			maps.Copy(fields, jsonFields(f.Type))
+			continue
+		}
+		fields[name] = f.Type
+	}
+	return fields
+}
