@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -65,9 +68,13 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}.report(cmd)
+	report, err := f.question(cmd, values).Report(cmd.Context())
 	if err != nil {
 		return err
+	}
+	if len(f.nodes.kernels) > 0 {
+		report.Subject = compatibility.SubjectKernels
+		report.Conclude()
 	}
 	for _, w := range report.Warnings {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
@@ -81,6 +88,16 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 		return no(nil)
 	}
 	return nil
+}
+
+// question asks what the source of the values has for the nodes.
+func (f *compatibilityFlags) question(cmd *cobra.Command, values valuesschema.Values) release.Question {
+	return release.Question{
+		Values: values, Release: f.release, Namespace: f.nodes.kube.namespace, Access: f.source.access(),
+		Nodes: func(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
+			return f.nodes.nodes(ctx, input(cmd), targets)
+		},
+	}
 }
 
 // typed merges and validates the values. Invalid ones are told as by validate,

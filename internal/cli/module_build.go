@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 )
@@ -177,7 +178,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 	if err != nil {
 		return nil, nil, err
 	}
-	targets, err := targetsOf(values.Tap)
+	targets, err := release.Targets(values.Tap)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,7 +188,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 	}
 	choice := build.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
 	if !f.all && len(f.kernels) == 0 {
-		q := question{values: values, nodes: &f.nodes, source: &f.source, release: renderer.DefaultReleaseName}
+		q := release.Question{Values: values, Namespace: f.nodes.kube.namespace, Access: f.source.access()}
 		if choice.Has, err = f.present(cmd, q, nodes); err != nil {
 			return nil, nil, fmt.Errorf("%w. To build without asking the repository name kernels with --kernel, or give --all", err)
 		}
@@ -196,8 +197,8 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 }
 
 // present tells which kernels have a module.
-func (f *buildFlags) present(cmd *cobra.Command, q question, nodes []cluster.Node) (func(kernel, arch string) bool, error) {
-	find, about, err := q.answers(cmd.Context())
+func (f *buildFlags) present(cmd *cobra.Command, q release.Question, nodes []cluster.Node) (func(kernel, arch string) bool, error) {
+	find, about, err := q.Answers(cmd.Context())
 	if err != nil {
 		return nil, err
 	}

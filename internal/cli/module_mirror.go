@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
@@ -79,7 +80,7 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 }
 
 func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
-	keys, err := (&sourceFlags{publicKeys: f.publicKeys}).keys()
+	keys, err := (&release.Access{PublicKeys: f.publicKeys}).Keys()
 	if err != nil {
 		return err
 	}

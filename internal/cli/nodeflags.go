@@ -96,13 +96,25 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 	return nodes, nil
 }
 
+// maxInput bounds what is read, in bytes: 15,000 nodes as JSON have some 250 MiB.
+const maxInput = 512 << 20
+
 // readAll reads a file, or stdin when its name is -.
 func readAll(name string, stdin io.Reader) ([]byte, error) {
 	if name != "-" {
-		return os.ReadFile(name)
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }() // only read
+		stdin = file
 	}
 	if stdin == nil {
 		return nil, errors.New("there is no standard input")
 	}
-	return io.ReadAll(stdin)
+	data, err := io.ReadAll(io.LimitReader(stdin, maxInput+1))
+	if err == nil && len(data) > maxInput {
+		return nil, fmt.Errorf("it has more than %d MiB", maxInput>>20)
+	}
+	return data, err
 }

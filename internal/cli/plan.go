@@ -132,15 +132,15 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 		f.facts.SourceURL = f.source.url
 	}
 	f.facts.PublicSource = strings.TrimSuffix(f.facts.SourceURL, "/") == valuesschema.HistoricRoot
-	q := question{values: values, nodes: &f.nodes, source: &f.source, release: f.release}
+	q := f.question(cmd, values)
 	if f.facts.NoEgress && f.facts.PublicSource {
 		// Then this machine may be as cut off as the nodes.
-		q.otherwise = func(string, string) compatibility.Answer {
+		q.Otherwise = func(string, string) compatibility.Answer {
 			f.facts.SourceUnread = true
 			return compatibility.Answer{Supported: compatibility.Unknown, Reason: string(outcome.SourceUnreachable)}
 		}
 	}
-	r, err := q.report(cmd)
+	r, err := q.Report(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 		}
 	}
 	f.facts.Report, f.facts.Release, f.facts.Namespace = r, f.release, f.nodes.kube.namespace
-	if f.facts.PublicKeys, err = f.source.keys(); err != nil {
+	if f.facts.PublicKeys, err = f.source.access().Keys(); err != nil {
 		return err
 	}
 	f.facts.ImageRepoSecret = k.ImageRepoSecret

@@ -186,7 +186,8 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 		return o, err
 	}
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
-	o.OpenSource, o.SourceTimeout = f.source.open, f.source.timeout
+	access := f.source.access()
+	o.OpenSource, o.SourceTimeout = access.Open, f.source.timeout
 	o.Probe = f.probe.options()
 	if o.Targets, err = f.targets(cmd, o.Namespace); err != nil {
 		return o, err
@@ -197,10 +198,10 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 			kmm = t.Values.Tap.KernelModule
 		}
 	}
-	o.Images, err = f.source.lookups(cmd.Context(), kmm)
+	o.Images, err = access.Registries(cmd.Context(), kmm)
 	if apierrors.IsNotFound(err) {
 		// That the Secret is missing is a finding of a check.
-		o.Images, err = f.source.lookups(cmd.Context(), valuesschema.KernelModule{})
+		o.Images, err = access.Registries(cmd.Context(), valuesschema.KernelModule{})
 	}
 	return o, err
 }

@@ -1,21 +1,13 @@
 package cli
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
-	"github.com/kubeshark/kubeshark-pfring/module"
-	"github.com/kubeshark/kubeshark-pfring/outcome"
-	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 )
 
 // sourceFlags say how this machine gets at the module repository of the values.
@@ -44,80 +36,22 @@ func (s *sourceFlags) register(cmd *cobra.Command, kube *kubeFlags) {
 	complete(cmd, "source-timeout", cobra.NoFileCompletions)
 }
 
-// open opens the repository of the values. Warnings say what is not as on the
-// nodes.
-func (s *sourceFlags) open(ctx context.Context, k valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error) {
-	borrowed, err := s.borrow(ctx, k)
-	if err != nil {
-		return nil, request, nil, err
+// access is what the flags say, for package release.
+func (s *sourceFlags) access() *release.Access {
+	a := &release.Access{
+		URL: s.url, CAFile: s.caFile, PublicKeys: s.publicKeys, Timeout: s.timeout, Images: s.images, UserAgent: userAgent(),
 	}
-	defer func() { err = errors.Join(err, borrowed.giveBack()) }()
-	values := k.Source
-	url := values.URL
-	if s.url != "" {
-		url = s.url
-	}
-	request = module.Request{
-		Version: values.Version, Verify: outcome.Verified(values.Verify), PublicKeys: values.PublicKeys, MinSerial: values.MinSerial,
-		Now: time.Now,
-	}
-	keys, err := s.keys()
-	if err != nil {
-		return nil, request, nil, err
-	}
-	secret, err := borrowed.publicKeys()
-	if err != nil {
-		return nil, request, nil, err
-	}
-	request.PublicKeys = slices.Concat(request.PublicKeys, keys, secret)
-	if request.Verify == outcome.VerifiedSignature && values.PublicKeySecret != "" && len(request.PublicKeys) == 0 {
-		request.Verify = outcome.VerifiedChecksum
-		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
-			", which is not read: the index's signature was not checked here; give the key with --public-key, or --use-cluster-secrets")
-	}
-	if values.CredentialsSecret != "" && borrowed.credentials == "" {
-		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command its caller's own; --use-cluster-secrets takes the nodes'")
-	}
-	source, err = module.OpenSource(module.SourceOptions{
-		URL: url, Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: userAgent(),
-		CAFile: cmp.Or(s.caFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
-	})
-	return source, request, warnings, err
-}
-
-// lookups makes what looks images up in their registries.
-func (s *sourceFlags) lookups(ctx context.Context, k valuesschema.KernelModule) (images *compatibility.Images, err error) {
-	borrowed, err := s.borrow(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, borrowed.giveBack()) }()
-	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: s.caFile, DockerConfig: borrowed.docker, UserAgent: userAgent()})
-}
-
-// keys are those of --public-key, without their comments.
-func (s *sourceFlags) keys() ([]string, error) {
-	keys, err := parseKeys(s.publicKeys)
-	if err != nil {
-		return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
-	}
-	return keys, nil
-}
-
-// parseKeys takes keys, and files with one.
-func parseKeys(list []string) ([]string, error) {
-	var keys []string
-	for _, text := range list {
-		if data, err := os.ReadFile(text); err == nil {
-			text = string(data)
+	if s.clusterSecrets {
+		a.Cluster = func() (*rest.Config, string, error) {
+			config, err := s.kube.restConfig()
+			if err != nil {
+				return nil, "", err
+			}
+			namespace, err := s.kube.releaseNamespace()
+			return config, namespace, err
 		}
-		key, err := module.ParsePublicKey(text)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, key.String())
 	}
-	return keys, nil
+	return a
 }
 
 func userAgent() string { return "pfring/" + strings.TrimSpace(Version) }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
@@ -97,7 +98,9 @@ func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v
 	if t.SkipVerify {
 		options = append(options, i.trusting)
 	}
+	end := waiting.Begin(ctx, "the registry "+ref.Context().RegistryStr())
 	found, archs, err := fetch(ref, arch, options)
+	end()
 	switch {
 	case err != nil:
 		return nil, unreadable(image, ref.Context().RegistryStr(), err)

@@ -77,16 +77,6 @@ func (o Options) target(mode string) *Target {
 	return nil
 }
 
-// selected are the nodes that a mode's release is for.
-func (t *Target) selected() (cluster.Targets, error) {
-	tap := t.Values.Tap
-	if k := tap.KernelModule; t.Mode == ModeKMM && len(k.KMM.Selector) > 0 {
-		return cluster.Targets{Labels: k.KMM.Selector}, nil
-	}
-	terms, err := cluster.ParseTerms(tap.WorkerTerms())
-	return cluster.Targets{Terms: terms, Labels: tap.KernelModule.Agent.NodeSelector}, err
-}
-
 // env is a snapshot of the cluster that is taken piece by piece, when a check
 // first asks for a piece: each is read once, whatever the number of checks.
 type env struct {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
@@ -66,7 +67,7 @@ func (e *env) nodes(ctx context.Context) ([]node, error) {
 		}
 		targets := map[string]cluster.Targets{}
 		for i := range e.Targets {
-			if targets[e.Targets[i].Mode], err = e.Targets[i].selected(); err != nil {
+			if targets[e.Targets[i].Mode], err = release.Targets(e.Targets[i].Values.Tap); err != nil {
 				return nil, err
 			}
 		}

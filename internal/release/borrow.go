@@ -1,4 +1,4 @@
-package cli
+package release
 
 import (
 	"context"
@@ -15,20 +15,16 @@ import (
 
 // borrowed are the Secrets and ConfigMaps that the values name, as files of this
 // machine; "" is none. Whoever opens a source or a registry with them has read
-// all there is to read then, and gives them back at once.
+// all there is to read then, and removes them at once.
 type borrowed struct{ dir, credentials, keys, ca, docker string }
 
-// borrow reads them from the cluster if --use-cluster-secrets asks for it. Of
-// kmm's only the pull secret is of use here.
-func (s *sourceFlags) borrow(ctx context.Context, k valuesschema.KernelModule) (b borrowed, err error) {
-	if !s.clusterSecrets {
+// borrow reads them from the cluster if the caller asks for it. Of kmm's only the
+// pull secret is of use here.
+func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b borrowed, err error) {
+	if a.Cluster == nil {
 		return b, nil
 	}
-	config, err := s.kube.restConfig()
-	if err != nil {
-		return b, err
-	}
-	namespace, err := s.kube.releaseNamespace()
+	config, namespace, err := a.Cluster()
 	if err != nil {
 		return b, err
 	}
@@ -66,13 +62,13 @@ func (s *sourceFlags) borrow(ctx context.Context, k valuesschema.KernelModule) (
 		}
 	}
 	if err != nil {
-		return borrowed{}, errors.Join(err, b.giveBack())
+		return borrowed{}, errors.Join(err, b.remove())
 	}
 	return b, nil
 }
 
-// giveBack removes the files.
-func (b borrowed) giveBack() error {
+// remove removes the files.
+func (b borrowed) remove() error {
 	if b.dir == "" {
 		return nil
 	}
@@ -88,7 +84,7 @@ func (b borrowed) publicKeys() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(files)
+	keys, err := ParseKeys(files)
 	if err != nil {
 		return nil, fmt.Errorf("source.publicKeySecret: %w", err)
 	}

@@ -1,0 +1,146 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// Access is how this machine gets at the module repository and the registries of
+// the values. The values' own proxy, CA bundle and Secrets are the nodes'; without
+// Cluster the caller's own logins are used in their place.
+type Access struct {
+	// URL, if not "", is asked instead of the values' source.url.
+	URL string
+	// CAFile has CAs in PEM to trust beside the system's, or is "".
+	CAFile string
+	// PublicKeys are minisign keys, or files with one, beside those of the values.
+	PublicKeys []string
+	// Timeout bounds reading the repository, and the registries.
+	Timeout time.Duration
+	// Images says that kmm's images are looked up in their registries.
+	Images bool
+	// Cluster, if not nil, is where the Secrets and CA bundle that the values name
+	// are read from.
+	Cluster   func() (config *rest.Config, namespace string, err error)
+	UserAgent string
+}
+
+// Open opens the repository of the values. Warnings say what is not as on the
+// nodes.
+func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error) {
+	// What is wrong here is found before anything remote is asked.
+	keys, err := a.Keys()
+	if err != nil {
+		return nil, request, nil, err
+	}
+	if err := a.checkFiles(); err != nil {
+		return nil, request, nil, err
+	}
+	borrowed, err := a.borrow(ctx, k)
+	if err != nil {
+		return nil, request, nil, err
+	}
+	defer func() { err = errors.Join(err, borrowed.remove()) }()
+	values := k.Source
+	request = module.Request{
+		Version: values.Version, Verify: outcome.Verified(values.Verify), PublicKeys: values.PublicKeys, MinSerial: values.MinSerial,
+		Now: time.Now,
+	}
+	secret, err := borrowed.publicKeys()
+	if err != nil {
+		return nil, request, nil, err
+	}
+	request.PublicKeys = slices.Concat(request.PublicKeys, keys, secret)
+	if request.Verify == outcome.VerifiedSignature && values.PublicKeySecret != "" && len(request.PublicKeys) == 0 {
+		request.Verify = outcome.VerifiedChecksum
+		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
+			", which is not read: the index's signature was not checked here; give the key with --public-key, or --use-cluster-secrets")
+	}
+	if values.CredentialsSecret != "" && borrowed.credentials == "" {
+		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command its caller's own; --use-cluster-secrets takes the nodes'")
+	}
+	source, err = module.OpenSource(module.SourceOptions{
+		URL: cmp.Or(a.URL, values.URL), Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: a.UserAgent,
+		CAFile: cmp.Or(a.CAFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
+	})
+	return source, request, warnings, err
+}
+
+// Registries makes what looks images up in their registries.
+func (a *Access) Registries(ctx context.Context, k valuesschema.KernelModule) (images *compatibility.Images, err error) {
+	if err := a.checkFiles(); err != nil {
+		return nil, err
+	}
+	borrowed, err := a.borrow(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, borrowed.remove()) }()
+	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: a.CAFile, DockerConfig: borrowed.docker, UserAgent: a.UserAgent})
+}
+
+// maxCAFile bounds a file of CAs, in bytes; that of a whole system has some 200 KiB.
+const maxCAFile = 4 << 20
+
+// checkFiles finds a flag's file that cannot be read.
+func (a *Access) checkFiles() error {
+	if a.CAFile == "" {
+		return nil
+	}
+	info, err := os.Stat(a.CAFile)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("--ca-file: file %s not found", a.CAFile)
+	case err != nil:
+		return fmt.Errorf("--ca-file: cannot read %s: %w", a.CAFile, errors.Unwrap(err))
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("--ca-file: %s is not a regular file", a.CAFile)
+	case info.Size() > maxCAFile:
+		return fmt.Errorf("--ca-file: %s has more than %d MiB", a.CAFile, maxCAFile>>20)
+	}
+	return nil
+}
+
+// Keys are those of PublicKeys, without their comments.
+func (a *Access) Keys() ([]string, error) {
+	keys, err := ParseKeys(a.PublicKeys)
+	if err != nil {
+		return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
+	}
+	return keys, nil
+}
+
+// maxKey bounds a file with a public key, in bytes.
+const maxKey = 64 << 10
+
+// ParseKeys takes minisign public keys, and files with one.
+func ParseKeys(list []string) ([]string, error) {
+	var keys []string
+	for _, text := range list {
+		if info, err := os.Stat(text); err == nil && info.Mode().IsRegular() && info.Size() <= maxKey {
+			data, err := os.ReadFile(text)
+			if err != nil {
+				return nil, err
+			}
+			text = string(data)
+		}
+		key, err := module.ParsePublicKey(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key.String())
+	}
+	return keys, nil
+}
