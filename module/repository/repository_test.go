@@ -94,7 +94,11 @@ func TestASignedRepositoryVerifies(t *testing.T) {
 	if _, err := repository.Update(dir, repository.Options{Now: time.Now(), Lifetime: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	for _, password := range []string{"", "secret"} {
+	passwords := []string{""}
+	if !testing.Short() { // deriving a key from a password is slow on purpose
+		passwords = append(passwords, "secret")
+	}
+	for _, password := range passwords {
 		path := filepath.Join(t.TempDir(), "key")
 		public, err := repository.NewKey(path, password)
 		if err != nil {
@@ -156,6 +160,9 @@ func TestAnExpiredIndexIsNotSigned(t *testing.T) {
 }
 
 func TestAWrongPasswordIsSaidPlainly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("deriving a key from a password is slow on purpose: run without -short")
+	}
 	path := filepath.Join(t.TempDir(), "key")
 	if _, err := repository.NewKey(path, "right"); err != nil {
 		t.Fatal(err)
