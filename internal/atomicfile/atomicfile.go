@@ -1,50 +1,195 @@
 // Package atomicfile replaces files at once: a reader sees the old or the new
-// content, and after a crash of the machine one of both.
+// content, and after a crash of the machine one of both. What a killed process
+// has left is removed by the next one that writes. It is the one writer of files
+// that others rely on, and imports nothing of this project but package flock.
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/flock"
 )
 
 // Replace writes data beside path and renames it to path. The folder must be
-// there. What an earlier, killed Replace of the same path has left is removed;
-// two at once are the caller's to keep apart, the loser gets an error.
-func Replace(path string, data []byte, mode fs.FileMode) (err error) {
-	dir, pattern := filepath.Dir(path), "."+filepath.Base(path)+".*.tmp"
-	stale, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err == nil {
-		for _, name := range stale {
-			// What cannot be removed is only in nobody's way.
-			_ = os.Remove(name)
-		}
-	}
-	f, err := os.CreateTemp(dir, pattern)
+// there. Of two at once the last one wins.
+func Replace(path string, data []byte, mode fs.FileMode) error {
+	f, err := Create(path)
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
+	return f.replace(data, mode)
+}
+
+// ReplaceIn is Replace for a file below root, which no symbolic link leads out
+// of. name has slashes; folders that are missing are made.
+func ReplaceIn(root *os.Root, name string, data []byte, mode fs.FileMode) error {
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	f, err := create(root, name)
+	if err != nil {
+		return err
+	}
+	return f.replace(data, mode)
+}
+
+// File is a file that takes its place when it is whole.
+type File struct {
+	*os.File
+	root       *os.Root
+	close      func() error // of a root that is the file's own
+	name, temp string
+}
+
+// Create begins to write a file beside path. End it with Commit or Discard.
+func Create(name string) (*File, error) {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	f, err := create(root, filepath.Base(name))
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	f.close = root.Close
+	return f, nil
+}
+
+func create(root *os.Root, name string) (*File, error) {
+	clean(root, name)
+	f := &File{root: root, name: name, close: func() error { return nil }}
+	var err error
+	for range 100 {
+		f.temp = path.Join(path.Dir(name), temporary(path.Base(name), rand.Uint32())) //nolint:gosec // a name that nobody else takes
+		f.File, err = root.OpenFile(f.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil && f.hold() {
+			return f, nil
 		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			break
+		}
 	}
+	return nil, fmt.Errorf("cannot write %s: %w", name, err)
+}
+
+// hold locks the file as long as it is open: by that others see that it is not
+// left over. It returns false when one of them was faster, and has removed it.
+func (f *File) hold() bool {
+	held, err := flock.Try(f.File)
+	if err == nil && held {
+		_, err = f.root.Lstat(f.temp)
+	}
+	if err != nil || !held {
+		_ = f.File.Close()
+		_ = f.root.Remove(f.temp)
+		return false
+	}
+	return true
+}
+
+func (f *File) replace(data []byte, mode fs.FileMode) error {
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(fmt.Errorf("cannot write %s: %w", f.name, err), f.Discard())
+	}
+	return f.Commit(mode)
+}
+
+// Commit puts the file in its place, for good: it is on the disk when Commit
+// returns. After an error the old file stands.
+func (f *File) Commit(mode fs.FileMode) error { return f.CommitAs(path.Base(f.name), mode) }
+
+// CommitAs is Commit under another name in the same folder.
+func (f *File) CommitAs(base string, mode fs.FileMode) error {
+	err := f.Chmod(mode)
 	if err == nil {
 		err = f.Sync()
 	}
-	if e := f.Close(); err == nil {
+	if e := f.File.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = f.root.Rename(f.temp, path.Join(path.Dir(f.name), base))
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return errors.Join(fmt.Errorf("cannot write %s: %w", f.name, err), f.discard())
 	}
-	return nil
+	// A folder that cannot be synchronized, as on some systems, is no failure: the
+	// file is whole.
+	if dir, e := f.root.Open(path.Dir(f.name)); e == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return f.close()
+}
+
+// Discard gives up what was written.
+func (f *File) Discard() error { return errors.Join(f.File.Close(), f.discard()) }
+
+func (f *File) discard() error { return errors.Join(f.root.Remove(f.temp), f.close()) }
+
+func temporary(base string, number uint32) string {
+	return "." + base + "." + strconv.FormatUint(uint64(number), 10) + ".tmp"
+}
+
+// target is the file that a temporary one of this name was to become.
+func target(temp string) (base string, ok bool) {
+	rest, ok := strings.CutSuffix(temp, ".tmp")
+	at := strings.LastIndexByte(rest, '.')
+	if !ok || at < 2 || rest[0] != '.' {
+		return "", false
+	}
+	_, err := strconv.ParseUint(rest[at+1:], 10, 64)
+	return rest[1:at], err == nil
+}
+
+// clean removes what killed writers of name have left.
+func clean(root *os.Root, name string) {
+	dir, err := root.Open(path.Dir(name))
+	if err != nil {
+		return // creating a file there says why
+	}
+	names, _ := dir.Readdirnames(-1)
+	_ = dir.Close()
+	for _, n := range names {
+		if base, ok := target(n); ok && base == path.Base(name) {
+			removeDead(root, path.Join(path.Dir(name), n))
+		}
+	}
+}
+
+// Clean removes what killed writers have left anywhere below root.
+func Clean(root *os.Root) error {
+	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if _, ok := target(d.Name()); ok && d.Type().IsRegular() {
+			removeDead(root, name)
+		}
+		return nil
+	})
+}
+
+// removeDead removes a temporary file whose writer is gone: a living one holds a
+// lock on it. What cannot be removed is only in nobody's way.
+func removeDead(root *os.Root, name string) {
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return
+	}
+	defer func() { _ = f.Close() }()
+	if dead, err := flock.Try(f); err == nil && dead {
+		_ = root.Remove(name)
+	}
 }

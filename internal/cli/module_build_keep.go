@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ func (k *buildKeep) register(cmd *cobra.Command) {
 	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko (default . if they go nowhere else)")
 	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is brought up to date")
 	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
-	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 is for ever")
+	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 means no end")
 	fl.StringVar(&k.pack.output, "pack", "", "make images of the modules too, at REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
 	fl.StringVar(&k.pack.base, "base", image.DefaultBase, "with --pack: image to build upon, as in module pack")
 	fl.StringArrayVar(&k.pack.busybox, "busybox", nil, "with --pack: static busybox to build upon instead, as in module pack")
@@ -95,33 +94,27 @@ func (k *keeper) finish(ctx context.Context, cmd *cobra.Command) error {
 	if len(k.got) == 0 {
 		return nil
 	}
-	return errors.Join(k.intoRepository(cmd), k.intoImages(ctx, cmd))
+	return errors.Join(k.intoRepository(ctx, cmd), k.intoImages(ctx, cmd))
 }
 
-func (k *keeper) intoRepository(cmd *cobra.Command) error {
+func (k *keeper) intoRepository(ctx context.Context, cmd *cobra.Command) error {
 	dir := k.flags.repository
 	if dir == "" {
 		return nil
 	}
-	change, err := build.AddToRepository(dir, k.got, repository.Options{Lifetime: k.life, Now: time.Now()})
-	if errors.As(err, new(*fs.PathError)) {
-		return fmt.Errorf("%s: %w", dir, err)
+	options := repository.Options{Lifetime: k.life, Now: time.Now()}
+	if k.flags.key != "" {
+		key, err := readKey(cmd, k.flags.key)
+		if err != nil {
+			return err
+		}
+		options.Key = &key
 	}
+	change, err := build.AddToRepository(ctx, dir, k.got, options)
 	if err != nil {
-		return no(fmt.Errorf("%s: %w", dir, err))
+		return repositoryError(fmt.Errorf("%s: %w", dir, err))
 	}
-	if err := printChange(cmd, change); err != nil {
-		return err
-	}
-	if k.flags.key == "" {
-		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s is not signed; sign it with pfring module sign\n", dir)
-		return err
-	}
-	key, err := readKey(cmd, k.flags.key)
-	if err != nil {
-		return err
-	}
-	return signIndex(cmd, dir, key)
+	return printChange(cmd, change, options.Key, dir)
 }
 
 func (k *keeper) intoImages(ctx context.Context, cmd *cobra.Command) error {

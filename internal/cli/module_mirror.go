@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -67,7 +68,7 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.BoolVar(&f.cluster, "cluster", false, "only what the nodes of the kubeconfig's cluster need")
 	fl.StringVar(&f.version, "version", "", "only this version of PF_RING")
 	fl.StringVar(&f.key, "key", "", "minisign secret key: sign an index of the chosen modules with it")
-	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 is for ever")
+	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 means no end")
 	fl.StringVar(&f.region, "region", "", "s3: region")
 	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS'")
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
@@ -108,7 +109,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 			return err
 		}
 	}
-	destination, err := f.openDestination(to)
+	destination, err := f.openDestination(cmd.Context(), to)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (f *mirrorFlags) openSource(text string) (module.Source, func() error, erro
 	return source, func() error { return nil }, err
 }
 
-func (f *mirrorFlags) openDestination(text string) (mirror.Destination, error) {
+func (f *mirrorFlags) openDestination(ctx context.Context, text string) (mirror.Destination, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
 	case scheme == "oci" && isURL:
@@ -159,7 +160,7 @@ func (f *mirrorFlags) openDestination(text string) (mirror.Destination, error) {
 		}
 		return mirror.NewRegistry(text, remote)
 	case scheme == "file" && isURL:
-		return mirror.NewFolder(filepath.FromSlash(rest))
+		return mirror.NewFolder(ctx, filepath.FromSlash(rest))
 	case scheme == "s3" && isURL:
 		return mirror.NewBucket(module.SourceOptions{
 			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
@@ -170,7 +171,7 @@ func (f *mirrorFlags) openDestination(text string) (mirror.Destination, error) {
 	case strings.HasSuffix(text, ".tar"):
 		return mirror.NewTarball(text)
 	}
-	return mirror.NewFolder(text)
+	return mirror.NewFolder(ctx, text)
 }
 
 // chooses tells whether certain kernels are asked for.

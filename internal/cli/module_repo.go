@@ -9,6 +9,7 @@ import (
 	"aead.dev/minisign"
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
@@ -30,37 +31,30 @@ serial grows by one. Then upload the folder: modules first, index and signature 
 			if err != nil {
 				return err
 			}
-			return updateIndex(cmd, o, args[0], repository.Options{Lifetime: d, Now: time.Now()}, key)
+			return updateIndex(cmd, args[0], repository.Options{Lifetime: d, Now: time.Now()}, key)
 		},
 	}
 	cmd.Example = examples(o, "module index ./repository --key pfring.key\nmodule index ./repository --expires 90d")
-	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index; 0 is for ever")
+	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index, such as 90d or 720h; 0 means no end")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
 	return cmd
 }
 
 // updateIndex reads the key first: a wrong password must not leave an index
 // without its signature.
-func updateIndex(cmd *cobra.Command, o *Options, dir string, options repository.Options, keyFile string) error {
-	var key minisign.PrivateKey
+func updateIndex(cmd *cobra.Command, dir string, options repository.Options, keyFile string) error {
 	if keyFile != "" {
-		var err error
-		if key, err = readKey(cmd, keyFile); err != nil {
+		key, err := readKey(cmd, keyFile)
+		if err != nil {
 			return err
 		}
+		options.Key = &key
 	}
-	change, err := repository.Update(dir, options)
+	change, err := repository.Update(cmd.Context(), dir, options)
 	if err != nil {
 		return repositoryError(err)
 	}
-	if err := printChange(cmd, change); err != nil {
-		return err
-	}
-	if keyFile == "" {
-		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "not signed; next: %s module sign %s --key FILE\n", o.Name, dir)
-		return err
-	}
-	return signIndex(cmd, dir, key)
+	return printChange(cmd, change, options.Key, dir)
 }
 
 // repositoryError tells a folder that could not be read from one whose content
@@ -76,7 +70,14 @@ func readKey(cmd *cobra.Command, file string) (minisign.PrivateKey, error) {
 	return repository.ReadKey(file, func() (string, error) { return password(cmd, "Password of "+file+": ") })
 }
 
-func printChange(cmd *cobra.Command, c repository.Change) error {
+// printChange says what an update did to the repository in dir, and what is left
+// to do.
+func printChange(cmd *cobra.Command, c repository.Change, key *minisign.PrivateKey, dir string) error {
+	for _, w := range c.Warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return err
+		}
+	}
 	out := cmd.OutOrStdout()
 	for _, group := range []struct {
 		mark  string
@@ -88,11 +89,27 @@ func printChange(cmd *cobra.Command, c repository.Change) error {
 			}
 		}
 	}
-	until := "for ever"
+	until := "indefinitely"
 	if !c.Index.Expires.IsZero() {
 		until = "until " + c.Index.Expires.Format(time.DateOnly)
 	}
-	_, err := fmt.Fprintf(out, "%s: serial %d, %s, valid %s\n", module.IndexName, c.Index.Serial, text.Count(len(c.Index.Modules), "module"), until)
+	if _, err := fmt.Fprintf(out, "%s: serial %d, %s, valid %s\n", module.IndexName, c.Index.Serial, text.Count(len(c.Index.Modules), "module"), until); err != nil {
+		return err
+	}
+	if key != nil {
+		return printSigned(cmd, c.Index, key)
+	}
+	if c.Unsigned {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: removed %s, which does not fit the new index: nodes refuse the index until it is signed\n", module.SignatureName); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "The index is not signed. Run: %s module sign %s --key FILE\n", cmd.Root().CommandPath(), printout.Shell(dir))
+	return err
+}
+
+func printSigned(cmd *cobra.Command, index *module.Index, key *minisign.PrivateKey) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: serial %d signed by key %016X\n", module.SignatureName, index.Serial, key.ID())
 	return err
 }
 
@@ -124,12 +141,11 @@ minisign tool; the password of an encrypted key is asked for, or read from
 }
 
 func signIndex(cmd *cobra.Command, dir string, key minisign.PrivateKey) error {
-	index, err := repository.Sign(dir, key, time.Now())
+	index, err := repository.Sign(cmd.Context(), dir, key, time.Now())
 	if err != nil {
 		return repositoryError(err)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: serial %d signed by key %016X\n", module.SignatureName, index.Serial, key.ID())
-	return err
+	return printSigned(cmd, index, &key)
 }
 
 func newModuleKeygenCmd(o *Options) *cobra.Command {
@@ -152,7 +168,10 @@ into tap.kernelModule.source.publicKeys. Existing files are left alone.`,
 			}
 			public, err := repository.NewKey(args[0], secret)
 			if err != nil {
-				return no(err)
+				return err
+			}
+			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Wrote the secret key to %s and the public key to %s.pub. Keep the secret key; nodes need the public key, in tap.kernelModule.source.publicKeys:\n", args[0], args[0]); err != nil {
+				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", public)
 			return err

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
 // ReadNodes reads nodes from a saved `kubectl get nodes -o json` or `-o yaml`
@@ -95,22 +97,14 @@ func readReleases(text []byte) ([]Node, error) {
 func nodeOfRelease(fields []string) (Node, error) {
 	release, arch := fields[0], "amd64"
 	if len(fields) > 1 {
-		arch = GOARCH(fields[1])
+		parsed, err := module.ParseArch(fields[1])
+		if err != nil {
+			return Node{}, err
+		}
+		arch = parsed
 	}
 	if len(fields) > 2 || release[0] < '0' || release[0] > '9' || strings.ContainsAny(release, "/\\:{}[],\"'") {
 		return Node{}, fmt.Errorf("%q is no kernel release with an optional architecture, such as \"5.15.0-1050-aws arm64\"", strings.Join(fields, " "))
 	}
 	return Node{Name: release, Kernel: release, Arch: arch, OS: "linux", Ready: true}, nil
-}
-
-// GOARCH turns what uname -m prints into the name that Go and Kubernetes use;
-// any other name stays as it is.
-func GOARCH(machine string) string {
-	switch machine {
-	case "x86_64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	}
-	return machine
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -137,8 +136,7 @@ func why(e *module.Error) string {
 // archOf is the architecture that a kernel release names itself after, or "".
 func archOf(kernel string) string {
 	for _, part := range strings.FieldsFunc(kernel, func(c rune) bool { return c == '.' || c == '-' || c == '+' }) {
-		switch arch := cluster.GOARCH(part); arch {
-		case "amd64", "arm64":
+		if arch, err := module.ParseArch(part); err == nil {
 			return arch
 		}
 	}

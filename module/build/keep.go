@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,42 +44,15 @@ func write(path string, data []byte) error {
 // index up to date. Where the repository has the same version for the same
 // kernel under another name, or its index cannot be made, everything stays as it
 // was.
-func AddToRepository(dir string, modules []Module, o repository.Options) (change repository.Change, err error) {
+func AddToRepository(ctx context.Context, dir string, modules []Module, o repository.Options) (change repository.Change, err error) {
 	if err := free(dir, modules); err != nil {
 		return change, err
 	}
-	var undo []func() error
-	defer func() {
-		if err == nil {
-			return
-		}
-		for _, back := range undo {
-			err = errors.Join(err, back())
-		}
-	}()
+	files := map[string][]byte{}
 	for _, m := range modules {
-		path := filepath.Join(dir, filepath.FromSlash(placeOf(m)))
-		old, readErr := os.ReadFile(path)
-		switch {
-		case readErr == nil:
-			undo = append(undo, func() error { return write(path, old) })
-		case errors.Is(readErr, fs.ErrNotExist):
-			undo = append(undo, func() error { return ignoreMissing(os.Remove(path)) })
-		default:
-			return change, fmt.Errorf("reading %s: %w", path, readErr)
-		}
-		if err := write(path, m.Data); err != nil {
-			return change, err
-		}
+		files[placeOf(m)] = m.Data
 	}
-	return repository.Update(dir, o)
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return repository.Add(ctx, dir, files, o)
 }
 
 // placeOf is a module's path below the repository's root.

@@ -61,12 +61,12 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	dir := t.TempDir()
 	o := repository.Options{Now: time.Now(), Lifetime: time.Hour}
 	first := made(t, moduletest.KO{Kernel: "6.1.0-18-amd64"})
-	change, err := AddToRepository(dir, []Module{first}, o)
+	change, err := AddToRepository(t.Context(), dir, []Module{first}, o)
 	if err != nil || len(change.Index.Modules) != 1 || change.Index.Serial != 1 {
 		t.Fatalf("%+v %v", change, err)
 	}
 	second := made(t, moduletest.KO{Kernel: "6.1.0-19-amd64"})
-	if change, err = AddToRepository(dir, []Module{first, second}, o); err != nil || len(change.Index.Modules) != 2 || change.Index.Serial != 2 {
+	if change, err = AddToRepository(t.Context(), dir, []Module{first, second}, o); err != nil || len(change.Index.Modules) != 2 || change.Index.Serial != 2 {
 		t.Fatalf("%+v %v", change, err)
 	}
 
@@ -75,11 +75,11 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "modules", "amd64", "6.1.0-19-amd64", "pf_ring.ko"), filepath.Join(dir, "old.ko")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := repository.Update(dir, o); err != nil {
+	if _, err := repository.Update(t.Context(), dir, o); err != nil {
 		t.Fatal(err)
 	}
 	before := read(t, dir)
-	_, err = AddToRepository(dir, []Module{third, second}, o)
+	_, err = AddToRepository(t.Context(), dir, []Module{third, second}, o)
 	if err == nil || !strings.Contains(err.Error(), "old.ko") {
 		t.Errorf("two modules for one key: %v", err)
 	}
@@ -91,7 +91,7 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	}
 	before = read(t, dir)
 	changed := made(t, moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 100})
-	if _, err := AddToRepository(dir, []Module{third, changed}, o); err == nil || !strings.Contains(err.Error(), "broken.ko") {
+	if _, err := AddToRepository(t.Context(), dir, []Module{third, changed}, o); err == nil || !strings.Contains(err.Error(), "broken.ko") {
 		t.Errorf("a broken file: %v", err)
 	}
 	same(t, dir, before)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -150,11 +149,8 @@ func (r *Reader) contents(seen map[string]found) *Contents {
 // programFolders are those of a usual PATH.
 var programFolders = []string{"bin/", "usr/bin/", "sbin/", "usr/sbin/", "usr/local/bin/"}
 
-var compressedModule = regexp.MustCompile(`\.ko(\.gz|\.xz|\.zst)?$`)
-
 func (r *Reader) isModule(file string) bool {
-	base := path.Base(file)
-	return compressedModule.MatchString(base) && compressedModule.ReplaceAllString(base, "") == r.name
+	return module.IsFileName(file) && module.BareName(file) == r.name
 }
 
 // layer reads a layer, once.

@@ -177,7 +177,7 @@ func TestWhatCannotBePackedIsRefusedWithEveryFault(t *testing.T) {
 		"another module":   {map[string][]byte{"x.ko": moduletest.KO{Name: "zram"}.Bytes()}, []string{"x.ko", `"zram"`}},
 		"no module, cut":   {map[string][]byte{"x.ko": []byte("<html>"), "y.ko": good[:len(good)/2]}, []string{"x.ko", "y.ko"}},
 		"twice":            {map[string][]byte{"x.ko": good, "y.ko": moduletest.KO{Padding: 9}.Bytes()}, []string{"x.ko", "y.ko", "leave one out"}},
-		"wrong folder":     {map[string][]byte{"amd64/x.ko": moduletest.KO{Arch: "arm64"}.Bytes()}, []string{"below amd64", "for arm64"}},
+		"wrong folder":     {map[string][]byte{"amd64/x.ko": moduletest.KO{Arch: "arm64"}.Bytes()}, []string{"in the folder amd64", "for arm64"}},
 		"wrong name":       {map[string][]byte{"pf-ring-5.4.0.ko": good}, []string{"named for kernel 5.4.0", moduletest.Kernel}},
 		"slash in release": {map[string][]byte{"x.ko": moduletest.KO{Kernel: "../../etc"}.Bytes()}, []string{"x.ko", "cannot be a folder"}},
 		"no kernel":        {map[string][]byte{"x.ko": moduletest.KO{Kernel: "-", Flags: "-"}.Bytes()}, []string{"x.ko", "kernel"}},

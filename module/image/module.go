@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -24,9 +24,6 @@ type Module struct {
 	Info module.Info
 }
 
-// moduleFile is what a kernel module is called, compressed or not.
-var moduleFile = regexp.MustCompile(`\.ko(\.gz|\.xz|\.zst)?$`)
-
 // Read reads modules from files and from folders, such as a module repository's,
 // with all below them. name is the kernel's name of the module that each must
 // be. Of several versions for the same kernel and architecture it takes the
@@ -39,10 +36,10 @@ func Read(paths []string, name string) ([]Module, error) {
 	}
 	best := map[[2]string]Module{}
 	var faults error
-	for _, path := range files {
-		m, err := readFile(path, name)
+	for _, file := range files {
+		m, err := readFile(file, name)
 		if err != nil {
-			faults = errors.Join(faults, fmt.Errorf("%s: %w", path, err))
+			faults = errors.Join(faults, fmt.Errorf("%s: %w", file.path, err))
 			continue
 		}
 		key := [2]string{m.Info.KernelRelease, m.Info.Arch}
@@ -50,7 +47,7 @@ func Read(paths []string, name string) ([]Module, error) {
 		order := module.CompareVersions(m.Info.Version, other.Info.Version)
 		if twice && order == 0 && string(m.Data) != string(other.Data) {
 			faults = errors.Join(faults, fmt.Errorf("%s and %s are both version %s for kernel %s on %s, and differ: leave one out",
-				other.From, path, m.Info.Version, key[0], key[1]))
+				other.From, file.path, m.Info.Version, key[0], key[1]))
 		}
 		if !twice || order > 0 {
 			best[key] = m
@@ -69,13 +66,20 @@ func Read(paths []string, name string) ([]Module, error) {
 	return list, nil
 }
 
-func find(paths []string) ([]string, error) {
-	var files []string
+// fileBelow is a file and its path, with slashes, below what a person named.
+type fileBelow struct{ path, rel string }
+
+func find(paths []string) ([]fileBelow, error) {
+	var files []fileBelow
 	for _, path := range paths {
 		before := len(files)
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && (p == path || moduleFile.MatchString(p)) {
-				files = append(files, p)
+			if err == nil && !d.IsDir() && (p == path || module.IsFileName(p)) {
+				rel, _ := filepath.Rel(path, p) // it lies below
+				if p == path {
+					rel = filepath.Base(p)
+				}
+				files = append(files, fileBelow{p, filepath.ToSlash(rel)})
 			}
 			return err
 		})
@@ -89,8 +93,8 @@ func find(paths []string) ([]string, error) {
 	return files, nil
 }
 
-func readFile(path, name string) (Module, error) {
-	data, err := os.ReadFile(path)
+func readFile(file fileBelow, name string) (Module, error) {
+	data, err := readfile.Regular(file.path, module.DefaultMaxSize)
 	if err != nil {
 		return Module{}, err
 	}
@@ -98,8 +102,11 @@ func readFile(path, name string) (Module, error) {
 	if err != nil {
 		return Module{}, err
 	}
-	m.From = path
-	return m, agrees(path, m.Info)
+	m.From = file.path
+	if why := m.Info.Misnamed(file.rel); why != "" {
+		return Module{}, errors.New(why)
+	}
+	return m, nil
 }
 
 // Check makes a module from the bytes of a file, if it is the one named and can
@@ -127,23 +134,6 @@ func Check(data []byte, name string) (Module, error) {
 }
 
 var goodRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
-
-// agrees holds what the path says against what the module says.
-func agrees(path string, info module.Info) error {
-	archs := map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
-	for part := range strings.SplitSeq(filepath.ToSlash(path), "/") {
-		if arch := archs[part]; arch != "" && arch != info.Arch {
-			return fmt.Errorf("it lies below %s and is for %s", part, info.Arch)
-		}
-	}
-	base := moduleFile.ReplaceAllString(filepath.Base(path), "")
-	for _, prefix := range []string{"pf-ring-", "pf_ring-"} {
-		if release, ok := strings.CutPrefix(base, prefix); ok && release != info.KernelRelease {
-			return fmt.Errorf("it is named for kernel %s and was built for %s", release, info.KernelRelease)
-		}
-	}
-	return nil
-}
 
 // Tags are the tags under which KMM and the agent look for the image of one
 // kernel: the release with "_" for what a tag cannot have. KMM leaves out a "+"

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 )
 
 // Named is an image and the tag that it gets.
@@ -80,18 +80,14 @@ func (t archiveTarget) Write(_ context.Context, images []Named) (out []string, e
 		byName[ref] = n.Image.Image
 		out = append(out, "docker-archive:"+t.file+":"+t.repository+":"+n.Tag)
 	}
-	file, err := os.CreateTemp(filepath.Dir(t.file), filepath.Base(t.file)+".*")
+	file, err := atomicfile.Create(t.file)
 	if err != nil {
-		return nil, fmt.Errorf("writing the docker archive: %w", err)
+		return nil, err
 	}
-	err = errors.Join(tarball.MultiWrite(byName, file), file.Chmod(0o644), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), t.file)
+	if err := tarball.MultiWrite(byName, file); err != nil {
+		return nil, fmt.Errorf("cannot write the docker archive: %w", errors.Join(err, file.Discard()))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("writing the docker archive: %w", errors.Join(err, os.Remove(file.Name())))
-	}
-	return out, nil
+	return out, file.Commit(0o644)
 }
 
 type registryTarget struct {

@@ -4,28 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/flock"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
-// Folder is a destination on disk.
-type Folder struct{ dir string }
+// Folder is a destination on disk. Nothing is read or written outside of it,
+// whatever symbolic links there are in it.
+type Folder struct {
+	dir    string
+	root   *os.Root
+	unlock func() error
+}
 
 var _ Destination = (*Folder)(nil)
 
-// NewFolder makes the folder if it is not there.
-func NewFolder(dir string) (*Folder, error) {
+// NewFolder makes the folder if it is not there, and locks it: of two processes
+// that write to one, the second waits for the first. What a killed one has left
+// is removed. Close it.
+func NewFolder(ctx context.Context, dir string) (f *Folder, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the repository's folder: %w", err)
+		return nil, fmt.Errorf("cannot make the repository's folder: %w", err)
 	}
 	full, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("finding the repository's folder: %w", err)
+		return nil, fmt.Errorf("cannot find the repository's folder: %w", err)
 	}
-	return &Folder{full}, nil
+	root, err := os.OpenRoot(full)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the repository's folder: %w", err)
+	}
+	unlock, err := flock.Dir(ctx, full)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	f = &Folder{full, root, unlock}
+	if err := atomicfile.Clean(root); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot read the repository's folder: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 // String is the folder as source.url has it.
@@ -34,19 +56,28 @@ func (f *Folder) String() string { return "file://" + filepath.ToSlash(f.dir) }
 // Sequential is false.
 func (f *Folder) Sequential() bool { return false }
 
-// Close does nothing: each file was put at once.
-func (f *Folder) Close() error { return nil }
+// Close unlocks the folder. Each file was put at once.
+func (f *Folder) Close() error { return errors.Join(f.root.Close(), f.unlock()) }
 
-// Has reads the file that is there.
-func (f *Folder) Has(_ context.Context, e module.Entry) (bool, error) {
-	data, err := os.ReadFile(f.path(e.Path))
-	if errors.Is(err, fs.ErrNotExist) {
+// Has reads the file that is there. What is not a file of that size, such as a
+// pipe, is not the module.
+func (f *Folder) Has(_ context.Context, e module.Entry) (there bool, err error) {
+	info, err := f.root.Lstat(e.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular() || info.Size() != e.Size:
 		return false, nil
 	}
+	file, err := f.root.Open(e.Path)
 	if err != nil {
 		return false, err
 	}
-	return Fits(e, data) == nil, nil
+	defer func() { err = errors.Join(err, file.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(file, e.Size+1))
+	return err == nil && Fits(e, data) == nil, err
 }
 
 // Put writes the file beside its place and moves it there.
@@ -58,7 +89,7 @@ func (f *Folder) Put(_ context.Context, e module.Entry, data []byte) error {
 func (f *Folder) Publish(_ context.Context, _ []module.Entry, index, signature []byte) error {
 	if signature == nil {
 		// An old one would not fit the index.
-		if err := os.Remove(f.path(module.SignatureName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := f.root.Remove(module.SignatureName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	} else if err := f.put(module.SignatureName, signature); err != nil {
@@ -67,23 +98,6 @@ func (f *Folder) Publish(_ context.Context, _ []module.Entry, index, signature [
 	return f.put(module.IndexName, index)
 }
 
-func (f *Folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
-
 func (f *Folder) put(name string, data []byte) error {
-	path := f.path(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
+	return atomicfile.ReplaceIn(f.root, name, data, 0o644)
 }

@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{Index: index, Progress: Progress{Total: len(chosen)}}
-	have, err := copyAll(ctx, o, d, chosen, &result.Progress)
+	have, err := copyAll(ctx, o, d, index.Module, chosen, &result.Progress)
 	if err != nil {
 		return result, err
 	}
@@ -125,16 +125,15 @@ func choose(index *module.Index, want func(module.Entry) bool) ([]module.Entry, 
 	if len(chosen) == 0 {
 		return nil, ErrNothingWanted
 	}
-	for _, e := range chosen {
-		if e.Path == module.IndexName || e.Path == module.SignatureName {
-			return nil, fmt.Errorf("the index gives its own name as the path of the module for %s", e.KernelRelease)
-		}
+	if err := checkPaths(chosen); err != nil {
+		return nil, err
 	}
 	return chosen, nil
 }
 
-// copyAll returns the entries whose files are at the destination now.
-func copyAll(ctx context.Context, o Options, d Destination, entries []module.Entry, p *Progress) ([]module.Entry, error) {
+// copyAll returns the entries whose files are at the destination now. name is
+// the kernel's name of the module.
+func copyAll(ctx context.Context, o Options, d Destination, name string, entries []module.Entry, p *Progress) ([]module.Entry, error) {
 	var mu sync.Mutex
 	absent := make([]bool, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
@@ -147,7 +146,7 @@ func copyAll(ctx context.Context, o Options, d Destination, entries []module.Ent
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n, err := copyOne(ctx, o.Source, d, e)
+			n, err := copyOne(ctx, o.Source, d, name, e)
 			absent[i] = o.SkipAbsent && errors.Is(err, module.ErrNotFound)
 			if err != nil && !absent[i] {
 				return fmt.Errorf("copying %s: %w", e.Path, err)
@@ -181,7 +180,7 @@ func copyAll(ctx context.Context, o Options, d Destination, entries []module.Ent
 }
 
 // copyOne returns how many bytes were fetched; 0 when the file was there.
-func copyOne(ctx context.Context, source module.Source, d Destination, e module.Entry) (int64, error) {
+func copyOne(ctx context.Context, source module.Source, d Destination, name string, e module.Entry) (int64, error) {
 	if there, err := d.Has(ctx, e); there || err != nil {
 		return 0, err
 	}
@@ -190,6 +189,9 @@ func copyOne(ctx context.Context, source module.Source, d Destination, e module.
 		return 0, err
 	}
 	if err := Fits(e, data); err != nil {
+		return 0, err
+	}
+	if err := checkModule(e, name, data); err != nil {
 		return 0, err
 	}
 	return int64(len(data)), d.Put(ctx, e, data)

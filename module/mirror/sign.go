@@ -1,15 +1,14 @@
 package mirror
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"aead.dev/minisign"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/repository"
 )
 
 // SignIndex makes an index of one's own and signs it. Its serial is the time in
@@ -22,15 +21,10 @@ func SignIndex(index module.Index, key minisign.PrivateKey, now time.Time, life 
 	}
 	index.Serial = max(now.Unix(), index.Serial)
 	if data, err = json.MarshalIndent(index, "", "  "); err != nil {
-		return nil, nil, fmt.Errorf("writing the index: %w", err)
+		return nil, nil, fmt.Errorf("cannot write the index: %w", err)
 	}
 	data = append(data, '\n')
-	hashed := minisign.NewReader(bytes.NewReader(data))
-	if _, err := io.Copy(io.Discard, hashed); err != nil {
-		return nil, nil, fmt.Errorf("hashing the index: %w", err)
-	}
-	comment := fmt.Sprintf("timestamp:%d\tfile:%s\tserial:%d", now.Unix(), module.IndexName, index.Serial)
-	return data, hashed.SignWithComments(key, comment, "signature of a PF_RING module index"), nil
+	return data, repository.Signature(data, index.Serial, key, now), nil
 }
 
 // PublicKey is the line that source.publicKeys takes for key.

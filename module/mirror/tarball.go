@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -30,9 +31,13 @@ func OpenTar(path string) (*TarSource, error) { return openTar(path, false) }
 
 // openTar also opens the beginning of a tarball, if cut is true.
 func openTar(path string, cut bool) (*TarSource, error) {
-	file, err := os.Open(path)
+	// A pipe would be waited for, and a tarball is read in any order.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cannot open the tarball %s: it is not a regular file", path)
+	}
+	file, err := os.Open(path) // #nosec G304 -- the caller's own file
 	if err != nil {
-		return nil, fmt.Errorf("opening the tarball: %w", err)
+		return nil, fmt.Errorf("cannot open the tarball: %w", err)
 	}
 	t := &TarSource{file: file, parts: map[string]part{}}
 	for r := tar.NewReader(file); ; {
@@ -87,7 +92,7 @@ type Tarball struct {
 	// old are where files are taken over from: the tarball that there is, and
 	// what a run before has left.
 	old  []*TarSource
-	file *os.File
+	file *atomicfile.File
 	w    *tar.Writer
 	// written counts the files in it, kept those of a part that is there.
 	written, kept int
@@ -112,8 +117,8 @@ func NewTarball(path string) (*Tarball, error) {
 		}
 	}
 	var err error
-	if t.file, err = os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*"); err != nil {
-		return nil, errors.Join(fmt.Errorf("writing the tarball: %w", err), t.Close())
+	if t.file, err = atomicfile.Create(path); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	t.w = tar.NewWriter(t.file)
 	return t, nil
@@ -161,15 +166,12 @@ func (t *Tarball) Publish(_ context.Context, _ []module.Entry, index, signature 
 	if err == nil && signature != nil {
 		err = t.put(module.SignatureName, signature)
 	}
-	if err = errors.Join(err, t.w.Close(), t.file.Chmod(0o644), t.file.Sync()); err != nil {
+	if err = errors.Join(err, t.w.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(t.file.Name(), t.path); err != nil {
-		return err
-	}
-	name := t.file
+	file := t.file
 	t.file = nil
-	return errors.Join(name.Close(), removed(t.part()))
+	return errors.Join(file.Commit(0o644), removed(t.part()))
 }
 
 // Close keeps what was not published as a part, if it is more than there is.
@@ -181,11 +183,10 @@ func (t *Tarball) Close() error {
 	if t.file == nil {
 		return err
 	}
-	err = errors.Join(err, t.file.Close())
 	if t.written > t.kept {
-		return errors.Join(err, os.Rename(t.file.Name(), t.part()))
+		return errors.Join(err, t.file.CommitAs(filepath.Base(t.part()), 0o644))
 	}
-	return errors.Join(err, os.Remove(t.file.Name()))
+	return errors.Join(err, t.file.Discard())
 }
 
 func removed(path string) error {

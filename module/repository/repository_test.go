@@ -29,7 +29,7 @@ func write(t *testing.T, dir string, files map[string][]byte) {
 
 func update(t *testing.T, dir string) repository.Change {
 	t.Helper()
-	c, err := repository.Update(dir, repository.Options{Now: now, Lifetime: 24 * time.Hour})
+	c, err := repository.Update(t.Context(), dir, repository.Options{Now: now, Lifetime: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestUpdateRefusesWhatANodeCouldNotLoadAndWritesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, c.files)
-			_, err := repository.Update(dir, repository.Options{Now: now})
+			_, err := repository.Update(t.Context(), dir, repository.Options{Now: now})
 			for _, s := range c.says {
 				if err == nil || !strings.Contains(err.Error(), s) {
 					t.Errorf("no %s in: %v", s, err)
@@ -91,7 +91,7 @@ func TestUpdateRefusesWhatANodeCouldNotLoadAndWritesNothing(t *testing.T) {
 func TestASignedRepositoryVerifies(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string][]byte{"pf_ring.ko.gz": ko(t, "8.9.0", "6.1.0-1", "gz")})
-	if _, err := repository.Update(dir, repository.Options{Now: time.Now(), Lifetime: time.Hour}); err != nil {
+	if _, err := repository.Update(t.Context(), dir, repository.Options{Now: time.Now(), Lifetime: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	passwords := []string{""}
@@ -114,7 +114,7 @@ func TestASignedRepositoryVerifies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := repository.Sign(dir, key, time.Now()); err != nil {
+		if _, err := repository.Sign(t.Context(), dir, key, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		source, err := module.OpenSource(module.SourceOptions{URL: "file://" + dir})
@@ -154,7 +154,7 @@ func TestAnExpiredIndexIsNotSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := repository.Sign(dir, key, now.Add(48*time.Hour)); err == nil || !strings.Contains(err.Error(), "expired") {
+	if _, err := repository.Sign(t.Context(), dir, key, now.Add(48*time.Hour)); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Error(err)
 	}
 }
@@ -169,5 +169,64 @@ func TestAWrongPasswordIsSaidPlainly(t *testing.T) {
 	}
 	if _, err := repository.ReadKey(path, func() (string, error) { return "wrong", nil }); err == nil || !strings.Contains(err.Error(), "password is wrong") {
 		t.Error(err)
+	}
+}
+
+func TestUpdatesAtOnceHaveSerialsOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{"pf_ring.ko": ko(t, "8.9.0", "6.1.0-1", "raw")})
+	const writers = 6
+	serials := make(chan int64, writers)
+	for range writers {
+		go func() {
+			c, err := repository.Update(t.Context(), dir, repository.Options{Now: now})
+			if err != nil {
+				t.Error(err)
+				serials <- 0
+				return
+			}
+			serials <- c.Index.Serial
+		}()
+	}
+	seen := map[int64]bool{}
+	for range writers {
+		seen[<-serials] = true
+	}
+	for n := range int64(writers) {
+		if !seen[n+1] {
+			t.Errorf("serials are %v, want 1 to %d", seen, writers)
+			break
+		}
+	}
+}
+
+func TestUpdateWithoutAKeyRemovesTheOldSignature(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{
+		"pf_ring.ko": ko(t, "8.9.0", "6.1.0-1", "raw"), module.SignatureName: []byte("of an older index"), ".index.json.99.tmp": []byte("{"),
+	})
+	c := update(t, dir)
+	if !c.Unsigned {
+		t.Error("nobody says that the signature was removed")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left over by a killed writer: %v", left)
+	}
+	if _, err := os.Stat(filepath.Join(dir, module.SignatureName)); !os.IsNotExist(err) {
+		t.Errorf("the old signature: %v", err)
+	}
+	if c = update(t, dir); c.Unsigned {
+		t.Error("a signature was removed that was not there")
+	}
+}
+
+func TestUpdateTellsOfFilesThatAreNamedForAnotherKernel(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string][]byte{
+		"pf-ring-4.15.0-52-generic.ko": ko(t, "8.9.0", "4.15.0-39-generic", "raw"), "6.1.0-1/pf_ring.ko": ko(t, "8.9.0", "6.1.0-1", "raw"),
+	})
+	c := update(t, dir)
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "named for kernel 4.15.0-52-generic and was built for 4.15.0-39-generic") {
+		t.Errorf("%q", c.Warnings)
 	}
 }

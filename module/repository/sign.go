@@ -2,6 +2,7 @@ package repository
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,40 +13,50 @@ import (
 	"aead.dev/minisign"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
 // Sign signs dir/index.json with a minisign key and replaces the signature
 // beside it at once. An index that a node would refuse is not signed.
-func Sign(dir string, key minisign.PrivateKey, now time.Time) (*module.Index, error) {
-	path := filepath.Join(dir, module.IndexName)
-	data, err := os.ReadFile(path)
+func Sign(ctx context.Context, dir string, key minisign.PrivateKey, now time.Time) (index *module.Index, err error) {
+	r, err := open(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("reading the index to sign: %w", err)
+		return nil, err
 	}
-	index, err := module.ParseIndex(data)
+	defer func() { err = errors.Join(err, r.close()) }()
+	path := filepath.Join(dir, module.IndexName)
+	data, err := r.read(module.IndexName)
 	if err != nil {
+		return nil, fmt.Errorf("cannot read the index to sign: %w", err)
+	}
+	if index, err = module.ParseIndex(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !index.Expires.IsZero() && !index.Expires.After(now) {
 		return nil, fmt.Errorf("%s has expired on %s; make it anew with pfring module index", path, index.Expires.Format(time.DateOnly))
 	}
-	hashed := minisign.NewReader(bytes.NewReader(data))
-	if _, err := io.Copy(io.Discard, hashed); err != nil {
-		return nil, fmt.Errorf("hashing the index: %w", err)
-	}
-	comment := fmt.Sprintf("timestamp:%d\tfile:%s\tserial:%d", now.Unix(), module.IndexName, index.Serial)
-	signature := hashed.SignWithComments(key, comment, "signature of a PF_RING module index")
-	return index, atomicfile.Replace(filepath.Join(dir, module.SignatureName), signature, 0o644)
+	return index, atomicfile.ReplaceIn(r.root, module.SignatureName, Signature(data, index.Serial, key, now), 0o644)
 }
+
+// Signature is the minisign signature of an index with this serial.
+func Signature(index []byte, serial int64, key minisign.PrivateKey, now time.Time) []byte {
+	hashed := minisign.NewReader(bytes.NewReader(index))
+	_, _ = io.Copy(io.Discard, hashed) // of bytes in memory: cannot fail
+	comment := fmt.Sprintf("timestamp:%d\tfile:%s\tserial:%d", now.Unix(), module.IndexName, serial)
+	return hashed.SignWithComments(key, comment, "signature of a PF_RING module index")
+}
+
+// maxKey bounds a key's file, in bytes: it may be a device.
+const maxKey = 64 << 10
 
 // ReadKey reads a minisign secret key. password is asked only for a key that is
 // encrypted.
 func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey, error) {
 	var key minisign.PrivateKey
-	data, err := os.ReadFile(path)
+	data, err := readfile.Regular(path, maxKey)
 	if err != nil {
-		return key, fmt.Errorf("reading the secret key: %w", err)
+		return key, fmt.Errorf("cannot read the secret key: %w", err)
 	}
 	if !minisign.IsEncrypted(data) {
 		if err := key.UnmarshalText(data); err != nil {

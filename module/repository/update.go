@@ -2,32 +2,36 @@ package repository
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
+	"aead.dev/minisign"
+
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/flock"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
-
-// moduleFile is what a kernel module is called, compressed or not.
-var moduleFile = regexp.MustCompile(`\.ko(\.gz|\.xz|\.zst)?$`)
 
 // Options say how an index is made.
 type Options struct {
 	// ModuleName is the kernel's name of the module; "" is pf_ring.
 	ModuleName string
-	// Lifetime is how long the index is valid from Now on; 0 for ever.
+	// Lifetime is how long the index is valid from Now on; 0 has no end.
 	Lifetime time.Duration
 	Now      time.Time
+	// Key signs the index; nil leaves it without a signature.
+	Key *minisign.PrivateKey
 }
 
 // Change says what an update did.
@@ -35,28 +39,128 @@ type Change struct {
 	Index *module.Index
 	// Added, Replaced and Removed are paths of modules.
 	Added, Replaced, Removed []string
+	// Unsigned says that there was a signature, which does not fit the new index
+	// and was removed.
+	Unsigned bool
+	// Warnings tell of files that nodes may look for in vain.
+	Warnings []string
 }
 
 // Empty tells whether the modules are the same as before.
 func (c Change) Empty() bool { return len(c.Added)+len(c.Replaced)+len(c.Removed) == 0 }
 
 // Update lists every module below dir in dir/index.json and replaces that file
-// at once. The serial is one higher than before. A file that is not the module
-// it should be, two files for the same kernel, architecture and version, and a
-// folder with neither modules nor an index, are errors that name the files;
-// nothing is written then.
-func Update(dir string, o Options) (Change, error) {
-	o.ModuleName = cmp.Or(o.ModuleName, "pf_ring")
-	old, err := readIndex(dir)
+// at once, with its signature if there is a key. The serial is one higher than
+// before; of two updates at once the second waits for the first, so that a
+// serial names one content. A file that is not the module it should be, two files
+// for the same kernel, architecture and version, and a folder with neither
+// modules nor an index, are errors that name the files; nothing is written then.
+func Update(ctx context.Context, dir string, o Options) (Change, error) {
+	r, err := open(ctx, dir)
 	if err != nil {
 		return Change{}, err
 	}
-	entries, err := scan(dir, o.ModuleName)
+	change, err := r.update(o)
+	return change, errors.Join(err, r.close())
+}
+
+// Add puts files, by their paths below dir, into the repository and updates its
+// index. If that fails, everything stays as it was.
+func Add(ctx context.Context, dir string, files map[string][]byte, o Options) (change Change, err error) {
+	r, err := open(ctx, dir)
+	if err != nil {
+		return Change{}, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	undo, err := r.put(files)
+	if err == nil {
+		change, err = r.update(o)
+	}
+	if err != nil {
+		return Change{}, errors.Join(err, undo())
+	}
+	return change, nil
+}
+
+// locked is a repository's folder, of which nobody else changes the index.
+type locked struct {
+	dir    string
+	root   *os.Root
+	unlock func() error
+}
+
+// open locks the folder and removes what a killed writer has left.
+func open(ctx context.Context, dir string) (*locked, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the repository's folder: %w", err)
+	}
+	unlock, err := flock.Dir(ctx, dir)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	r := &locked{dir, root, unlock}
+	if err := atomicfile.Clean(root); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot read the repository's folder: %w", err), r.close())
+	}
+	return r, nil
+}
+
+func (r *locked) close() error { return errors.Join(r.root.Close(), r.unlock()) }
+
+// put writes files. undo takes them back.
+func (r *locked) put(files map[string][]byte) (undo func() error, err error) {
+	var back []func() error
+	undo = func() error {
+		var err error
+		for _, f := range slices.Backward(back) {
+			err = errors.Join(err, f())
+		}
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		old, err := r.read(name)
+		switch {
+		case err == nil:
+			back = append(back, func() error { return atomicfile.ReplaceIn(r.root, name, old, 0o644) })
+		case errors.Is(err, fs.ErrNotExist):
+			back = append(back, func() error { return ignoreMissing(r.root.Remove(name)) })
+		default:
+			return undo, fmt.Errorf("cannot read %s: %w", filepath.Join(r.dir, name), err)
+		}
+		if err := atomicfile.ReplaceIn(r.root, name, files[name], 0o644); err != nil {
+			return undo, err
+		}
+	}
+	return undo, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// maxIndex bounds an index that is read, in bytes.
+const maxIndex = 256 << 20
+
+func (r *locked) read(name string) ([]byte, error) {
+	return readfile.Regular(filepath.Join(r.dir, filepath.FromSlash(name)), maxIndex)
+}
+
+func (r *locked) update(o Options) (Change, error) {
+	o.ModuleName = cmp.Or(o.ModuleName, "pf_ring")
+	old, err := readIndex(r.dir)
+	if err != nil {
+		return Change{}, err
+	}
+	entries, warnings, err := scan(r.dir, o.ModuleName)
 	if err != nil {
 		return Change{}, err
 	}
 	if len(entries) == 0 && old.Serial == 0 {
-		return Change{}, fmt.Errorf("there is no kernel module below %s; name the folder that holds them", dir)
+		return Change{}, fmt.Errorf("there is no kernel module below %s; name the folder that holds them", r.dir)
 	}
 	now := o.Now.UTC().Truncate(time.Second)
 	index := &module.Index{
@@ -65,28 +169,46 @@ func Update(dir string, o Options) (Change, error) {
 	if o.Lifetime > 0 {
 		index.Expires = now.Add(o.Lifetime)
 	}
+	change := compare(old, index)
+	change.Warnings = warnings
+	change.Unsigned, err = r.publish(index, o)
+	return change, err
+}
+
+// publish writes the signature, then the index: a node that meets the new one
+// with the old other fetches both once more. Without a key it removes the
+// signature that there is, and says so.
+func (r *locked) publish(index *module.Index, o Options) (unsigned bool, err error) {
 	if err := index.Validate(); err != nil {
-		return Change{}, err
+		return false, err
 	}
 	data, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {
-		return Change{}, fmt.Errorf("writing the index: %w", err)
+		return false, fmt.Errorf("cannot write the index: %w", err)
 	}
-	if err := atomicfile.Replace(filepath.Join(dir, module.IndexName), append(data, '\n'), 0o644); err != nil {
-		return Change{}, err
+	data = append(data, '\n')
+	if o.Key != nil {
+		err = atomicfile.ReplaceIn(r.root, module.SignatureName, Signature(data, index.Serial, *o.Key, o.Now), 0o644)
+	} else if err = r.root.Remove(module.SignatureName); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	} else {
+		unsigned = err == nil
 	}
-	return compare(old, index), nil
+	if err != nil {
+		return false, err
+	}
+	return unsigned, atomicfile.ReplaceIn(r.root, module.IndexName, data, 0o644)
 }
 
 // readIndex returns the index there is, an empty one if there is none.
 func readIndex(dir string) (*module.Index, error) {
 	path := filepath.Join(dir, module.IndexName)
-	data, err := os.ReadFile(path)
+	data, err := readfile.Regular(path, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &module.Index{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the index: %w", err)
+		return nil, fmt.Errorf("cannot read the index: %w", err)
 	}
 	index, err := module.ParseIndex(data)
 	if err != nil {
@@ -97,15 +219,18 @@ func readIndex(dir string) (*module.Index, error) {
 
 // scan reads each module of the folder, one after the other, so that memory
 // stays that of the largest.
-func scan(dir, name string) ([]module.Entry, error) {
-	entries := []module.Entry{}
+func scan(dir, name string) (entries []module.Entry, warnings []string, err error) {
+	entries = []module.Entry{}
 	from := map[[3]string]string{}
 	var faults error
 	walk := func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !moduleFile.MatchString(d.Name()) {
+		if err != nil || d.IsDir() || !module.IsFileName(d.Name()) {
 			return err
 		}
-		e, err := describe(dir, path, name)
+		e, warning, err := describe(dir, path, name)
+		if warning != "" {
+			warnings = append(warnings, path+": "+warning)
+		}
 		if err != nil {
 			faults = errors.Join(faults, fmt.Errorf("%s: %w", path, err))
 			return nil
@@ -120,48 +245,51 @@ func scan(dir, name string) ([]module.Entry, error) {
 		return nil
 	}
 	if err := filepath.WalkDir(dir, walk); err != nil {
-		return nil, fmt.Errorf("reading the repository's folder: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the repository's folder: %w", err)
 	}
 	if faults != nil {
-		return nil, faults
+		return nil, nil, faults
 	}
 	slices.SortFunc(entries, func(a, b module.Entry) int {
 		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version))
 	})
-	return entries, nil
+	return entries, warnings, nil
 }
 
-// describe is the entry for one file.
-func describe(dir, path, name string) (module.Entry, error) {
-	data, err := os.ReadFile(path)
+// describe is the entry for one file. A warning says that its name speaks of
+// another kernel: nodes that run that one get nothing.
+func describe(dir, path, name string) (e module.Entry, warning string, err error) {
+	data, err := readfile.Regular(path, module.DefaultMaxSize)
 	if err != nil {
-		return module.Entry{}, err
+		return e, "", err
 	}
-	ko, _, err := module.Decompress(data, module.DefaultMaxSize)
+	ko, format, err := module.Decompress(data, module.DefaultMaxSize)
 	if err != nil {
-		return module.Entry{}, err
+		return e, "", err
 	}
 	info, err := module.Inspect(ko)
 	if err != nil {
-		return module.Entry{}, err
+		return e, "", err
 	}
 	switch {
 	case info.Name != name:
-		return module.Entry{}, fmt.Errorf("this is the module %q, not %q", info.Name, name)
+		return e, "", fmt.Errorf("this is the module %q, not %q", info.Name, name)
 	case info.KernelRelease == "":
-		return module.Entry{}, errors.New("the module does not say for which kernel it was built (no vermagic)")
+		return e, "", errors.New("the module does not say for which kernel it was built (no vermagic)")
 	case info.Version == "":
-		return module.Entry{}, errors.New("the module has no version (MODULE_VERSION)")
+		return e, "", errors.New("the module has no version (MODULE_VERSION)")
 	}
 	rel, err := filepath.Rel(dir, path)
 	if err != nil {
-		return module.Entry{}, err
+		return e, "", err
 	}
+	rel = filepath.ToSlash(rel)
 	sum := sha256.Sum256(data)
 	return module.Entry{
-		KernelRelease: info.KernelRelease, Arch: info.Arch, Version: info.Version, Path: filepath.ToSlash(rel),
+		KernelRelease: info.KernelRelease, Arch: info.Arch, Version: info.Version, Path: rel,
 		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Vermagic: info.Vermagic, Signed: info.Signed,
-	}, nil
+		Compression: format, SrcVersion: info.SrcVersion,
+	}, info.Misnamed(rel), nil
 }
 
 func compare(before, after *module.Index) Change {

@@ -88,7 +88,7 @@ func (s *sourceServer) fill(root string) (err error) {
 				return err
 			}
 		}
-		if _, err := repository.Update(dir, repository.Options{Lifetime: r.lifetime, Now: r.made}); err != nil {
+		if _, err := repository.Update(context.Background(), dir, repository.Options{Lifetime: r.lifetime, Now: r.made}); err != nil {
 			return err
 		}
 		if r.unsigned {
@@ -98,7 +98,7 @@ func (s *sourceServer) fill(root string) (err error) {
 		if err != nil {
 			return err
 		}
-		if _, err := repository.Sign(dir, key, r.made); err != nil {
+		if _, err := repository.Sign(context.Background(), dir, key, r.made); err != nil {
 			return err
 		}
 	}

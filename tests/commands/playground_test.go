@@ -75,7 +75,7 @@ func (p *playground) serve(t *testing.T, dir string) *http.Server {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	if _, err := repository.Update(dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
+	if _, err := repository.Update(t.Context(), dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
 		t.Fatal(err)
 	}
 	public, err := repository.NewKey(dir+".key", "")
@@ -86,7 +86,7 @@ func (p *playground) serve(t *testing.T, dir string) *http.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := repository.Sign(dir, key, now); err != nil {
+	if _, err := repository.Sign(t.Context(), dir, key, now); err != nil {
 		t.Fatal(err)
 	}
 	cert, private, err := p.CA.Issue("module-repository", pkix.Name{CommonName: "module-repository"})

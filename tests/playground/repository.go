@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func fill(dir string) (string, error) {
 		}
 	}
 	now := time.Now()
-	if _, err := repository.Update(dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
+	if _, err := repository.Update(context.Background(), dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
 		return "", err
 	}
 	// Beside the served folder, and without a password: it signs toys.
@@ -80,6 +81,6 @@ func fill(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = repository.Sign(dir, key, now)
+	_, err = repository.Sign(context.Background(), dir, key, now)
 	return public, err
 }
