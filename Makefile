@@ -53,8 +53,8 @@ vet:
 test-deps: ## Install the Debian packages that tests need beside Go; elsewhere says what is missing
 	@hack/install-test-deps.sh
 
-test: test-deps vet ## Set up and run all tests
-	go test -timeout 60m ./...
+test: test-deps vet ## Set up and run all tests; lists the slowest
+	hack/test.sh
 
 test-short: ## Only the tests that need nothing but Go
 	go test -short ./...

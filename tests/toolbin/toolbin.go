@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,13 +110,51 @@ func Pfring(dir string) (string, error) { return ours(dir, "pfring") }
 // Agent builds cmd/pfring-agent of this checkout into dir.
 func Agent(dir string) (string, error) { return ours(dir, "pfring-agent") }
 
+// ours links a program once for all packages of tests that want it: go build
+// leaves alone what is up to date. Each gets a file of its own, so that nobody's
+// goes when another test has changed the source.
 func ours(dir, name string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	checkout := sha256.Sum256([]byte(root))
+	kept := filepath.Join(cache, "checkout-"+hex.EncodeToString(checkout[:8]), name)
+	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+		return "", fmt.Errorf("making the cache folder: %w", err)
+	}
+	unlock, err := lockedfile.MutexAt(kept + ".lock").Lock()
+	if err != nil {
+		return "", fmt.Errorf("locking the cache: %w", err)
+	}
+	defer unlock()
+	if err := build(root, "./cmd/"+name, kept, "-s -w"); err != nil {
+		return "", err
+	}
 	out := filepath.Join(dir, name)
-	return out, build(root, "./cmd/"+name, out, "-s -w")
+	return out, copyFile(out, kept)
+}
+
+// copyFile copies a program.
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("opening a program: %w", err)
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755) // #nosec G302 -- a program
+	if err != nil {
+		return fmt.Errorf("copying a program: %w", err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("copying a program: %w", err)
+	}
+	return nil
 }
 
 // cached makes dir/name once; other processes that want it wait.
