@@ -111,14 +111,25 @@ func TestDecompressHoldsNoBomb(t *testing.T) {
 	}
 }
 
-func TestDecompressRefusesAnXzDictionaryThatNoNodeHas(t *testing.T) {
-	for name, data := range map[string][]byte{
-		"first block":  withDictionary(t, pipe(t, "xz", []byte("module")), 12, 40),
-		"second block": secondBlock(t),
+func TestDecompressTakesNoDictionaryLargerThanTheModule(t *testing.T) {
+	for name, test := range map[string]struct {
+		data []byte
+		want int
+	}{
+		"first block asks for 4 GiB":  {withDictionary(t, pipe(t, "xz", []byte("module")), 12, 40), 6},
+		"second block asks for 4 GiB": {secondBlock(t), 10_000},
+		"xz -9":                       {pipe(t, "xz -9", make([]byte, mib)), mib},
+		"two streams":                 {append(pipe(t, "xz", make([]byte, 10)), pipe(t, "xz -9", make([]byte, 10))...), 20},
 	} {
-		_, _, err := module.Decompress(data, mib)
-		if reason(err) != outcome.TooLarge || !strings.Contains(err.Error(), "dictionary") {
-			t.Errorf("%s: %v", name, err)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		plain, _, err := module.Decompress(test.data, mib)
+		runtime.ReadMemStats(&after)
+		if err != nil || len(plain) != test.want {
+			t.Errorf("%s: %d bytes, %v", name, len(plain), err)
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8*mib {
+			t.Errorf("%s: %d bytes allocated for %d", name, allocated, test.want)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package module
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,68 +50,91 @@ func historicMayBe(err error) bool {
 	return errors.Is(err, ErrNotFound) || (errors.As(err, &e) && e.Reason == outcome.SourceForbidden)
 }
 
-// historic takes a module from a repository without an index. It can prove
+// getHistoric takes a module from a repository without an index. It can prove
 // nothing, so it does so only where verify is none.
-func (g *getting) historic(ctx context.Context, noIndex error) error {
-	if _, err := historicPath(g.Kernel); err != nil {
-		return err
+func getHistoric(ctx context.Context, s *supply, r Request, noIndex error) (*Verified, error) {
+	if _, err := historicPath(r.Kernel); err != nil {
+		return nil, err
 	}
-	data, where, err := g.historicBytes(ctx, noIndex)
+	data, where, warnings, err := historicFile(ctx, s, r, noIndex)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	g.warnHistoric()
-	sum := sha256.Sum256(data)
-	g.out.SHA256 = hex.EncodeToString(sum[:])
 	e := Entry{
-		KernelRelease: g.Kernel, Arch: g.Arch, Version: g.Version, Path: where,
-		Size: int64(len(data)), SHA256: g.out.SHA256,
+		KernelRelease: r.Kernel, Arch: r.Arch, Version: r.Version, Path: where, Size: int64(len(data)), SHA256: digest(data),
 	}
-	if err := g.accept(data, e, nil); err != nil {
-		return err
+	v, err := accept(r, e, data)
+	if err != nil {
+		return nil, err
 	}
-	g.out.Entry.Version, g.out.Entry.Vermagic, g.out.Entry.Signed = g.out.Info.Version, g.out.Info.Vermagic, g.out.Info.Signed
-	return nil
+	v.Entry.Version, v.Entry.Vermagic, v.Entry.Signed = v.Info.Version, v.Info.Vermagic, v.Info.Signed
+	v.Warnings = slices.Concat(warnings, []string{unproved(s.source)}, v.Warnings)
+	return v, nil
 }
 
-func (g *getting) historicBytes(ctx context.Context, noIndex error) (data []byte, where string, err error) {
-	if own, ok := g.source.(historicSource); ok {
-		if g.Verify != outcome.VerifiedNone {
-			if own.HasHistoric(ctx, g.Kernel) {
-				return nil, "", g.unsigned()
+func historicFile(ctx context.Context, s *supply, r Request, noIndex error) (data []byte, where string, warnings []string, err error) {
+	if own, ok := s.source.(historicSource); ok {
+		if r.Verify != outcome.VerifiedNone {
+			if own.HasHistoric(ctx, r.Kernel) {
+				return nil, "", nil, unsigned()
 			}
-			return nil, "", g.noRepository(noIndex)
+			return nil, "", nil, noRepository(noIndex)
 		}
-		data, where, err = own.FetchHistoric(ctx, g.Kernel, g.Arch, g.MaxSize)
-		g.out.FetchedBytes += int64(len(data))
-		return data, where, err
+		data, where, err = own.FetchHistoric(ctx, r.Kernel, r.Arch, r.unsized())
+		s.bytes += int64(len(data))
+		return data, where, nil, err
 	}
-	releases, err := g.releases(ctx, noIndex)
+	releases, warnings, err := listHistoric(ctx, s, noIndex)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	if g.Verify != outcome.VerifiedNone {
-		return nil, "", g.unsigned()
+	if r.Verify != outcome.VerifiedNone {
+		return nil, "", nil, unsigned()
 	}
-	if !slices.Contains(releases, g.Kernel) {
-		return nil, "", noModule(fmt.Sprintf("none of its %d kernel releases is %s", len(releases), g.Kernel), "")
+	if !slices.Contains(releases, r.Kernel) {
+		return nil, "", nil, noModule(fmt.Sprintf("none of its %d kernel releases is %s", len(releases), r.Kernel), "")
 	}
-	where, err = historicPath(g.Kernel)
+	where, err = historicPath(r.Kernel)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	data, err = g.fetch(ctx, where, g.MaxSize)
+	data, err = s.fetch(ctx, where, r.unsized())
 	if errors.Is(err, ErrNotFound) {
-		err = noModule(fmt.Sprintf("%s lists %s, and %s is not there", VersionsName, g.Kernel, where), "")
+		err = noModule(fmt.Sprintf("%s lists %s, and %s is not there", VersionsName, r.Kernel, where), "")
 	}
-	return data, where, err
+	return data, where, warnings, err
 }
 
-func (g *getting) warnHistoric() {
-	g.warn("%s is of the historic layout: nothing about its modules is verified", g.out.Source)
+// listHistoric reads the list of the historic layout; noIndex is why there is
+// no index.
+func listHistoric(ctx context.Context, s *supply, noIndex error) (releases, warnings []string, err error) {
+	if own, ok := s.source.(historicSource); ok {
+		releases, all, err := own.HistoricReleases(ctx)
+		if errors.Is(err, ErrNotFound) || (err == nil && len(releases) == 0 && !all) {
+			return nil, nil, noRepository(noIndex)
+		}
+		if all {
+			warnings = append(warnings, fmt.Sprintf("%s has an image for all kernels; which these are, only its layers tell", s.source))
+		}
+		return append([]string{}, releases...), warnings, err
+	}
+	list, err := s.fetch(ctx, VersionsName, maxVersionsSize)
+	if historicMayBe(err) {
+		return nil, nil, noRepository(noIndex)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	releases, err = ParseVersions(list)
+	return releases, nil, err
 }
 
-func (g *getting) unsigned() error {
+// unproved is the warning about a repository of the historic layout.
+func unproved(source Source) string {
+	return fmt.Sprintf("%s is of the historic layout: nothing about its modules is verified", source)
+}
+
+func unsigned() error {
 	return &Error{
 		Reason: outcome.SourceUnsigned, What: "verifying the repository",
 		Why: "it is of the historic layout, which has neither digests nor signatures",
@@ -122,7 +143,7 @@ func (g *getting) unsigned() error {
 }
 
 // noRepository says that neither layout is there.
-func (g *getting) noRepository(noIndex error) error {
+func noRepository(noIndex error) error {
 	if !errors.Is(noIndex, ErrNotFound) {
 		return noIndex
 	}

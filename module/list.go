@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -28,62 +27,37 @@ type Listing struct {
 // is not what r asks for (expired, signed by another, of the historic layout),
 // the listing comes together with the error, so that a person can be told both.
 func List(ctx context.Context, source Source, r Request) (*Listing, error) {
-	g := newGetting(source, r)
-	l := &Listing{Source: g.out.Source}
-	err := g.list(ctx, l)
-	l.FetchedBytes, l.Warnings = g.out.FetchedBytes, g.out.Warnings
+	s, r := newSupply(source, r), r.withDefaults()
+	l, err := list(ctx, s, r)
+	l.Source, l.FetchedBytes = source.String(), s.bytes
 	if err == nil {
-		l.Proof = g.Verify
+		l.Proof = r.Verify
 		return l, nil
 	}
-	if err = g.located(err); l.Index == nil && l.Releases == nil {
+	if err = located(err, source); l.Index == nil && l.Releases == nil {
 		return nil, err
 	}
 	return l, err
 }
 
-func (g *getting) list(ctx context.Context, l *Listing) error {
-	index, err := g.index(ctx)
-	if err == nil {
-		l.Index = index
-		return nil
-	}
+func list(ctx context.Context, s *supply, r Request) (*Listing, error) {
+	index, err := readIndex(ctx, s, r, nil)
 	if !historicMayBe(err) {
-		if unverified, parseErr := ParseIndex(g.raw); parseErr == nil {
-			l.Index = unverified
+		l := &Listing{Warnings: index.Warnings}
+		if index.readable() == nil {
+			l.Index = &index.Index
 		}
-		return err
+		return l, err
 	}
-	if l.Releases, err = g.releases(ctx, err); err != nil {
-		return err
-	}
-	slices.Sort(l.Releases)
-	if g.Verify != outcome.VerifiedNone {
-		return g.unsigned()
-	}
-	g.warnHistoric()
-	return nil
-}
-
-// releases reads the list of the historic layout; noIndex is why there is no
-// index.
-func (g *getting) releases(ctx context.Context, noIndex error) ([]string, error) {
-	if own, ok := g.source.(historicSource); ok {
-		releases, all, err := own.HistoricReleases(ctx)
-		if errors.Is(err, ErrNotFound) || (err == nil && len(releases) == 0 && !all) {
-			return nil, g.noRepository(noIndex)
-		}
-		if all {
-			g.warn("%s has an image for all kernels; which these are, only its layers tell", g.out.Source)
-		}
-		return append([]string{}, releases...), err
-	}
-	list, err := g.fetch(ctx, VersionsName, maxVersionsSize)
-	if historicMayBe(err) {
-		return nil, g.noRepository(noIndex)
-	}
+	releases, warnings, err := listHistoric(ctx, s, err)
 	if err != nil {
-		return nil, err
+		return &Listing{}, err
 	}
-	return ParseVersions(list)
+	slices.Sort(releases)
+	l := &Listing{Releases: releases, Warnings: warnings}
+	if r.Verify != outcome.VerifiedNone {
+		return l, unsigned()
+	}
+	l.Warnings = append(l.Warnings, unproved(s.source))
+	return l, nil
 }

@@ -13,34 +13,53 @@ import (
 // index. A key is the line of base64 or the whole .pub file. It fails with
 // *Error: source-unsigned when there is no key, else signature-invalid.
 func VerifyIndex(index, signature []byte, publicKeys []string) error {
+	_, _, err := verify(publicKeys, signature, func(key minisign.PublicKey, signature []byte) bool {
+		return minisign.Verify(key, index, signature)
+	})
+	return err
+}
+
+// verify finds the key that made signature over what signedBy knows. signer is
+// that key's identifier in hexadecimal.
+func verify(publicKeys []string, signature []byte, signedBy func(minisign.PublicKey, []byte) bool) (signer string, warnings []string, err error) {
 	keys, bad := parseKeys(publicKeys)
 	if len(keys) == 0 {
-		e := &Error{
-			Reason: outcome.SourceUnsigned, What: "verifying " + IndexName, Why: "no public key is configured",
-			Do: "Set tap.kernelModule.source.publicKeys to the repository's minisign key, or source.verify to checksum or none.",
-		}
-		if bad > 0 {
-			e.Why = fmt.Sprintf("none of the %d configured public keys is a minisign public key", bad)
-		}
-		return e
+		return "", nil, noKey(bad)
+	}
+	if bad > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of the configured public keys are no minisign public keys", bad))
 	}
 	var s minisign.Signature
 	if err := s.UnmarshalText(signature); err != nil {
-		return signatureInvalid("the signature is malformed: " + strings.TrimPrefix(err.Error(), "minisign: "))
+		return "", warnings, signatureInvalid("the signature is malformed: " + strings.TrimPrefix(err.Error(), "minisign: "))
 	}
 	var ids []string
 	known := false
 	for _, key := range keys {
-		if minisign.Verify(key, index, signature) {
-			return nil
+		if signedBy(key, signature) {
+			return keyID(key.ID()), warnings, nil
 		}
 		known = known || key.ID() == s.KeyID
-		ids = append(ids, fmt.Sprintf("%016X", key.ID()))
+		ids = append(ids, keyID(key.ID()))
 	}
 	if known {
-		return signatureInvalid(fmt.Sprintf("key %016X made the signature, and not over this index", s.KeyID))
+		return "", warnings, signatureInvalid(fmt.Sprintf("key %s made the signature, and not over this index", keyID(s.KeyID)))
 	}
-	return signatureInvalid(fmt.Sprintf("key %016X made the signature, configured is %s", s.KeyID, strings.Join(ids, ", ")))
+	return "", warnings, signatureInvalid(fmt.Sprintf("key %s made the signature, configured is %s", keyID(s.KeyID), strings.Join(ids, ", ")))
+}
+
+// keyID is a key's identifier as minisign prints it.
+func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
+
+func noKey(bad int) error {
+	e := &Error{
+		Reason: outcome.SourceUnsigned, What: "verifying " + IndexName, Why: "no public key is configured",
+		Do: "Set tap.kernelModule.source.publicKeys to the repository's minisign key, or source.verify to checksum or none.",
+	}
+	if bad > 0 {
+		e.Why = fmt.Sprintf("none of the %d configured public keys is a minisign public key", bad)
+	}
+	return e
 }
 
 // ParsePublicKey reads a minisign public key: the line of base64, or the whole

@@ -31,13 +31,12 @@ func (l *loading) wanted(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	index, err := module.ReadIndex(ctx, source, l.request())
+	entry, index, err := module.Choose(ctx, source, l.request())
 	if err != nil {
 		return "", err
 	}
 	l.out.IndexExpires = index.Expires
-	entry, err := index.Find(l.out.Kernel, l.out.Arch, l.Version)
-	return entry.Version, err
+	return entry.Version, nil
 }
 
 // already accepts the module that is loaded.

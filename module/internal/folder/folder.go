@@ -2,16 +2,15 @@
 package folder
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -26,46 +25,60 @@ func (s *Source) String() string { return "file://" + filepath.ToSlash(s.root) }
 
 // Fetch reads the file at name below the folder. It stays below the folder even
 // where symbolic links point out of it, unless they are the volume's own.
-func (s *Source) Fetch(ctx context.Context, name string, max int64) (_ []byte, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, s.failed(name, err)
-	}
-	root, err := os.OpenRoot(s.root)
-	if err != nil {
-		return nil, s.failed(name, err)
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	f, err := root.Open(filepath.FromSlash(name))
-	if err != nil {
-		return nil, s.failed(name, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, s.failed(name, errors.Join(err, errors.New("it is not a regular file")))
-	}
-	var data bytes.Buffer
-	// As a whole, so that a module of some MB is not copied again and again.
-	data.Grow(int(min(info.Size(), max)) + bytes.MinRead)
-	if _, err := data.ReadFrom(io.LimitReader(f, max+1)); err != nil {
-		return nil, s.failed(name, err)
-	}
-	if int64(data.Len()) > max {
-		return nil, fault.TooLarge("reading "+name, s.where(name), fmt.Sprintf("it has more than %d bytes", max))
+func (s *Source) Fetch(ctx context.Context, name string, max int64) ([]byte, error) {
+	var data stream.Buffer
+	if err := s.FetchTo(ctx, name, max, &data); err != nil {
+		return nil, err
 	}
 	return data.Bytes(), nil
+}
+
+// FetchTo is Fetch that hands the file on as it is read. A volume that hangs is
+// given up when ctx ends.
+func (s *Source) FetchTo(ctx context.Context, name string, max int64, to stream.Sink) (err error) {
+	if err := ctx.Err(); err != nil {
+		return s.failed(ctx, name, err)
+	}
+	root, err := readfile.Within(ctx, s.root, func() (*os.Root, error) { return os.OpenRoot(s.root) })
+	if err != nil {
+		return s.failed(ctx, name, err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	f, err := readfile.OpenIn(ctx, root, filepath.FromSlash(name), max)
+	if err != nil {
+		return s.failed(ctx, name, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if buffer, ok := to.(*stream.Buffer); ok {
+		// As a whole, so that a module of some MB is not copied again and again.
+		buffer.Grow(f.Size() + 1)
+	}
+	if _, err := f.WriteTo(to); err != nil {
+		return s.failed(ctx, name, err)
+	}
+	return nil
 }
 
 func (s *Source) where(name string) string {
 	return filepath.Join(s.root, filepath.FromSlash(name))
 }
 
-func (s *Source) failed(name string, err error) error {
+func (s *Source) failed(ctx context.Context, name string, err error) error {
 	what, where := "reading "+name, s.where(name)
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		err = named.Err // where it is stands beside it
+	}
 	e := &fault.Error{Reason: outcome.SourceUnreachable, What: what, Where: where, Err: err}
 	switch {
+	case errors.Is(err, readfile.ErrTooLarge):
+		return fault.TooLarge(what, where, err.Error())
+	case errors.Is(err, readfile.ErrNotRegular):
+		e.Reason = outcome.SourceInvalid
+		e.Do = "Put a file there; a named pipe, a device or a folder is none."
 	case errors.Is(err, fs.ErrNotExist):
-		if _, statErr := os.Stat(s.root); statErr != nil {
+		_, rootErr := readfile.Within(ctx, s.root, func() (fs.FileInfo, error) { return os.Stat(s.root) })
+		if rootErr != nil {
 			e.Why = "the folder " + s.root + " is not there"
 			e.Do = "Check source.volume, and that source.url names a folder on it."
 			return e
@@ -76,6 +89,9 @@ func (s *Source) failed(name string, err error) error {
 		e.Do = "Let the agent's user read the volume."
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Reason = outcome.SourceTimeout
+		e.Why = "the volume did not answer in time"
+	case errors.Is(err, context.Canceled):
+		e.Reason, e.Why, e.Do = outcome.SourceTimeout, "it was interrupted", "Try again."
 	default:
 		e.Do = "Check source.volume and the node's log."
 	}

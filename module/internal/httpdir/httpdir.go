@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
 
@@ -35,10 +36,21 @@ func (s *Source) String() string { return web.Where(&s.root) }
 
 // Fetch gets the file at path below the root.
 func (s *Source) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
+	return s.get(ctx, path, max, nil)
+}
+
+// FetchTo is Fetch that hands the file on as it comes.
+func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.Sink) error {
+	_, err := s.get(ctx, path, max, to)
+	return err
+}
+
+func (s *Source) get(ctx context.Context, path string, max int64, to stream.Sink) ([]byte, error) {
 	u := s.root
-	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/")+"/"+path, ""
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + path
+	u.RawPath = web.EscapePath(u.Path)
 	response, err := s.client.Fetch(ctx, web.Request{
-		What: "fetching " + path, URL: &u, Max: max, Header: fresh(path),
+		What: "fetching " + path, URL: &u, Max: max, To: to, Header: fresh(path),
 		Sign: func(_ context.Context, r *http.Request) error {
 			s.auth.Authorize(r)
 			return nil

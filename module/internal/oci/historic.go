@@ -2,6 +2,7 @@ package oci
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -16,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -45,7 +47,7 @@ func (s *Source) HistoricReleases(ctx context.Context) (releases []string, all b
 	const what, pages, pageSize = "listing the tags", 20, 1000
 	last := ""
 	for range pages {
-		r, err := s.get(ctx, what, fmt.Sprintf("tags/list?n=%d%s", pageSize, last), nil, maxManifest)
+		r, err := s.get(ctx, what, fmt.Sprintf("tags/list?n=%d%s", pageSize, last), nil, maxManifest, nil)
 		if err != nil {
 			return nil, false, err
 		}
@@ -101,7 +103,8 @@ func (s *Source) historicTags(kernel string) []string {
 	return []string{strings.ReplaceAll(kernel, "+", "_"), AllTag}
 }
 
-// search goes through an image's layers from the top.
+// search goes through an image's layers from the top. A layer is not held: it
+// passes by, and the module in it is believed once the layer's digest is known.
 func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int64) (data []byte, where string, err error) {
 	for i := len(m.Layers) - 1; i >= 0; i-- {
 		const what = "fetching a layer of the image"
@@ -109,50 +112,58 @@ func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int
 		if layer.Size > maxLayer {
 			return nil, "", fault.TooLarge(what, s.String(), fmt.Sprintf("it has %d bytes, the limit is %d", layer.Size, maxLayer))
 		}
-		blob, err := s.blob(ctx, what, layer.Digest, maxLayer)
+		consumer := stream.Consume(func(r io.Reader) (found, error) { return searchLayer(r, kernel, max) })
+		err := s.blobTo(ctx, what, layer.Digest, maxLayer, consumer)
+		f, searchErr := consumer.Close(err)
 		if err != nil {
 			return nil, "", err
 		}
-		data, where, err = searchLayer(blob, kernel, max)
-		if err != nil {
+		if searchErr != nil {
 			var e *fault.Error
-			if !errors.As(err, &e) {
-				err = &fault.Error{Reason: outcome.SourceInvalid, What: "reading a layer of the image", Where: s.String(), Err: err}
+			if !errors.As(searchErr, &e) {
+				searchErr = &fault.Error{Reason: outcome.SourceInvalid, What: "reading a layer of the image", Where: s.String(), Err: searchErr}
 			}
-			return nil, "", err
+			return nil, "", searchErr
 		}
-		if data != nil {
-			return data, where, nil
+		if f.data != nil {
+			return f.data, f.where, nil
 		}
 	}
 	return nil, "", nil
 }
 
-// searchLayer returns the module in a layer, or nil.
-func searchLayer(blob []byte, kernel string, max int64) (data []byte, where string, err error) {
-	plain, err := unpack(blob)
+// found is a module in a layer; without data there is none.
+type found struct {
+	data  []byte
+	where string
+}
+
+// searchLayer looks for the module in a layer.
+func searchLayer(layer io.Reader, kernel string, max int64) (found, error) {
+	plain, err := unpack(layer, max)
 	if err != nil {
-		return nil, "", err
+		return found{}, err
 	}
 	defer plain.Close()
 	files := tar.NewReader(io.LimitReader(plain, maxUnpacked))
 	for {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, "", nil
+			return found{}, nil
 		}
 		if err != nil {
-			return nil, "", err
+			return found{}, err
 		}
 		name := path.Clean("/" + h.Name)
 		if h.Typeflag != tar.TypeReg || !isModule(name, kernel) {
 			continue
 		}
 		if h.Size > max {
-			return nil, "", fault.TooLarge("reading "+name, "", fmt.Sprintf("it has %d bytes, the limit is %d", h.Size, max))
+			return found{}, fault.TooLarge("reading "+name, "", fmt.Sprintf("it has %d bytes, the limit is %d", h.Size, max))
 		}
-		data, err := io.ReadAll(files)
-		return data, name, err
+		data := make([]byte, h.Size)
+		_, err = io.ReadFull(files, data)
+		return found{data, name}, err
 	}
 }
 
@@ -168,13 +179,25 @@ func isModule(name, kernel string) bool {
 	return false
 }
 
-func unpack(blob []byte) (io.ReadCloser, error) {
-	r := bytes.NewReader(blob)
+// minLayerWindow is the window, in bytes, that a zstd layer may always ask its
+// decoder for; where there is memory for large modules it may be half of one.
+const minLayerWindow = 8 << 20
+
+func unpack(layer io.Reader, limit int64) (io.ReadCloser, error) {
+	r := bufio.NewReader(layer)
+	begin, err := r.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
 	switch {
-	case bytes.HasPrefix(blob, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(begin, []byte{0x1f, 0x8b}):
 		return gzip.NewReader(r)
-	case bytes.HasPrefix(blob, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
+	case bytes.HasPrefix(begin, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		window := uint64(minLayerWindow)
+		if limit > 2*minLayerWindow {
+			window = uint64(limit / 2)
+		}
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
 		}

@@ -68,8 +68,9 @@ func FuzzSearchLayer(f *testing.F) {
 	f.Add([]byte("opt/modules/pf-ring-x.ko"))
 	f.Add([]byte{0x1f, 0x8b, 8})
 	f.Fuzz(func(t *testing.T, blob []byte) {
-		if data, where, err := searchLayer(blob, "x", 100); len(data) > 100 || (data != nil && err == nil && !isModule(where, "x")) {
-			t.Errorf("%d bytes at %q, %v", len(data), where, err)
+		f, err := searchLayer(bytes.NewReader(blob), "x", 100)
+		if len(f.data) > 100 || (f.data != nil && err == nil && !isModule(f.where, "x")) {
+			t.Errorf("%d bytes at %q, %v", len(f.data), f.where, err)
 		}
 	})
 }

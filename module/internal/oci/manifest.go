@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -38,12 +39,13 @@ func (s *Source) manifest(ctx context.Context, reference string) (*manifest, err
 	r, err := s.get(ctx, what, "manifests/"+reference, http.Header{"Accept": {strings.Join([]string{
 		"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json",
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
-	}, ", ")}}, maxManifest)
+	}, ", ")}}, maxManifest, nil)
 	if err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(reference, "sha256:") {
-		if err := s.verify(what, reference, r.Body); err != nil {
+		sum := sha256.Sum256(r.Body)
+		if err := s.verify(what, reference, sum[:]); err != nil {
 			return nil, err
 		}
 	}

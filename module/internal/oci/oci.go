@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -48,7 +49,8 @@ type Source struct {
 	tag  string // of a historic image; "" for the usual ones
 
 	mu    sync.Mutex
-	index *manifest // of IndexTag, as it was when the index was fetched
+	index *manifest // of IndexTag, as it was when one of its files was fetched
+	taken map[string]bool
 }
 
 // Open returns the repository. It fails with *fault.Error when its name, the
@@ -114,47 +116,73 @@ func (s *Source) String() string {
 }
 
 // Fetch gets the layer with this title of the index artifact. The artifact is
-// looked up anew for the index only, so that its signature is of the same
-// publication.
+// looked up anew for the signature and the index, whichever is fetched first,
+// so that both are of the same publication.
 func (s *Source) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
+	var data stream.Buffer
+	if err := s.FetchTo(ctx, path, max, &data); err != nil {
+		return nil, err
+	}
+	return data.Bytes(), nil
+}
+
+// FetchTo is Fetch that hands the layer on as it comes. What to was given is to
+// be believed only when FetchTo has returned without an error.
+func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.Sink) error {
+	m, err := s.artifact(ctx, path)
+	if err != nil {
+		return err
+	}
+	for _, layer := range m.Layers {
+		if layer.Annotations[titleAnnotation] == path {
+			return s.blobTo(ctx, "fetching "+path, layer.Digest, max, to)
+		}
+	}
+	return fault.NotFound("fetching "+path, s.String()+":"+IndexTag)
+}
+
+// artifact is the manifest of the index artifact: the one that its other half
+// was taken from, or a fresh one.
+func (s *Source) artifact(ctx context.Context, path string) (*manifest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.index == nil || path == "index.json" {
-		m, err := s.manifest(ctx, IndexTag)
-		if err != nil {
-			return nil, err
-		}
-		s.index = m
+	if s.index != nil && !s.taken[path] {
+		s.taken[path] = true
+		return s.index, nil
 	}
-	for _, layer := range s.index.Layers {
-		if layer.Annotations[titleAnnotation] == path {
-			return s.blob(ctx, "fetching "+path, layer.Digest, max)
-		}
+	m, err := s.manifest(ctx, IndexTag)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fault.NotFound("fetching "+path, s.String()+":"+IndexTag)
+	s.index, s.taken = m, map[string]bool{path: true}
+	return m, nil
 }
 
 // FetchBlob gets the blob with this digest, in hexadecimal.
 func (s *Source) FetchBlob(ctx context.Context, sha256 string, max int64) ([]byte, error) {
-	return s.blob(ctx, "fetching the module", "sha256:"+sha256, max)
-}
-
-// blob fetches and verifies a blob.
-func (s *Source) blob(ctx context.Context, what, digest string, max int64) ([]byte, error) {
-	if !validDigest(digest) {
-		return nil, &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: s.String(), Why: fmt.Sprintf("digest %.100q is not sha256", digest)}
-	}
-	r, err := s.get(ctx, what, "blobs/"+digest, nil, max)
-	if err != nil {
+	var data stream.Buffer
+	if err := s.blobTo(ctx, "fetching the module", "sha256:"+sha256, max, &data); err != nil {
 		return nil, err
 	}
-	return r.Body, s.verify(what, digest, r.Body)
+	return data.Bytes(), nil
 }
 
-func (s *Source) verify(what, digest string, data []byte) error {
-	if got := sha256.Sum256(data); "sha256:"+hex.EncodeToString(got[:]) != digest {
+// blobTo fetches a blob, and fails when it is not that of the digest.
+func (s *Source) blobTo(ctx context.Context, what, digest string, max int64, to stream.Sink) error {
+	if !validDigest(digest) {
+		return &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: s.String(), Why: fmt.Sprintf("digest %.100q is not sha256", digest)}
+	}
+	hash := sha256.New()
+	if _, err := s.get(ctx, what, "blobs/"+digest, nil, max, stream.Tee(to, stream.Of(hash, hash.Reset))); err != nil {
+		return err
+	}
+	return s.verify(what, digest, hash.Sum(nil))
+}
+
+func (s *Source) verify(what, digest string, sum []byte) error {
+	if got := "sha256:" + hex.EncodeToString(sum); got != digest {
 		return &fault.Error{
-			Reason: outcome.DigestMismatch, What: what, Where: s.String(), Why: fmt.Sprintf("the registry delivered sha256:%x for %s", got, digest),
+			Reason: outcome.DigestMismatch, What: what, Where: s.String(), Why: fmt.Sprintf("the registry delivered %s for %s", got, digest),
 			Do: "Push it again; if that does not help, look for a cache or proxy in between that changes what passes.",
 		}
 	}

@@ -8,18 +8,19 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // get asks the registry for a path, with or without a query, below the
-// repository.
-func (s *Source) get(ctx context.Context, what, path string, header http.Header, max int64) (*web.Response, error) {
+// repository. With to, the answer goes there as it comes.
+func (s *Source) get(ctx context.Context, what, path string, header http.Header, max int64, to stream.Sink) (*web.Response, error) {
 	u, challenged := *s.base, false
 	path, u.RawQuery, _ = strings.Cut(path, "?")
 	u.Path += "/v2/" + s.Repository + "/" + path
 	return s.Client.Fetch(ctx, web.Request{
-		What: what, URL: &u, Header: header, Max: max, Sign: s.auth.sign,
+		What: what, URL: &u, Header: header, Max: max, To: to, Sign: s.auth.sign,
 		Refused: func(ctx context.Context, r *http.Response, body []byte) (bool, error) {
 			if r.StatusCode == http.StatusUnauthorized && !challenged {
 				challenged = true

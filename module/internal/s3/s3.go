@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -87,9 +88,19 @@ func (s *Source) String() string {
 
 // Fetch gets the object at path below the prefix.
 func (s *Source) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
+	return s.get(ctx, path, max, nil)
+}
+
+// FetchTo is Fetch that hands the object on as it comes.
+func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.Sink) error {
+	_, err := s.get(ctx, path, max, to)
+	return err
+}
+
+func (s *Source) get(ctx context.Context, path string, max int64, to stream.Sink) ([]byte, error) {
 	u := s.object(path)
 	response, err := s.Client.Fetch(ctx, web.Request{
-		What: "fetching " + path, URL: u, Max: max, Sign: s.sign,
+		What: "fetching " + path, URL: u, Max: max, To: to, Sign: s.sign,
 		Refused: func(_ context.Context, r *http.Response, body []byte) (bool, error) {
 			again, err := s.refused("fetching "+path, r, body)
 			if again {
@@ -130,7 +141,7 @@ func (s *Source) object(path string) *url.URL {
 		u.Host = s.Bucket + "." + u.Host
 	}
 	u.Path = base + key
-	u.RawPath = escapePath(u.Path)
+	u.RawPath = web.EscapePath(u.Path)
 	return &u
 }
 

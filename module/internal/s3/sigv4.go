@@ -27,7 +27,7 @@ const payloadHeader = "X-Amz-Content-Sha256"
 // signV4 adds AWS Signature Version 4 to a request, without a body unless its
 // digest is in payloadHeader, as
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-// has it. The path must be escaped by escapePath.
+// has it. The path must be escaped by web.EscapePath.
 func signV4(r *http.Request, k keys, region, service string, now time.Time) {
 	stamp := now.UTC().Format("20060102T150405Z")
 	r.Header.Set("X-Amz-Date", stamp)
@@ -79,20 +79,4 @@ func mac(key []byte, text string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(text))
 	return h.Sum(nil)
-}
-
-// escapePath escapes all but what the signature leaves as it is: letters,
-// digits and -._~/. net/url leaves more, such as + and @.
-func escapePath(path string) string {
-	var b strings.Builder
-	for i := range len(path) {
-		c := path[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~/", c) >= 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
 }

@@ -1,21 +1,21 @@
 package web
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 )
 
 // read appends the body of a 200 or 206 to what there is, if it continues it.
 func (f *fetching) read(r *http.Response, alive func()) error {
 	if !f.continues(r) {
-		f.body.Reset()
+		f.startOver()
 	}
-	if r.StatusCode == http.StatusPartialContent && f.body.Len() == 0 {
+	if r.StatusCode == http.StatusPartialContent && f.got == 0 {
 		f.validator = ""
 		return errors.New("the server sent a part that does not continue what was there")
 	}
@@ -23,27 +23,37 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 	if f.Method == http.MethodHead {
 		return nil // its length is the file's, which does not come
 	}
-	if total := int64(f.body.Len()) + r.ContentLength; r.ContentLength > 0 && total > f.Max {
+	if total := f.got + r.ContentLength; r.ContentLength > 0 && total > f.Max {
 		return f.tooLarge(total)
 	}
-	// As a whole, so that a module of some MB is not copied again and again.
-	f.body.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
-	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-int64(f.body.Len())), alive: alive}
-	if _, err := f.body.ReadFrom(body); err != nil {
+	// As a whole, so that a module of some MB is not copied again and again; the
+	// byte more is for finding its end without growing.
+	f.buffer.Grow(f.room(r.ContentLength))
+	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-f.got), alive: alive}
+	n, err := io.Copy(f.To, body)
+	if f.got += n; err != nil {
 		return err
 	}
-	if int64(f.body.Len()) > f.Max {
+	if f.got > f.Max {
 		return f.tooLarge(-1)
 	}
 	return nil
 }
 
+// room is how many bytes to make room for: what the server announces.
+func (f *fetching) room(announced int64) int64 {
+	if f.To != stream.Sink(&f.buffer) || announced <= 0 {
+		return 0
+	}
+	return announced + 1
+}
+
 // continues tells whether r is the rest of the file of which body is the
 // beginning. Not every server knows If-Range, so the validators are compared.
 func (f *fetching) continues(r *http.Response) bool {
-	var from int
+	var from int64
 	n, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-", &from)
-	return r.StatusCode == http.StatusPartialContent && err == nil && n == 1 && from == f.body.Len() && validator(r.Header) == f.validator
+	return r.StatusCode == http.StatusPartialContent && err == nil && n == 1 && from == f.got && validator(r.Header) == f.validator
 }
 
 func validator(h http.Header) string {

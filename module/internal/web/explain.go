@@ -82,7 +82,7 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 	e = &fault.Error{What: f.What, Where: Where(f.URL), Err: err, Why: err.Error()}
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		e.Reason, e.Err = outcome.SourceTimeout, ctxErr
-		e.Why = fmt.Sprintf("time was over after %d bytes", f.body.Len())
+		e.Why = fmt.Sprintf("time was over after %d bytes", f.got)
 		if errors.Is(ctxErr, context.Canceled) {
 			e.Why, e.Do = "it was interrupted", "Try again."
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 )
 
 // attempts is how often in a row a request is tried without a byte gained; with
@@ -30,6 +31,8 @@ type Request struct {
 	Body   []byte
 	// Max is how many bytes the answer may have.
 	Max int64
+	// To takes the body as it comes; nil keeps it for Response.Body.
+	To stream.Sink
 	// Sign adds credentials to each attempt; nil adds none.
 	Sign func(context.Context, *http.Request) error
 	// Refused looks first at an answer other than 2xx, of which body is the
@@ -41,17 +44,19 @@ type Request struct {
 // Response is an answer with status 2xx.
 type Response struct {
 	Header http.Header
-	Body   []byte
+	// Body is nil where the Request has a sink for it.
+	Body []byte
 }
 
 // fetching is one run of Fetch.
 type fetching struct {
 	*Client
 	Request
-	body   bytes.Buffer
+	buffer stream.Buffer // where the body goes unless the request has a sink
+	got    int64         // bytes of the body so far
 	header http.Header
-	// validator identifies the file of which body is the beginning: an ETag or
-	// a date of change. Without one nothing is resumed.
+	// validator identifies the file whose beginning has come: an ETag or a date
+	// of change. Without one nothing is resumed.
 	validator string
 	mended    bool
 	wait      time.Duration // what the server asked for
@@ -61,22 +66,25 @@ type fetching struct {
 // in the chain for a 404.
 func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 	f := &fetching{Client: c, Request: r}
+	if f.To == nil {
+		f.To = &f.buffer
+	}
 	var before *fault.Error
 	for failed := 0; ; {
-		had := f.body.Len()
+		had := f.got
 		f.wait = 0
 		err := f.attempt(ctx)
 		if err == nil {
-			return &Response{Header: f.header, Body: f.body.Bytes()}, nil
+			return &Response{Header: f.header, Body: f.buffer.Bytes()}, nil
 		}
 		if errors.Is(err, errMended) {
 			continue
 		}
-		if failed++; f.body.Len() > had {
+		if failed++; f.got > had {
 			failed = 1
 		}
 		e, retry := f.explain(ctx, err)
-		if before != nil && errors.Is(e.Err, context.DeadlineExceeded) && f.body.Len() <= had {
+		if before != nil && errors.Is(e.Err, context.DeadlineExceeded) && f.got <= had {
 			// Time was over in one more attempt: what the earlier ones met says more,
 			// and says the same wherever in the backoff time ends.
 			return nil, before
@@ -89,7 +97,7 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 			return nil, e
 		}
 		wait := max(c.delay(failed), f.wait)
-		c.log.Info("trying again", "error", e.Why, "where", e.Where, "attempt", failed, "wait", wait, "bytes", f.body.Len())
+		c.log.Info("trying again", "error", e.Why, "where", e.Where, "attempt", failed, "wait", wait, "bytes", f.got)
 		if !sleep(ctx, wait) {
 			return nil, e
 		}
@@ -155,11 +163,19 @@ func (f *fetching) request(ctx context.Context) (*http.Request, error) {
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", f.userAgent)
-	if f.validator != "" && f.body.Len() > 0 {
-		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.body.Len()))
+	if f.validator != "" && f.got > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.got))
 		r.Header.Set("If-Range", f.validator)
 	} else {
-		f.body.Reset()
+		f.startOver()
 	}
 	return r, nil
+}
+
+// startOver drops what has come of the body.
+func (f *fetching) startOver() {
+	if f.got > 0 {
+		f.To.Reset()
+		f.got = 0
+	}
 }
