@@ -3,15 +3,9 @@ package valuesschema
 import (
 	"regexp"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
-
-// The variables that KMM puts in: all of them into containerImage, the kernel's
-// only into sign.unsignedImage and sign.filesToSign.
-func kernelVariables() []string {
-	return []string{"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
-}
-
-func moduleVariables() []string { return append(kernelVariables(), "MOD_NAME", "MOD_NAMESPACE") }
 
 var (
 	variable = regexp.MustCompile(`\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
@@ -21,16 +15,19 @@ var (
 		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9]+)?$`)
 )
 
+// sampleKernel is one for which variables are filled in.
+const sampleKernel = "6.1.0-18-amd64"
+
 // checkImages looks at the images of the mappings, and at where the agent's is.
 func checkImages(c *check) {
 	c.registry()
 	path := module.With("kernelMappings")
 	for i := range c.list(path) {
 		at := path.With(i)
-		c.image(at.With("containerImage"), moduleVariables())
-		c.image(at.With("sign", "unsignedImage"), kernelVariables())
+		c.image(at.With("containerImage"), kmm.ModuleVariables())
+		c.image(at.With("sign", "unsignedImage"), kmm.KernelVariables())
 		for j := range c.list(at.With("sign", "filesToSign")) {
-			c.variables(at.With("sign", "filesToSign", j), kernelVariables())
+			c.variables(at.With("sign", "filesToSign", j), kmm.KernelVariables())
 		}
 	}
 }
@@ -40,12 +37,17 @@ func (c *check) image(path Path, known []string) {
 	if image == "" {
 		return
 	}
-	c.variables(path, known)
-	plain := variable.ReplaceAllString(image, "x")
+	plain, err := kmm.Substitute(image, sampleKernel, "name", "namespace")
+	if !c.variables(path, known) || err != nil {
+		plain = variable.ReplaceAllString(image, "x")
+	}
 	m := reference.FindStringSubmatch(plain)
 	switch {
 	case m == nil:
 		c.errorf("image-invalid", path, "such as registry.example.com/pf-ring:${KERNEL_FULL_VERSION}", "not an image reference")
+	case m[2] == "" && m[3] == "" && strings.Contains(plain, ":"):
+		// The webhook takes the colon of the registry's port for that of a tag.
+		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, so every kernel would get the same one, latest")
 	case m[2] == "" && m[3] == "":
 		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, which KMM's webhook asks for")
 	case !qualified(m[1]):
@@ -66,7 +68,9 @@ func qualified(first string) bool {
 	return strings.ContainsAny(first, ".:") || first == "localhost/"
 }
 
-func (c *check) variables(path Path, known []string) {
+// variables tells whether KMM knows all variables of a text.
+func (c *check) variables(path Path, known []string) bool {
+	all := true
 	for _, m := range variable.FindAllStringSubmatch(c.str(path), -1) {
 		name := m[1] + m[2]
 		if i := strings.IndexAny(name, ":-+=?"); i >= 0 {
@@ -80,7 +84,9 @@ func (c *check) variables(path Path, known []string) {
 			hint = "did you mean " + near + "?"
 		}
 		c.errorf("image-variable", path, hint, "KMM does not know the variable %s and puts nothing in its place", name)
+		all = false
 	}
+	return all
 }
 
 func contains(list []string, s string) bool {

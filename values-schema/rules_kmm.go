@@ -3,10 +3,9 @@ package valuesschema
 import (
 	"fmt"
 	"time"
-)
 
-// maxModuleName is KMM's limit for a Module's name and namespace together.
-const maxModuleName = 40
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
+)
 
 // helmTimeout is how long helm install --wait waits by default.
 const helmTimeout = 5 * time.Minute
@@ -23,7 +22,7 @@ func checkKMM(c *check) {
 		tolerations := c.list(path)
 		for i := range tolerations {
 			at := path.With(i, "operator")
-			if op := c.str(at); op == "Lt" || op == "Gt" {
+			if !kmm.TakesOperator(c.str(at)) {
 				c.errorf("toleration-operator", at, "give the agent tolerations of its own in tap.kernelModule.agent.tolerations", "KMM takes the operators Equal and Exists only")
 			}
 		}
@@ -39,9 +38,9 @@ func (c *check) moduleName() {
 	if name == "" {
 		name = c.doc.opts.ReleaseName + "-pf-ring"
 	}
-	if n := len(name) + len(namespace); n > maxModuleName {
+	if n := len(name) + len(namespace); n > kmm.MaxName {
 		c.errorf("name-too-long", path, "set a shorter tap.kernelModule.kmm.moduleName",
-			"the Module's name %q and the namespace %q have %d characters together, KMM takes at most %d", name, namespace, n, maxModuleName)
+			"the Module's name %q and the namespace %q have %d characters together, KMM takes at most %d", name, namespace, n, kmm.MaxName)
 	}
 }
 

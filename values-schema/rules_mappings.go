@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -51,8 +53,13 @@ func (c *check) hidden(path Path, by int) {
 
 func (c *check) literal(e *earlier, i int, path Path, literal string) {
 	if strings.HasSuffix(literal, "+") {
-		c.errorf("literal-plus", path, "write "+strings.TrimRight(literal, "+"),
-			"never matches: KMM cuts the trailing + off a node's kernel release before it compares")
+		c.errorf("literal-plus", path, "use mode auto for such kernels",
+			"never matches: KMM cuts the trailing + off a node's kernel release before it compares, and cannot load on such a kernel")
+		return
+	}
+	if c.mode() == "kmm" && kmm.Stalls(literal) {
+		c.errorf("literal-short", path, "KMM serves kernel releases such as 6.1.0-18-amd64; mode auto serves this one too",
+			"KMM fails on a kernel release of fewer than three components, and then on the whole Module")
 		return
 	}
 	defer func() { e.remember("="+literal, i) }()

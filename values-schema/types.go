@@ -174,9 +174,25 @@ type KMM struct {
 	ServiceAccountName string    `json:"serviceAccountName"`
 	Selector           StringMap `json:"selector"`
 	Version            string    `json:"version"`
+	// ImagePullPolicy is "" where KMM's own default holds, and
+	// ImageRebuildTriggerGeneration 0 where it is left out.
+	ImagePullPolicy               string   `json:"imagePullPolicy"`
+	ImageRebuildTriggerGeneration int      `json:"imageRebuildTriggerGeneration"`
+	Modprobe                      Modprobe `json:"modprobe"`
 	// Build is for every mapping that builds, Sign for those without their own.
 	Build BuildDefaults `json:"build"`
 	Sign  SignDefaults  `json:"sign"`
+}
+
+// Modprobe says how KMM's worker calls modprobe.
+type Modprobe struct {
+	Args ModprobeArgs `json:"args"`
+}
+
+// ModprobeArgs are arguments before the module's name.
+type ModprobeArgs struct {
+	Load   []string `json:"load"`
+	Unload []string `json:"unload"`
 }
 
 // BuildDefaults are what mappings that build have in common.

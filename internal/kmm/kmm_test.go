@@ -93,25 +93,6 @@ func TestTheFirstMappingThatMatchesIsTaken(t *testing.T) {
 	}
 }
 
-func TestTolerationsAreRefusedAsByTheWebhook(t *testing.T) {
-	for field, list := range map[string][]kmm.Toleration{
-		"": {
-			{Key: "gpu", Operator: "Equal", Value: "yes", Effect: "NoSchedule"}, {Operator: "Exists"}, {Key: "gpu", Value: "yes"}, {Key: "a"},
-			{Key: "a", Operator: "Exists", Effect: "NoExecute", Seconds: true}, {Key: "example.com/a", Operator: "Exists"},
-		},
-		"operator":          {{Operator: "Equal", Value: "x"}, {Effect: "NoSchedule"}, {}},
-		"key":               {{Key: "a b", Operator: "Exists"}, {Key: "a/b/c", Operator: "Exists"}},
-		"value":             {{Key: "a", Operator: "Equal", Value: "a b"}, {Key: "a", Operator: "Exists", Value: "x"}},
-		"tolerationSeconds": {{Key: "a", Operator: "Exists", Effect: "NoSchedule", Seconds: true}, {Key: "a", Operator: "Exists", Seconds: true}},
-	} {
-		for _, one := range list {
-			if got, must := one.Fault(); got != field || (must == "") != (field == "") {
-				t.Errorf("%+v: %q %q, want %q", one, got, must, field)
-			}
-		}
-	}
-}
-
 func TestWorkersComeInKMMsOrder(t *testing.T) {
 	a, b := kmm.Config{"kernelVersion": "6.1.0", "containerImage": "a"}, kmm.Config{"kernelVersion": "6.1.0", "containerImage": "b"}
 	other := kmm.Config{"kernelVersion": "6.2.0", "containerImage": "b"}

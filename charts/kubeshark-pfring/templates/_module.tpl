@@ -80,3 +80,10 @@ settings and the mapping.
 {{- end -}}
 {{- $names | uniq | sortAlpha | toJson -}}
 {{- end -}}
+
+{{/* The arguments of modprobe as KMM has them, as JSON; a list that is empty is left out. Call with the settings. */}}
+{{- define "pfring.modprobeArgs" -}}
+{{- $args := dict -}}
+{{- range $action, $list := .kmm.modprobe.args }}{{ with $list }}{{ $_ := set $args $action . }}{{ end }}{{ end -}}
+{{- toJson $args -}}
+{{- end -}}

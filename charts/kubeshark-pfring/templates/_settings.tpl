@@ -42,6 +42,9 @@ more than once, so they are worked out once and kept in the root context. Call w
     "serviceAccountName" (default "" $kmm.serviceAccountName)
     "selector" (default dict $kmm.selector)
     "version" (default "" $kmm.version)
+    "imagePullPolicy" (default "" $kmm.imagePullPolicy)
+    "imageRebuildTriggerGeneration" (default 0 $kmm.imageRebuildTriggerGeneration)
+    "modprobe" (dict "args" (default dict (default dict $kmm.modprobe).args))
     "build" (dict
       "dockerfiles" (default dict $build.dockerfiles)
       "buildArgs" (default list $build.buildArgs)
