@@ -153,7 +153,7 @@ func (f *buildFlags) run(cmd *cobra.Command) error {
 		}
 		return f.printJobs(cmd, targets, skipped)
 	}
-	keep, err := f.keep.open()
+	keep, err := f.keep.open(cmd)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ type keeper struct {
 }
 
 // open finds out before anything is built whether there is a place for it.
-func (k *buildKeep) open() (*keeper, error) {
+func (k *buildKeep) open(cmd *cobra.Command) (*keeper, error) {
 	out := &keeper{flags: k}
 	var err error
 	if out.life, err = lifetime(k.expires); err != nil {
@@ -68,7 +68,7 @@ func (k *buildKeep) open() (*keeper, error) {
 		}
 	}
 	if k.pack.output != "" {
-		if out.packer, err = k.pack.packer(); err != nil {
+		if out.packer, err = k.pack.packer(cmd); err != nil {
 			return nil, err
 		}
 	}

@@ -1,17 +1,16 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -51,6 +50,7 @@ exactly that of uname -r.`,
 	fl.StringVar(&f.arch, "arch", "", "architecture of a node, such as amd64 or arm64")
 	fl.StringVar(&f.name, "name", "pf_ring", "name that the module must have to fit")
 	fl.BoolVar(&f.symbols, "symbols", false, "list the kernel symbols that the module needs")
+	registerTimeout(cmd)
 	complete(cmd, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -64,7 +64,7 @@ func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
 	fits := true
 	var failed []error
 	for _, name := range args {
-		one, err := inspect(cmd.Context(), name, f)
+		one, err := inspect(cmd, name, f)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -97,8 +97,8 @@ func verdict(failed []error, fits bool) error {
 	return nil
 }
 
-func inspect(ctx context.Context, name string, f *inspectFlags) (inspected, error) {
-	data, err := readModule(ctx, name)
+func inspect(cmd *cobra.Command, name string, f *inspectFlags) (inspected, error) {
+	data, err := readModule(cmd, name)
 	if err != nil {
 		return inspected{}, err
 	}
@@ -126,32 +126,31 @@ func inspect(ctx context.Context, name string, f *inspectFlags) (inspected, erro
 }
 
 // readModule reads a file, or what a URL leads to.
-func readModule(ctx context.Context, name string) ([]byte, error) {
+func readModule(cmd *cobra.Command, name string) ([]byte, error) {
 	if !strings.Contains(name, "://") {
 		return readBounded(name)
 	}
 	i := strings.LastIndexByte(name, '/')
-	source, err := module.OpenSource(module.SourceOptions{URL: name[:i]})
+	limit, err := requestTimeout(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return source.Fetch(ctx, name[i+1:], module.DefaultMaxSize)
+	source, err := module.OpenSource(module.SourceOptions{URL: name[:i], UserAgent: userAgent(), Log: sourceLog(cmd)})
+	if err != nil {
+		return nil, err
+	}
+	return bounded{source, limit}.Fetch(cmd.Context(), name[i+1:], module.DefaultMaxSize)
 }
 
 // readBounded reads no more than a module may have: the path may be a device, or
 // a disk image.
-func readBounded(name string) (data []byte, err error) {
-	f, err := os.Open(name) // #nosec G304 -- the user's own file
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	data, err = io.ReadAll(io.LimitReader(f, module.DefaultMaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	if len(data) > module.DefaultMaxSize {
+func readBounded(name string) ([]byte, error) {
+	data, err := readfile.Bounded(name, module.DefaultMaxSize)
+	if errors.Is(err, readfile.ErrTooLarge) {
 		return nil, no(fmt.Errorf("%s: it has more than %d MiB, no module has", name, module.DefaultMaxSize>>20))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the module: %w", err)
 	}
 	return data, nil
 }

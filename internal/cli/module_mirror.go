@@ -2,18 +2,15 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
@@ -74,8 +71,8 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
 	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
 	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: the bucket stands in the path")
-	f.register(cmd)
 	f.kube.register(cmd)
+	f.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel", "cluster")
 	return cmd
 }
@@ -91,12 +88,16 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 	if f.verify == string(outcome.VerifiedSignature) && len(keys) == 0 {
 		return errors.New("give the source's key with --public-key, or take its index unproved with --verify checksum")
 	}
-	source, closeSource, err := f.openSource(from)
+	source, closeSource, err := f.openSource(cmd, from)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
-	o := mirror.Options{Source: source, Progress: copyProgress(cmd), Request: module.Request{
+	limit, err := requestTimeout(cmd)
+	if err != nil {
+		return err
+	}
+	o := mirror.Options{Source: source, Limit: limit, Progress: copyProgress(cmd), Request: module.Request{
 		Verify: outcome.Verified(f.verify), PublicKeys: keys, MinSerial: f.minSerial, Now: time.Now,
 	}}
 	var missing func() []string
@@ -109,7 +110,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 			return err
 		}
 	}
-	destination, err := f.openDestination(cmd.Context(), to)
+	destination, err := f.openDestination(cmd, to)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 	return told(cmd, result, destination.String(), keys)
 }
 
-func (f *mirrorFlags) openSource(text string) (module.Source, func() error, error) {
+func (f *mirrorFlags) openSource(cmd *cobra.Command, text string) (module.Source, func() error, error) {
 	if strings.HasSuffix(text, ".tar") && !strings.Contains(text, "://") {
 		t, err := mirror.OpenTar(text)
 		if err != nil {
@@ -146,32 +147,33 @@ func (f *mirrorFlags) openSource(text string) (module.Source, func() error, erro
 	}
 	source, err := module.OpenSource(module.SourceOptions{
 		URL: text, Region: f.region, Endpoint: f.endpoint, PathStyle: f.pathStyle, CAFile: f.caFile, DockerConfig: f.dockerConfig, UserAgent: userAgent(),
+		Log: sourceLog(cmd),
 	})
 	return source, func() error { return nil }, err
 }
 
-func (f *mirrorFlags) openDestination(ctx context.Context, text string) (mirror.Destination, error) {
+func (f *mirrorFlags) openDestination(cmd *cobra.Command, text string) (mirror.Destination, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
 	case scheme == "oci" && isURL:
-		remote, err := f.remote()
+		remote, err := f.remote(cmd)
 		if err != nil {
 			return nil, err
 		}
 		return mirror.NewRegistry(text, remote)
 	case scheme == "file" && isURL:
-		return mirror.NewFolder(ctx, filepath.FromSlash(rest))
+		return mirror.NewFolder(cmd.Context(), filepath.FromSlash(rest))
 	case scheme == "s3" && isURL:
 		return mirror.NewBucket(module.SourceOptions{
 			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
-			CAFile: f.caFile, UserAgent: userAgent(),
+			CAFile: f.caFile, UserAgent: userAgent(), Log: sourceLog(cmd),
 		})
 	case isURL:
 		return nil, fmt.Errorf("%s cannot be written to; mirror to a folder, and copy that there with the tool for it, index and signature last", scheme)
 	case strings.HasSuffix(text, ".tar"):
 		return mirror.NewTarball(text)
 	}
-	return mirror.NewFolder(ctx, text)
+	return mirror.NewFolder(cmd.Context(), text)
 }
 
 // chooses tells whether certain kernels are asked for.
@@ -228,24 +230,4 @@ func (f *mirrorFlags) signWith(cmd *cobra.Command, o *mirror.Options) ([]string,
 		return mirror.SignIndex(index, key, time.Now(), life)
 	}
 	return []string{mirror.PublicKey(key)}, nil
-}
-
-// copyProgress draws a line on a terminal, and nothing elsewhere.
-func copyProgress(cmd *cobra.Command) func(mirror.Progress) {
-	out, ok := cmd.ErrOrStderr().(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
-		return nil
-	}
-	start := time.Now()
-	return func(p mirror.Progress) {
-		const width = 30
-		bar := strings.Repeat("#", width*p.Done/p.Total)
-		end := "\r"
-		if p.Done == p.Total {
-			end = "\n"
-		}
-		rate := float64(p.Bytes) / 1e6 / max(time.Since(start).Seconds(), 0.001)
-		// A progress bar that cannot be drawn is no reason to stop.
-		_, _ = fmt.Fprintf(out, "[%-*s] %d/%d modules, %s, %.1f MB/s   %s", width, bar, p.Done, p.Total, megabytes(p.Bytes), rate, end)
-	}
 }

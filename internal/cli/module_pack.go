@@ -74,7 +74,7 @@ module pack pf_ring.ko --output docker-archive:image.tar`)
 }
 
 func (f *packFlags) run(cmd *cobra.Command, args []string) error {
-	p, err := f.packer()
+	p, err := f.packer(cmd)
 	if err != nil {
 		return err
 	}
@@ -91,17 +91,18 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 // packer is what the flags say, read and found good.
 type packer struct {
 	flags  *packFlags
+	remote *image.Remote
 	target image.Target
 	base   image.Base
 	at     time.Time
 }
 
-func (f *packFlags) packer() (*packer, error) {
-	remote, err := f.remote()
+func (f *packFlags) packer(cmd *cobra.Command) (*packer, error) {
+	remote, err := f.remote(cmd)
 	if err != nil {
 		return nil, err
 	}
-	p := &packer{flags: f}
+	p := &packer{flags: f, remote: remote}
 	if p.target, err = image.ParseTarget(f.output, remote); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.flagName(), err)
 	}
@@ -115,6 +116,8 @@ func (f *packFlags) packer() (*packer, error) {
 // pack makes the images, puts them where they go and prints where that is.
 func (p *packer) pack(ctx context.Context, cmd *cobra.Command, modules []image.Module) error {
 	o := image.Options{Base: p.base, DirName: p.flags.dirName, Created: p.at, Labels: p.flags.labels}
+	stop := sending(cmd, p.remote)
+	defer stop()
 	images, err := buildImages(ctx, modules, p.target.Tag(), o)
 	if err != nil {
 		return err

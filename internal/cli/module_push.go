@@ -33,7 +33,7 @@ modules.`,
 			if err != nil {
 				return err
 			}
-			remote, err := reg.remote()
+			remote, err := reg.remote(cmd)
 			if err != nil {
 				return err
 			}

@@ -127,7 +127,7 @@ func (b *RegistryBase) Image(ctx context.Context, arch string) (v1.Image, error)
 	if b.digest != "" {
 		ref = b.ref.Context().Digest(b.digest)
 	}
-	found, err := b.remote.puller.Get(ctx, ref)
+	found, err := b.remote.puller.Get(patiently(ctx), ref)
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -52,6 +53,9 @@ func start(t *testing.T, wrap func(http.Handler) http.Handler) string {
 
 func access(t *testing.T, o image.RemoteOptions) *image.Remote {
 	t.Helper()
+	if o.Patience == 0 {
+		o.Patience = 2 * time.Second // what fails here fails for good
+	}
 	r, err := image.NewRemote(o)
 	if err != nil {
 		t.Fatal(err)

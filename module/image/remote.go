@@ -5,14 +5,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"os"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // RemoteOptions say how to get at registries.
@@ -26,14 +29,21 @@ type RemoteOptions struct {
 	// CAFile is a PEM bundle that is trusted besides the system's.
 	CAFile    string
 	UserAgent string
+	// Idle is how long a registry may stay silent in the middle of a request, and
+	// Patience how long it may fail in a row; 0 is the default of each.
+	Idle, Patience time.Duration
+	// Notify is told of failures that are tried again; nil for none. It may be
+	// called by several at a time.
+	Notify func(string)
 }
 
 // Remote is access to registries.
 type Remote struct {
-	options []remote.Option
-	names   []name.Option
-	puller  *remote.Puller
-	pusher  *remote.Pusher
+	transport *patient
+	options   []remote.Option
+	names     []name.Option
+	puller    *remote.Puller
+	pusher    *remote.Pusher
 }
 
 // NewRemote reads the files that o names.
@@ -46,29 +56,24 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 		}
 		logins = k
 	}
-	web := remote.DefaultTransport.(*http.Transport).Clone()
-	if o.CAFile != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the CA bundle: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", o.CAFile)
-		}
-		web.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	roots, err := trusted(o.CAFile)
+	if err != nil {
+		return nil, err
 	}
-	r := &Remote{options: []remote.Option{remote.WithAuthFromKeychain(logins), remote.WithTransport(web)}}
+	r := &Remote{transport: &patient{inner: httpTransport(roots), idle: o.Idle, patience: o.Patience, notify: o.Notify}}
+	if o.Idle == 0 {
+		r.transport.idle = DefaultIdle
+	}
+	if o.Patience == 0 {
+		r.transport.patience = DefaultPatience
+	}
+	r.options = append([]remote.Option{remote.WithAuthFromKeychain(logins), remote.WithTransport(r.transport)}, uploads...)
 	if o.UserAgent != "" {
 		r.options = append(r.options, remote.WithUserAgent(o.UserAgent))
 	}
 	if o.PlainHTTP {
 		r.names = append(r.names, name.Insecure)
 	}
-	var err error
 	if r.puller, err = remote.NewPuller(r.options...); err != nil {
 		return nil, fmt.Errorf("preparing to pull: %w", err)
 	}
@@ -77,6 +82,45 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	}
 	return r, nil
 }
+
+// httpTransport speaks HTTP/1.1: by HTTP/2 uploads at once share a window, and
+// with a registry that reads them one after the other they wait for each other
+// without end.
+func httpTransport(roots *x509.CertPool) http.RoundTripper {
+	web := remote.DefaultTransport.(*http.Transport).Clone()
+	web.ForceAttemptHTTP2 = false
+	web.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	web.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	web.DialContext = dialer.DialContext
+	return web
+}
+
+// maxCA bounds a bundle of certificates, in bytes.
+const maxCA = 4 << 20
+
+// trusted are the system's authorities with those of file; nil are the system's
+// alone.
+func trusted(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := readfile.Regular(file, maxCA)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+// Sent is how many bytes have been sent so far.
+func (r *Remote) Sent() int64 { return r.transport.sent.Load() }
 
 func (r *Remote) parse(ref string) (name.Reference, error) {
 	parsed, err := name.ParseReference(strings.TrimPrefix(ref, "oci://"), r.names...)
@@ -96,7 +140,11 @@ func (r *Remote) repository(text string) (name.Repository, error) {
 
 // full tells whether a registry has no room. Those that keep files may say so as
 // an internal error with the system's number for it.
-func full(answer *transport.Error) bool {
+func full(err error) bool {
+	var answer *transport.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
 	if answer.StatusCode == http.StatusInsufficientStorage {
 		return true
 	}
@@ -111,12 +159,16 @@ func explain(err error) error {
 	}
 	var answer *transport.Error
 	var authority x509.UnknownAuthorityError
+	var gaveUp *errGaveUp
 	switch {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
 		return fmt.Errorf("%w; log in with an account that may do this (docker login, or --docker-config FILE)", err)
 	case errors.As(err, &answer) && full(answer):
 		// Not err: some registries answer with the inner life of their storage.
 		return fmt.Errorf("the registry is full (it answered %d); make room there and run it again", answer.StatusCode)
+	case errors.As(err, &gaveUp):
+		// Without the address, which may have secrets in its query.
+		return gaveUp
 	case errors.As(err, &authority):
 		return fmt.Errorf("%w; give the registry's CA with --ca-file", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):

@@ -54,7 +54,7 @@ func (s *Store) String() string { return "oci://" + s.repository.Name() }
 
 // Has tells whether a blob is there.
 func (s *Store) Has(ctx context.Context, sha256 string) (bool, error) {
-	l, err := s.remote.puller.Layer(ctx, s.repository.Digest("sha256:"+sha256))
+	l, err := s.remote.puller.Layer(patiently(ctx), s.repository.Digest("sha256:"+sha256))
 	if err == nil {
 		_, err = l.Size() // this asks the registry
 	}
@@ -67,7 +67,7 @@ func (s *Store) Has(ctx context.Context, sha256 string) (bool, error) {
 
 // Put uploads a blob.
 func (s *Store) Put(ctx context.Context, data []byte, kind types.MediaType) error {
-	return explain(s.remote.pusher.Upload(ctx, s.repository, static.NewLayer(data, kind)))
+	return explain(s.remote.pusher.Upload(patiently(ctx), s.repository, static.NewLayer(data, kind)))
 }
 
 // Tag makes an artifact of files and moves the tag to it, once all is there.
@@ -85,7 +85,7 @@ func (s *Store) Tag(ctx context.Context, tag string, files []Stored) error {
 	if err != nil {
 		return fmt.Errorf("making the artifact: %w", err)
 	}
-	return explain(s.remote.pusher.Push(ctx, s.repository.Tag(tag), image))
+	return explain(s.remote.pusher.Push(patiently(ctx), s.repository.Tag(tag), image))
 }
 
 // known is a blob that the registry has; its content is not needed.

@@ -99,6 +99,7 @@ type registryTarget struct {
 func (t registryTarget) Tag() string { return t.tag }
 
 func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, error) {
+	ctx = patiently(ctx)
 	if len(images) == 1 && len(images[0].Image.Attached) == 0 {
 		return t.writeOne(ctx, images[0])
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,6 +38,9 @@ type Options struct {
 	Source module.Source
 	// Request says what the index must pass; its kernel does not matter.
 	Request module.Request
+	// Limit is how long fetching one file may take, with all that is tried again;
+	// 0 is no limit.
+	Limit time.Duration
 	// Want chooses modules; nil takes all.
 	Want func(module.Entry) bool
 	// SkipAbsent leaves out modules that the index lists and the source does not
@@ -81,7 +85,7 @@ var ErrNothingWanted = errors.New("the repository has none of the modules asked 
 // Run copies what o chooses to d. It fails with *module.Error for what is wrong
 // with the source.
 func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
-	rec := &recorder{Source: o.Source}
+	rec := &recorder{Source: o.Source, limit: o.Limit}
 	index, err := module.ReadIndex(ctx, rec, o.Request)
 	if err != nil {
 		return nil, err
@@ -146,7 +150,7 @@ func copyAll(ctx context.Context, o Options, d Destination, name string, entries
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n, err := copyOne(ctx, o.Source, d, name, e)
+			n, err := copyOne(ctx, o, d, name, e)
 			absent[i] = o.SkipAbsent && errors.Is(err, module.ErrNotFound)
 			if err != nil && !absent[i] {
 				return fmt.Errorf("copying %s: %w", e.Path, err)
@@ -180,11 +184,11 @@ func copyAll(ctx context.Context, o Options, d Destination, name string, entries
 }
 
 // copyOne returns how many bytes were fetched; 0 when the file was there.
-func copyOne(ctx context.Context, source module.Source, d Destination, name string, e module.Entry) (int64, error) {
+func copyOne(ctx context.Context, o Options, d Destination, name string, e module.Entry) (int64, error) {
 	if there, err := d.Has(ctx, e); there || err != nil {
 		return 0, err
 	}
-	data, err := fetch(ctx, source, e)
+	data, err := fetch(ctx, o.Source, o.Limit, e)
 	if err != nil {
 		return 0, err
 	}
@@ -197,7 +201,9 @@ func copyOne(ctx context.Context, source module.Source, d Destination, name stri
 	return int64(len(data)), d.Put(ctx, e, data)
 }
 
-func fetch(ctx context.Context, source module.Source, e module.Entry) ([]byte, error) {
+func fetch(ctx context.Context, source module.Source, limit time.Duration, e module.Entry) ([]byte, error) {
+	ctx, cancel := within(ctx, limit)
+	defer cancel()
 	if e.Size > module.DefaultMaxSize {
 		return nil, fmt.Errorf("the index says that it has %d bytes, more than the limit of %d", e.Size, module.DefaultMaxSize)
 	}
@@ -207,6 +213,14 @@ func fetch(ctx context.Context, source module.Source, e module.Entry) ([]byte, e
 		return byDigest.FetchBlob(ctx, e.SHA256, e.Size)
 	}
 	return source.Fetch(ctx, e.Path, e.Size)
+}
+
+// within bounds what is done with ctx; a limit of 0 does not.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 // Fits tells whether data is the file of e.
@@ -224,11 +238,14 @@ func Fits(e module.Entry, data []byte) error {
 // copied.
 type recorder struct {
 	module.Source
-	last map[string][]byte
+	limit time.Duration
+	last  map[string][]byte
 }
 
 // Fetch is the source's own.
 func (r *recorder) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
+	ctx, cancel := within(ctx, r.limit)
+	defer cancel()
 	data, err := r.Source.Fetch(ctx, path, max)
 	if r.last == nil {
 		r.last = map[string][]byte{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -115,7 +116,10 @@ var errStalled = errors.New("the server fell silent")
 func (f *fetching) attempt(ctx context.Context) error {
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r, err := f.request(watched)
+	alarm := time.AfterFunc(f.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, f.idle)) })
+	alarm.Stop() // getting credentials takes its own time
+	alive := func() { alarm.Reset(f.idle) }
+	r, err := f.request(watched, alive)
 	if err != nil {
 		return err
 	}
@@ -124,8 +128,8 @@ func (f *fetching) attempt(ctx context.Context) error {
 			return err
 		}
 	}
-	alarm := time.AfterFunc(f.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, f.idle)) })
-	err = f.exchange(r, func() { alarm.Reset(f.idle) })
+	alive()
+	err = f.exchange(r, alive)
 	alarm.Stop()
 	if cause := context.Cause(watched); err != nil && errors.Is(cause, errStalled) {
 		return cause
@@ -154,10 +158,17 @@ func (f *fetching) exchange(r *http.Request, alive func()) error {
 	return f.read(response, alive)
 }
 
-func (f *fetching) request(ctx context.Context) (*http.Request, error) {
+func (f *fetching) request(ctx context.Context, alive func()) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, f.Method, f.URL.String(), bytes.NewReader(f.Body))
 	if err != nil {
 		return nil, err
+	}
+	if len(f.Body) > 0 {
+		// A body that goes out piece by piece is no silence.
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{&watched{Reader: r.Body, alive: alive}, r.Body}
 	}
 	for name, values := range f.Header {
 		r.Header[name] = values
