@@ -67,7 +67,8 @@ func TestNotesNameTheNextCommandAndWhatWillNotWork(t *testing.T) {
 		values string
 		says   []string
 	}{
-		"unsigned source": {"", []string{"pfring status --namespace", "No public key is set", "privileged"}},
+		"supplied":        {"", []string{"pfring status --namespace", "pfring-pfring-controller builds modules for the kernels", "privileged"}},
+		"unsigned source": {"tap: {kernelModule: {source: {url: \"https://m.example\"}}}", []string{"No public key is set"}},
 		"kmm":             {kmmMode, []string{"KMM's worker pods", "helm test"}},
 		"off":             {"tap: {kernelModule: {enabled: false}}", []string{"Nothing is installed"}},
 		"for ever":        {"tap: {kernelModule: {mode: kmm, waitTimeout: 0}}", []string{"for ever"}},

@@ -128,7 +128,11 @@ func (g generator) object(t *rapid.T, n node, depth int) map[string]any {
 	}
 	if sub, ok := n["additionalProperties"].(node); ok {
 		for range rapid.IntRange(0, 2).Draw(t, "more") {
-			out[pick(t, []string{"a", "b_c", "turbo"}, "key")] = g.value(t, sub, depth+1)
+			keys := []string{"a", "b_c", "turbo"}
+			if names, ok := n["propertyNames"].(node); ok {
+				keys = slices.DeleteFunc(append(keys, words()...), func(key string) bool { return !regexp.MustCompile(names["pattern"].(string)).MatchString(key) })
+			}
+			out[pick(t, keys, "key")] = g.value(t, sub, depth+1)
 		}
 	}
 	if percent(t, g.junk, "unknown key") {

@@ -83,14 +83,16 @@ func TestValidValuesRenderEachKind(t *testing.T) {
 	helmChart(t)
 	c, root, defaults := builtIn(t), schema(t), chartDefaults(t)
 	for kind, text := range map[string]string{
-		"DaemonSet":      "mode: auto",
-		"ServiceAccount": "serviceAccount: {create: true}",
-		"Module":         "{mode: kmm, kmm: {selector: {a: b}}, kernelMappings: [{regexp: ^6, containerImage: \"r.example/a:1\"}]}",
-		"Role":           "openshift: {scc: {create: true}}",
-		"NetworkPolicy":  "networkPolicy: {enabled: true}",
-		"PodMonitor":     "metrics: {enabled: true, podMonitor: {enabled: true}}",
-		"PrometheusRule": "metrics: {enabled: true, prometheusRule: {enabled: true}}",
-		"ConfigMap":      "metrics: {enabled: true, dashboard: {enabled: true}}",
+		"DaemonSet":             "mode: auto",
+		"ServiceAccount":        "serviceAccount: {create: true}",
+		"Module":                "{mode: kmm, kmm: {selector: {a: b}}, kernelMappings: [{regexp: ^6, containerImage: \"r.example/a:1\"}]}",
+		"Deployment":            "supply: {enabled: true, store: {type: configMaps, url: \"\", persistentVolumeClaim: {existingClaim: \"\"}}}",
+		"PersistentVolumeClaim": "supply: {enabled: true, store: {type: persistentVolumeClaim, url: \"\", persistentVolumeClaim: {existingClaim: \"\"}}}",
+		"Role":                  "openshift: {scc: {create: true}}",
+		"NetworkPolicy":         "networkPolicy: {enabled: true}",
+		"PodMonitor":            "metrics: {enabled: true, podMonitor: {enabled: true}}",
+		"PrometheusRule":        "metrics: {enabled: true, prometheusRule: {enabled: true}}",
+		"ConfigMap":             "metrics: {enabled: true, dashboard: {enabled: true}}",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			var block map[string]any

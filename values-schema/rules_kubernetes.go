@@ -13,11 +13,15 @@ import (
 // checkKubernetes looks at what is handed to Kubernetes as it is, by the API
 // server's own rules. Helm finds none of this before the API server refuses it.
 func checkKubernetes(c *check) {
-	agent, tap := module.With("agent"), Path{"tap"}
-	c.tolerations(agent.With("tolerations"))
+	agent, supply, tap := module.With("agent"), module.With("supply"), Path{"tap"}
+	for _, part := range []Path{agent, supply, supply.With("builder")} {
+		c.tolerations(part.With("tolerations"))
+		c.labels(part.With("nodeSelector"))
+		c.resources(part.With("resources"))
+	}
 	c.tolerations(tap.With("tolerations", "workers"))
 	for _, path := range []Path{
-		tap.With("labels"), agent.With("podLabels"), agent.With("nodeSelector"), module.With("kmm", "selector"),
+		tap.With("labels"), agent.With("podLabels"), module.With("kmm", "selector"),
 		module.With("metrics", "podMonitor", "labels"), module.With("metrics", "prometheusRule", "labels"), module.With("metrics", "dashboard", "labels"),
 	} {
 		c.labels(path)
@@ -33,7 +37,6 @@ func checkKubernetes(c *check) {
 		terms = terms.With("workers")
 	}
 	c.selectorTerms(terms)
-	c.resources(agent.With("resources"))
 	c.volume(module.With("source", "volume"))
 }
 

@@ -45,7 +45,11 @@ func checkSource(c *check) {
 		return
 	}
 	c.sourceURL(source)
-	c.verifiable(source)
+	if !c.sourced() {
+		c.unusedSource(source)
+	} else {
+		c.verifiable(source)
+	}
 	if ca := source.With("caBundle"); c.str(ca.With("configMap")) != "" && c.str(ca.With("secret")) != "" {
 		c.errorf("ca-bundle-both", ca, "remove one", "give either configMap or secret")
 	}
@@ -72,13 +76,24 @@ func (c *check) credentials(path Path) {
 	}
 }
 
-// sourceURL looks at the shape that each scheme asks for, and at the volume.
+// sourceURL looks at the repository's URL and at the volume.
 func (c *check) sourceURL(source Path) {
 	path, volume := source.With("url"), source.With("volume")
+	c.repositoryURL(path)
+	isFile := strings.HasPrefix(c.str(path), "file://")
+	switch given := len(c.object(volume)) > 0; {
+	case isFile && !given:
+		c.errorf("source-volume-missing", path, "add source.volume, such as {persistentVolumeClaim: {claimName: modules}}", "file:// needs a volume to read from")
+	case !isFile && given:
+		c.warnf("source-volume-unused", volume, "write source.url: file:///modules, or remove the volume", "only a file:// source reads the volume")
+	}
+}
+
+// repositoryURL looks at the shape that each scheme asks for.
+func (c *check) repositoryURL(path Path) {
 	text := c.str(path)
-	isFile := strings.HasPrefix(text, "file://")
 	switch {
-	case isFile && !fileURL.MatchString(text):
+	case strings.HasPrefix(text, "file://") && !fileURL.MatchString(text):
 		c.errorf("source-url", path, "such as file:///modules", "not file:///PATH with an absolute path below / and without any of : %% ? #")
 	case strings.HasPrefix(text, "s3://") && !s3URL.MatchString(text):
 		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "not s3://BUCKET/PREFIX with a bucket name of 3 to 63 of a-z 0-9 . -")
@@ -93,12 +108,6 @@ func (c *check) sourceURL(source Path) {
 			c.errorf("source-url", path, "such as https://modules.example.com/pf-ring", "not a URL with a host")
 		}
 	}
-	switch given := len(c.object(volume)) > 0; {
-	case isFile && !given:
-		c.errorf("source-volume-missing", path, "add source.volume, such as {persistentVolumeClaim: {claimName: modules}}", "file:// needs a volume to read from")
-	case !isFile && given:
-		c.warnf("source-volume-unused", volume, "write source.url: file:///modules, or remove the volume", "only a file:// source reads the volume")
-	}
 }
 
 // verifiable warns when the source cannot pass the verification asked for: the
@@ -110,6 +119,9 @@ func (c *check) verifiable(source Path) {
 	}
 	address := strings.TrimSuffix(c.str(source.With("url")), "/")
 	image := c.str(module.With("image"))
+	if address == "" {
+		address = HistoricRoot // image takes its place
+	}
 	const nodes = "; the nodes stay on libpcap, reason source-unsigned"
 	switch {
 	case address == HistoricRoot && image != "":
@@ -133,13 +145,14 @@ func checkEgress(c *check) {
 	url, image, mappings := module.With("source", "url"), module.With("image"), module.With("kernelMappings")
 	switch c.mode() {
 	case "auto":
-		if !strings.HasPrefix(c.str(url), HistoricRoot) {
+		c.egressOfBuilds()
+		if c.str(url) != "" && !strings.HasPrefix(c.str(url), HistoricRoot) {
 			return
 		}
 		if text := c.str(image); text != "" && strings.HasPrefix(withRegistry(text), "docker.io/") {
 			c.warnf("egress", image, advice, where, "the registry docker.io")
 		}
-		if c.str(image) == "" {
+		if c.str(image) == "" && c.str(url) != "" {
 			c.warnf("egress", url, advice, where, HistoricRoot)
 		}
 	case "kmm":

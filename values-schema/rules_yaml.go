@@ -68,7 +68,7 @@ func checkNulls(c *check) { c.nulls(c.doc.user, c.doc.defaults, nil) }
 func (c *check) nulls(user, defaults map[string]any, path Path) {
 	for k, v := range user {
 		d, known := defaults[k]
-		if !known {
+		if !known || d == nil {
 			continue
 		}
 		at := path.With(k)

@@ -26,8 +26,9 @@ func (c *check) schemaError(e finding) {
 	case "number_any_of":
 		c.errorf("wrong-type", path, c.describe(path), "neither a list of terms nor a map whose key workers is one")
 	case "invalid_property_name":
-		path = path.With(fmt.Sprint(e.Details()["property"]))
-		c.errorf("bad-pattern", path, "letters, digits and _ only", "such a key cannot be")
+		names, _ := c.schema.at(path)["propertyNames"].(map[string]any)
+		hint, _ := names["description"].(string)
+		c.errorf("bad-pattern", path.With(fmt.Sprint(e.Details()["property"])), hint, "such a key cannot be")
 	default:
 		c.outOfRange(path, e.ResultError)
 	}

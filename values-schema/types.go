@@ -71,6 +71,7 @@ type KernelModule struct {
 	UnloadOnDestroy bool            `json:"unloadOnDestroy"`
 	Parameters      StringMap       `json:"parameters"`
 	Source          Source          `json:"source"`
+	Supply          Supply          `json:"supply"`
 	KernelMappings  []KernelMapping `json:"kernelMappings"`
 	ImageRepoSecret string          `json:"imageRepoSecret"`
 	KMM             KMM             `json:"kmm"`
@@ -340,7 +341,7 @@ func (d *Document) Typed() (Values, error) {
 // historic gives tap.kernelModule.image the meaning that it has today, as the
 // chart does.
 func (k *KernelModule) historic() {
-	if k.Image != "" && strings.TrimSuffix(k.Source.URL, "/") == HistoricRoot {
+	if url := strings.TrimSuffix(k.Source.URL, "/"); k.Image != "" && (url == "" || url == HistoricRoot) {
 		k.Source.URL = "oci://" + withRegistry(k.Image)
 	}
 }

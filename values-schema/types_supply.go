@@ -72,3 +72,22 @@ type Builder struct {
 	HostHeaders    bool              `json:"hostHeaders"`
 	Script         string            `json:"script"`
 }
+
+// Supplied tells whether the controller builds modules in the cluster: in auto
+// mode, where the values say so or name no repository.
+func (k KernelModule) Supplied() bool {
+	if k.Mode == "kmm" {
+		return false
+	}
+	if k.Supply.Enabled != nil {
+		return *k.Supply.Enabled
+	}
+	return k.Source.URL == "" && k.Image == ""
+}
+
+// Recipes are those of the builds, by the names that supply.builder.images
+// takes.
+func Recipes() []string { return []string{"debian", "el", "amazon2", "amazon2023"} }
+
+// PFRingVersions are those whose source is known by content, newest first.
+func PFRingVersions() []string { return []string{"8.9.0", "8.8.0"} }

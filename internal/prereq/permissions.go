@@ -7,8 +7,11 @@ import (
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 func permissionChecks() []Check {
@@ -68,18 +71,51 @@ func mayInstall(ctx context.Context, e *env) Finding {
 		for _, o := range t.Objects {
 			gvr, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
 			namespace := o.GetNamespace()
-			if namespace == "" {
+			if namespace == "" && !strings.HasPrefix(o.GetKind(), "Cluster") {
 				namespace = e.Namespace
 			}
 			for _, v := range []string{"create", "get", "patch", "delete"} {
-				if r := (right{v, gvr.Group, gvr.Resource, namespace}); !slices.Contains(rights, r) {
-					rights = append(rights, r)
+				rights = append(rights, right{v, gvr.Group, gvr.Resource, namespace})
+			}
+			rights = append(rights, granted(o, namespace)...)
+		}
+	}
+	return e.review(ctx, distinct(rights), "missing-install-rights", fail,
+		"Have a cluster administrator bind the ClusterRoles pfring-install in this namespace and pfring-install-cluster in the cluster (deploy/rbac) to you, or install for you.")
+}
+
+// granted are the rights that a Role or ClusterRole grants: the API server lets
+// nobody grant what they do not have.
+func granted(o *unstructured.Unstructured, namespace string) []right {
+	if kind := o.GetKind(); kind != "Role" && kind != "ClusterRole" {
+		return nil
+	}
+	var role rbacv1.ClusterRole
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &role); err != nil {
+		return nil // the dry run of the object says what is wrong with it
+	}
+	var rights []right
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					rights = append(rights, right{verb, group, resource, namespace})
 				}
 			}
 		}
 	}
-	return e.review(ctx, rights, "missing-install-rights", fail,
-		"Have a cluster administrator bind the ClusterRole pfring-install (deploy/rbac) to you in this namespace, or install for you.")
+	return rights
+}
+
+// distinct keeps the first of rights that are alike.
+func distinct(rights []right) []right {
+	var list []right
+	for _, r := range rights {
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 // review asks the API server which of the rights the caller lacks: by the list

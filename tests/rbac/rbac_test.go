@@ -184,7 +184,7 @@ func TestPrereqCheckReadsWithItsRoleAndTriesWithTheOther(t *testing.T) {
 }
 
 func TestInstallStatusAndRetryNeedOnlyTheirRoles(t *testing.T) {
-	u := newUser(t, "owner").here("pfring-install")
+	u := newUser(t, "owner").here("pfring-install").everywhere("pfring-install-cluster")
 	fallsBack.Store(true)
 	u.helm("install", "pfring", chartDir(t), "--wait", "--timeout", "2m")
 	out, errOut, code := u.pfring("prereq", "check", "--only", "permissions.install", "--release", "pfring")

@@ -7,7 +7,11 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- include "pfring.checkModuleName" (list .Release.Namespace $s.kmm.moduleName) -}}
 {{- include "pfring.checkMappings" (list . $s) -}}
 {{- include "pfring.checkTolerations" $s.tolerations -}}
+{{- if eq (toString $s.supply.enabled) "true" -}}
+{{- fail "tap.kernelModule.supply.enabled: the controller supplies auto mode, in kmm mode KMM brings the modules; remove it, or set tap.kernelModule.mode: auto" -}}
+{{- end -}}
 {{- else -}}
+{{- include "pfring.checkSupply" $s -}}
 {{- include "pfring.checkSource" $s.source -}}
 {{- include "pfring.checkStateFile" $s.stateFile -}}
 {{- end -}}

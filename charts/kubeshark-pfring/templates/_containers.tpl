@@ -25,7 +25,7 @@ volumeMounts:
   - name: sys
     mountPath: /host/sys
     readOnly: true
-  {{- with include "pfring.sourceMounts" . | trim }}
+  {{- with printf "%s%s" (include "pfring.sourceMounts" .) (include "pfring.supplyMounts" .) | trim }}
   {{- nindent 2 . }}
   {{- end }}
   {{- end }}

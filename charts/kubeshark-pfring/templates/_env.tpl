@@ -15,6 +15,7 @@
 {{/* What load needs beyond that. Call with the settings. */}}
 {{- define "pfring.loadEnv" }}
 {{- include "pfring.sourceEnv" . }}
+{{- include "pfring.supplyEnv" . }}
 {{- with include "pfring.parameters" . | fromJsonArray }}
 {{- include "pfring.env" (list "PFRING_PARAMETERS" (join " " .)) }}
 {{- end }}
@@ -27,7 +28,7 @@ Call with the settings.
 */}}
 {{- define "pfring.sourceEnv" }}
 {{- with .source }}
-{{- include "pfring.env" (list "PFRING_SOURCE_URL" .url) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_URL" .url) }}
 {{- include "pfring.env" (list "PFRING_SOURCE_VERIFY" .verify) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PUBLIC_KEYS" (include "pfring.publicKeys" .publicKeys)) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PUBLIC_KEY_DIR" (ternary "/etc/pfring/keys" "" (not (empty .publicKeySecret)))) }}

@@ -63,14 +63,20 @@ annotations:
 The agent's image. Of tap.docker only the registry is inherited: its tag is Kubeshark's version, not the agent's.
 */}}
 {{- define "pfring.image" -}}
-{{- $tap := default dict .Values.tap -}}
-{{- $image := default dict (default dict (default dict $tap.kernelModule).agent).image -}}
-{{- $registry := default (default "docker.io/kubeshark" (default dict $tap.docker).registry) $image.registry | trimSuffix "/" -}}
-{{- $name := printf "%s/%s" $registry (default "pfring-agent" $image.repository) -}}
+{{- include "pfring.imageOf" (list . (default dict (default dict (default dict .Values.tap).kernelModule).agent).image "pfring-agent") -}}
+{{- end -}}
+
+{{/* An image of this project. Call with a list of the root context, the values' block for it and its usual name. */}}
+{{- define "pfring.imageOf" -}}
+{{- $root := index . 0 -}}
+{{- $image := default dict (index . 1) -}}
+{{- $docker := default dict (default dict $root.Values.tap).docker -}}
+{{- $registry := default (default "docker.io/kubeshark" $docker.registry) $image.registry | trimSuffix "/" -}}
+{{- $name := printf "%s/%s" $registry (default (index . 2) $image.repository) -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $name (include "pfring.string" (default .Chart.AppVersion $image.tag)) -}}
+{{- printf "%s:%s" $name (include "pfring.string" (default $root.Chart.AppVersion $image.tag)) -}}
 {{- end -}}
 {{- end -}}
 

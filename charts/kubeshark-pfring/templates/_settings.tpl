@@ -33,6 +33,7 @@ more than once, so they are worked out once and kept in the root context. Call w
   "unloadOnDestroy" (default false $km.unloadOnDestroy)
   "parameters" (default dict $km.parameters)
   "source" (include "pfring.source" . | fromJson)
+  "supply" (include "pfring.supply" . | fromJson)
   "capabilities" (include "pfring.capabilities" . | fromJsonArray)
   "kernelMappings" (default list $km.kernelMappings)
   "imageRepoSecret" (default "" $km.imageRepoSecret)
@@ -100,17 +101,17 @@ Whether anything is to be installed: "true" or empty. tap.noKernelModule is the 
 {{- if and (ne (toString $km.enabled) "false") (ne (toString $tap.noKernelModule) "true") -}}true{{- end -}}
 {{- end -}}
 
+{{/* Where Kubeshark has kept its modules, unsigned. */}}
+{{- define "pfring.historicRoot" -}}https://api.kubeshark.co/kernel-modules{{- end -}}
+
 {{/*
 tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:// source, unless source.url says otherwise.
 */}}
 {{- define "pfring.source" -}}
 {{- $km := default dict (default dict .Values.tap).kernelModule -}}
 {{- $source := default dict $km.source -}}
-{{- $ca := default dict $source.caBundle -}}
-{{- $proxy := default dict $source.proxy -}}
-{{- $default := "https://api.kubeshark.co/kernel-modules" -}}
-{{- $url := default $default $source.url -}}
-{{- if and $km.image (eq $url $default) -}}
+{{- $url := default "" $source.url -}}
+{{- if and $km.image (has (trimSuffix "/" $url) (list "" (include "pfring.historicRoot" .))) -}}
 {{- /* As for Docker, a first part without dot or colon is no registry. */ -}}
 {{- $first := splitList "/" $km.image | first -}}
 {{- $isRegistry := and (contains "/" $km.image) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
@@ -118,7 +119,6 @@ tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:
 {{- end -}}
 {{- dict
   "url" $url
-  "isDefault" (eq $url $default)
   "verify" (default "signature" $source.verify)
   "publicKeys" (default list $source.publicKeys)
   "publicKeySecret" (default "" $source.publicKeySecret)
@@ -128,14 +128,8 @@ tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:
   "endpoint" (default "" $source.endpoint)
   "pathStyle" (default false $source.pathStyle)
   "credentialsSecret" (default "" $source.credentialsSecret)
-  "caBundle" (dict
-    "configMap" (default "" $ca.configMap)
-    "secret" (default "" $ca.secret)
-    "key" (default "ca.crt" $ca.key))
-  "proxy" (dict
-    "http" (default "" $proxy.http)
-    "https" (default "" $proxy.https)
-    "no" (default "" $proxy.no))
+  "caBundle" (include "pfring.caBundle" $source.caBundle | fromJson)
+  "proxy" (include "pfring.proxy" $source.proxy | fromJson)
   "volume" (default dict $source.volume)
   | toJson -}}
 {{- end -}}

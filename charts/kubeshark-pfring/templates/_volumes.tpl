@@ -95,6 +95,7 @@ state file's folder, with ring counters /proc to read. Never /lib/modules. Call 
     type: DirectoryOrCreate
 {{- end }}
 {{- include "pfring.sourceVolumes" . }}
+{{- include "pfring.supplyVolumes" . }}
 {{- end }}
 {{- if .metrics.rings }}
 - name: proc

@@ -17,13 +17,17 @@
 {{- define "pfring.autoWarnings" -}}
 {{- $s := index . 0 -}}
 {{- $out := list "Loading a module needs the capability SYS_MODULE: the namespace must admit Pod Security level privileged." -}}
-{{- if ne $s.source.verify "signature" -}}
+{{- if not $s.source.url -}}
+{{- else if ne $s.source.verify "signature" -}}
 {{- $out = append $out (printf "Modules are loaded without a signature, since tap.kernelModule.source.verify is %s." $s.source.verify) -}}
 {{- else if not (or $s.source.publicKeys $s.source.publicKeySecret) -}}
 {{- $out = append $out "No public key is set, so no module can pass verification and every node reports source-unsigned. Set tap.kernelModule.source.publicKeys or publicKeySecret, or allow less by tap.kernelModule.source.verify." -}}
 {{- end -}}
-{{- if and (index . 1) $s.source.isDefault -}}
-{{- $out = append $out "internetConnectivity is false, but the default source is on the internet. Set tap.kernelModule.source.url to a mirror of your own." -}}
+{{- if and (index . 1) (eq $s.source.url (include "pfring.historicRoot" .)) -}}
+{{- $out = append $out "internetConnectivity is false, but the source is on the internet. Set tap.kernelModule.source.url to a mirror of your own." -}}
+{{- end -}}
+{{- if and (index . 1) $s.supply.on (not $s.supply.builder.script) (or (not $s.supply.builder.sourceURL) (not $s.supply.builder.packageMirrors)) -}}
+{{- $out = append $out "internetConnectivity is false, but builds fetch PF_RING's source, the compiler and kernel headers from the internet. Set tap.kernelModule.supply.builder.sourceURL and packageMirrors." -}}
 {{- end -}}
 {{- if $s.historicImage -}}
 {{- $out = append $out (printf "tap.kernelModule.image is historic. Write tap.kernelModule.source.url: oci://%s instead." $s.historicImage) -}}

@@ -1,0 +1,129 @@
+package charts_test
+
+import (
+	"slices"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// as reads an object of the chart as a type of Kubernetes; it must be the only
+// one of this kind and name.
+func as[T any](t *testing.T, objects []object, kind, name string) T {
+	t.Helper()
+	var out T
+	found := 0
+	for _, o := range objects {
+		if o["kind"] != kind || at(o, "metadata.name") != name {
+			continue
+		}
+		found++
+		data, err := yaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.UnmarshalStrict(data, &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found != 1 {
+		t.Fatalf("%d objects of kind %s with the name %q", found, kind, name)
+	}
+	return out
+}
+
+// The controller is told its settings and given its rights by the chart: both
+// must be what it reads and needs.
+func TestTheChartsControllerIsTheOneOfTheCode(t *testing.T) {
+	for name, values := range map[string]string{
+		"default": "",
+		"own key": "tap: {kernelModule: {supply: {signingKeySecret: own-key, store: {type: persistentVolumeClaim}}}}",
+		"all":     readFile(t, "testdata/auto-supply.values.yaml"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := parse(t, render(t, values))
+			names := supply.NamesOf(defaultRelease.name)
+			settings := as[struct {
+				Data map[string]string
+				Kind string `json:"kind"`
+				Meta any    `json:"metadata"`
+				API  string `json:"apiVersion"`
+			}](t, objects, "ConfigMap", names.Settings)
+			config, err := supply.ParseConfig([]byte(settings.Data["config.yaml"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			role := as[rbacv1.Role](t, objects, "Role", names.Controller)
+			same(t, role.Rules, supply.RoleRules(defaultRelease.name, "pfring-agent", config))
+			everywhere := as[rbacv1.ClusterRole](t, objects, "ClusterRole", defaultRelease.namespace+"-"+names.Controller)
+			same(t, everywhere.Rules, supply.ClusterRules())
+			as[object](t, objects, "Deployment", names.Controller)
+			as[object](t, objects, "Service", names.Service)
+		})
+	}
+}
+
+func same(t *testing.T, got, want []rbacv1.PolicyRule) {
+	t.Helper()
+	a, err := yaml.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := yaml.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(a) != string(b) {
+		t.Errorf("the chart grants\n%s\nthe controller needs\n%s", a, b)
+	}
+}
+
+// The chart names the Service as the controller's certificate does.
+func TestServiceNamesOfOddReleases(t *testing.T) {
+	for _, name := range []string{"pfring", "1st", "a.b", "a23456789-123456789-123456789-123456789-123456789-123"} {
+		files, err := renderFiles(t, release{name: name, namespace: "kubeshark"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := parse(t, manifests(files))
+		as[object](t, objects, "Service", supply.NamesOf(name).Service)
+	}
+}
+
+// What the values take is what the builds have.
+func TestTheValuesKnowTheBuildsRecipesAndVersions(t *testing.T) {
+	var recipes []string
+	for _, r := range build.Recipes() {
+		recipes = append(recipes, r.Name)
+	}
+	slices.Sort(recipes)
+	known := valuesschema.Recipes()
+	slices.Sort(known)
+	if recipes = slices.Compact(recipes); !slices.Equal(recipes, known) {
+		t.Errorf("supply.builder.images takes %v, the recipes are %v", known, recipes)
+	}
+	if !slices.Equal(valuesschema.PFRingVersions(), build.Versions()) {
+		t.Errorf("supply.pfringVersion takes %v, the builds know %v", valuesschema.PFRingVersions(), build.Versions())
+	}
+}
+
+// With a repository, or in kmm mode, nothing of the controller is installed.
+func TestThereIsNoControllerUnlessTheClusterSuppliesItself(t *testing.T) {
+	for name, values := range map[string]string{
+		"source":   "tap: {kernelModule: {source: {url: s3://bucket/x}}}",
+		"historic": "tap: {kernelModule: {image: docker.io/x/y:all}}",
+		"kmm":      kmmMode,
+	} {
+		for _, o := range parse(t, render(t, values)) {
+			if o["kind"] == "Deployment" || o["kind"] == "ClusterRole" {
+				t.Errorf("%s: there is a %v", name, o["kind"])
+			}
+		}
+	}
+}
