@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
 const page = "../../docs/compatibility.md"
@@ -55,8 +56,9 @@ func TestEachReasonIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, reason := range []string{
-		compatibility.ReasonPlatformForbids, compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear, compatibility.ReasonNotReported,
-		compatibility.ReasonNotSelected, compatibility.ReasonNoMapping, compatibility.ReasonImageNotChecked, compatibility.ReasonBuilt,
+		verdict.PlatformForbids, verdict.PlatformSigned, verdict.PlatformUnclear, verdict.NotReported,
+		verdict.NotSelected, verdict.ArchUnsupported, verdict.ToBeBuilt, verdict.Building, verdict.BuildUntried,
+		verdict.BuildFailed, verdict.BuildUnsupported, verdict.SupplyUnknown, compatibility.ReasonNoMapping, compatibility.ReasonImageNotChecked, compatibility.ReasonBuilt,
 		compatibility.ReasonKernelUnserved, compatibility.ReasonModuleStalled,
 		compatibility.ReasonImageMissing, compatibility.ReasonImageArch, compatibility.ReasonImageForbidden, compatibility.ReasonImageUnreachable,
 		compatibility.ReasonRegistryUnknown, compatibility.ReasonRegistryUntrusted, compatibility.ReasonRegistryTimeout, compatibility.ReasonProxyRefused,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
 const kernel = "6.1.0-18-cloud-amd64"
@@ -39,18 +40,18 @@ func TestEachPlatformIsJudgedByWhatItsNodesTake(t *testing.T) {
 		{cluster.Flatcar, has(false), compatibility.Yes, ""},
 		{cluster.RHCOS, has(false), compatibility.Yes, ""},
 		{cluster.RHCOS, lacks, compatibility.No, "no-module-for-kernel"},
-		{cluster.Talos, has(false), compatibility.No, compatibility.ReasonPlatformSigned},
-		{cluster.Talos, has(true), compatibility.Unknown, compatibility.ReasonPlatformUnclear},
+		{cluster.Talos, has(false), compatibility.No, verdict.PlatformSigned},
+		{cluster.Talos, has(true), compatibility.Unknown, verdict.PlatformUnclear},
 		{cluster.Talos, lacks, compatibility.No, "no-module-for-kernel"},
-		{cluster.Bottlerocket, has(false), compatibility.Unknown, compatibility.ReasonPlatformUnclear},
+		{cluster.Bottlerocket, has(false), compatibility.Unknown, verdict.PlatformUnclear},
 		{cluster.Bottlerocket, lacks, compatibility.No, "no-module-for-kernel"},
-		{cluster.COSOther, has(false), compatibility.Unknown, compatibility.ReasonPlatformUnclear},
-		{cluster.COS, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
-		{cluster.GKEAutopilot, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
-		{cluster.EKSAutoMode, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
-		{cluster.Fargate, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
-		{cluster.VirtualKubelet, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
-		{cluster.Windows, has(true), compatibility.No, compatibility.ReasonPlatformForbids},
+		{cluster.COSOther, has(false), compatibility.Unknown, verdict.PlatformUnclear},
+		{cluster.COS, has(true), compatibility.No, verdict.PlatformForbids},
+		{cluster.GKEAutopilot, has(true), compatibility.No, verdict.PlatformForbids},
+		{cluster.EKSAutoMode, has(true), compatibility.No, verdict.PlatformForbids},
+		{cluster.Fargate, has(true), compatibility.No, verdict.PlatformForbids},
+		{cluster.VirtualKubelet, has(true), compatibility.No, verdict.PlatformForbids},
+		{cluster.Windows, has(true), compatibility.No, verdict.PlatformForbids},
 	} {
 		got := compatibility.Match([]cluster.Node{linux("n", test.platform)}, test.find).Nodes[0]
 		if got.Supported != test.want || got.Reason != test.reason {
@@ -71,7 +72,7 @@ func TestWhatANodeDoesNotTellIsUnknown(t *testing.T) {
 			t.Errorf("%s: asked the source for what is not known", n.Name)
 			return compatibility.Answer{}
 		}).Nodes[0]
-		if got.Supported != compatibility.Unknown || got.Reason != compatibility.ReasonNotReported {
+		if got.Supported != compatibility.Unknown || got.Reason != verdict.NotReported {
 			t.Errorf("%s: %+v", n.Name, got)
 		}
 	}

@@ -4,19 +4,20 @@ import (
 	"sync"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
 // Ahead asks find about every kernel of the nodes that Match will ask about, n
 // at a time, and returns a lookup that has the answers. It is for lookups that
 // go over the network.
 func Ahead(nodes []cluster.Node, find Lookup, n int) Lookup {
-	type key struct{ kernel, arch string }
+	judge := verdict.NewJudge()
 	answers := map[key]*Answer{}
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, n)
 	for _, node := range nodes {
 		k := key{node.Kernel, node.Arch}
-		if answers[k] != nil || !asks(node, node.Platform.Describe()) {
+		if answers[k] != nil || !judge.Asks(node) {
 			continue
 		}
 		answer := &Answer{}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
 // Formats are the names that Write knows.
@@ -34,15 +35,17 @@ func (r Report) Write(w io.Writer, format string) error {
 // writeTable prints the nodes, the kernels, what to do and the verdict.
 func (r Report) writeTable(w io.Writer, wide bool) error {
 	var b strings.Builder
-	r.nodeTable(&b, wide)
-	r.kernelTable(&b)
-	r.remedies(&b)
-	b.WriteString("\n" + r.Verdict + "\n")
+	width := printout.Width(w)
+	r.nodeTable(&b, wide, width)
+	r.kernelTable(&b, width)
+	r.remedies(&b, width)
+	b.WriteByte('\n')
+	printout.Wrap(&b, "", r.Verdict, width)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (r Report) nodeTable(b *strings.Builder, wide bool) {
+func (r Report) nodeTable(b *strings.Builder, wide bool, width int) {
 	header := []string{"Node", "Kernel Version", "Supported", "Arch", "OS", "PF_RING"}
 	kmm := r.Mode == "kmm"
 	if kmm {
@@ -53,6 +56,7 @@ func (r Report) nodeTable(b *strings.Builder, wide bool) {
 		if kmm {
 			header = append(header, "Image")
 		}
+		width = 0
 	}
 	rows := make([][]string, 0, len(r.Nodes)+1)
 	rows = append(rows, append(header, "Reason"))
@@ -73,77 +77,56 @@ func (r Report) nodeTable(b *strings.Builder, wide bool) {
 		}
 		rows = append(rows, append(row, reason))
 	}
-	printout.Table(b, rows)
+	if len(r.Nodes) > 0 {
+		printout.TableIn(b, rows, width)
+	}
 }
 
-func (r Report) kernelTable(b *strings.Builder) {
-	b.WriteString("\nBy kernel\n")
+func (r Report) kernelTable(b *strings.Builder, width int) {
 	last := "PF_RING"
 	if r.Mode == "kmm" {
 		last = "Image"
 	}
 	rows := make([][]string, 0, len(r.Kernels)+1)
-	rows = append(rows, []string{"Kernel Version", "Arch", "Nodes", "Supported", "Not", "Unknown", last})
+	header := []string{"Kernel Version", "Arch", "Nodes", "Supported", "Not", "Unknown", last}
+	built := r.Totals.WillBeBuilt+r.Totals.CannotBeBuilt > 0
+	if built {
+		header = slices.Insert(header, 6, "Will Be Built", "Cannot Be Built")
+	}
+	rows = append(rows, header)
 	for _, k := range r.Kernels {
 		value := k.Version
 		if r.Mode == "kmm" {
 			value = k.Image
 		}
-		rows = append(rows, []string{
-			k.Kernel, k.Arch, strconv.Itoa(k.Nodes), strconv.Itoa(k.Yes), strconv.Itoa(k.No), strconv.Itoa(k.Unknown), value,
-		})
-	}
-	printout.Table(b, rows)
-}
-
-// Finding is one thing that keeps nodes from the module.
-type Finding struct {
-	Reason, Message, Remedy, Source string
-	Supported                       Supported
-	Nodes                           int
-	// Example is one of the nodes.
-	Example string
-}
-
-// Findings are what keeps nodes from the module, each once, those of most
-// nodes first.
-func (r Report) Findings() []Finding {
-	type key struct{ reason, message string }
-	at := map[key]int{}
-	var list []Finding
-	for _, n := range r.Nodes {
-		if n.Supported == Yes || n.Supported == Excluded {
-			continue
+		row := []string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), strconv.Itoa(k.Yes), strconv.Itoa(k.No), strconv.Itoa(k.Unknown), value}
+		if built {
+			row = slices.Insert(row, 6, strconv.Itoa(k.WillBeBuilt), strconv.Itoa(k.CannotBeBuilt))
 		}
-		k := key{n.Reason, n.Message}
-		i, ok := at[k]
-		if !ok {
-			i = len(list)
-			at[k] = i
-			list = append(list, Finding{Reason: n.Reason, Message: n.Message, Remedy: n.Remedy, Source: n.Source, Supported: n.Supported, Example: n.Node})
-		}
-		list[i].Nodes++
+		rows = append(rows, row)
 	}
-	slices.SortStableFunc(list, func(a, b Finding) int { return b.Nodes - a.Nodes })
-	return list
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString("By kernel\n")
+	printout.TableIn(b, rows, width)
 }
 
-func (r Report) remedies(b *strings.Builder) {
+func (r Report) remedies(b *strings.Builder, width int) {
 	findings := r.Findings()
 	if len(findings) > 0 {
 		b.WriteString("\nWhat to do\n")
 	}
 	for _, f := range findings {
-		nodes := "1 node"
-		if f.Nodes != 1 {
-			nodes = fmt.Sprintf("%d nodes", f.Nodes)
+		printout.Wrap(b, "  ", fmt.Sprintf("%s (%s): %s", text.Count(f.Nodes, "node"), f.Reason, f.Message), width)
+		if f.Also != "" {
+			printout.Wrap(b, "    ", f.Also, width)
 		}
-		fmt.Fprintf(b, "  %s (%s): %s\n", nodes, f.Reason, f.Message)
 		if f.Remedy != "" {
-			fmt.Fprintf(b, "    %s\n", f.Remedy)
+			printout.Wrap(b, "    ", f.Remedy, width)
 		}
 		if f.Source != "" {
-			fmt.Fprintf(b, "    see %s\n", f.Source)
+			printout.Wrap(b, "    ", "see "+f.Source, width)
 		}
 	}
 }
@@ -156,10 +139,14 @@ func (r Report) writeCSV(w io.Writer) error {
 		"mapping", "image",
 	})
 	for _, n := range r.Nodes {
-		rows = append(rows, []string{
+		row := []string{
 			n.Node, n.Kernel, string(n.Supported), n.Arch, n.OS, n.Version, n.Reason, n.Message, n.Remedy, n.Platform, n.Zone,
 			strconv.FormatBool(n.Ready), n.Mapping, n.Image,
-		})
+		}
+		for i, cell := range row {
+			row[i] = printout.Cell(cell)
+		}
+		rows = append(rows, row)
 	}
 	if err := out.WriteAll(rows); err != nil {
 		return fmt.Errorf("writing CSV: %w", err)

@@ -1,26 +1,28 @@
 package compatibility
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// Supported is the answer for one node.
-type Supported string
-
-// The answers. Unknown stands where one cannot tell without trying; Excluded
-// where the values leave the node out, which does not count.
-const (
-	Yes      Supported = "yes"
-	No       Supported = "no"
-	Unknown  Supported = "unknown"
-	Excluded Supported = "excluded"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
-// Reason codes beside those of package outcome; they are never renamed.
+// Supported is the answer for one node.
+type Supported = verdict.Can
+
+// The answers, as package verdict explains them.
 const (
-	ReasonPlatformForbids = "platform-forbids-modules"
-	ReasonPlatformSigned  = "platform-needs-signed-module"
-	ReasonPlatformUnclear = "platform-unclear"
-	ReasonNotReported     = "kernel-not-reported"
-	ReasonNotSelected     = "not-selected"
+	Yes           = verdict.Yes
+	No            = verdict.No
+	WillBeBuilt   = verdict.WillBeBuilt
+	CannotBeBuilt = verdict.CannotBeBuilt
+	Unknown       = verdict.Unknown
+	Excluded      = verdict.Excluded
+)
+
+// Reason codes beside those of packages verdict and outcome; they are never
+// renamed.
+const (
 	ReasonNoMapping       = "no-kernel-mapping"
 	ReasonImageNotChecked = "image-not-checked"
 	ReasonBuilt           = "built-in-cluster"
@@ -93,6 +95,10 @@ type Totals struct {
 	No       int `json:"unsupported"`
 	Unknown  int `json:"unknown"`
 	Excluded int `json:"excluded"`
+	// WillBeBuilt and CannotBeBuilt are of the supply controller, and counted in
+	// none of the others.
+	WillBeBuilt   int `json:"willBeBuilt,omitempty"`
+	CannotBeBuilt int `json:"cannotBeBuilt,omitempty"`
 }
 
 func (t *Totals) add(s Supported) {
@@ -103,13 +109,20 @@ func (t *Totals) add(s Supported) {
 		t.No++
 	case Excluded:
 		t.Excluded++
+	case WillBeBuilt:
+		t.WillBeBuilt++
+	case CannotBeBuilt:
+		t.CannotBeBuilt++
 	default:
 		t.Unknown++
 	}
 }
 
 // Counted is how many nodes count for the verdict.
-func (t Totals) Counted() int { return t.Yes + t.No + t.Unknown }
+func (t Totals) Counted() int { return t.Yes + t.No + t.Unknown + t.WillBeBuilt + t.CannotBeBuilt }
+
+// good is how many nodes need nobody to do anything.
+func (t Totals) good() int { return t.Yes + t.WillBeBuilt }
 
 // Report is the answer for a cluster, or for kernels without one.
 type Report struct {
@@ -132,21 +145,35 @@ type Report struct {
 	Nodes    []NodeResult   `json:"nodes"`
 }
 
-// Conclude fills in the verdict.
+// Conclude comes to the verdict.
 func (r *Report) Conclude() {
 	t := r.Totals
+	r.Compatible = t.Counted() > 0 && t.good() == t.Counted()
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.No, "not supported"}, {t.CannotBeBuilt, "impossible to build"}, {t.Unknown, "unknown"}, {t.WillBeBuilt, "to be built in the cluster"}} {
+		switch {
+		case part.n > 0 && parts == nil:
+			parts = append(parts, share(part.n, t.Counted())+" "+part.what)
+		case part.n > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		}
+	}
 	switch {
 	case t.Counted() == 0:
 		r.Verdict = r.Subject + " is not compatible: no node is selected"
+		return
 	case r.Compatible:
 		r.Verdict = r.Subject + " is compatible"
-	case t.No == 0:
-		r.Verdict = fmt.Sprintf("%s may not be compatible: %s unknown", r.Subject, share(t.Unknown, t.Counted()))
+	case t.No+t.CannotBeBuilt == 0:
+		r.Verdict = r.Subject + " may not be compatible"
 	default:
-		r.Verdict = fmt.Sprintf("%s is not compatible: %s not supported", r.Subject, share(t.No, t.Counted()))
-		if t.Unknown > 0 {
-			r.Verdict += fmt.Sprintf(", %d unknown", t.Unknown)
-		}
+		r.Verdict = r.Subject + " is not compatible"
+	}
+	if len(parts) > 0 {
+		r.Verdict += ": " + strings.Join(parts, ", ")
 	}
 }
 

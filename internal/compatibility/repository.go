@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -116,7 +117,7 @@ func missing(kernel, arch string, err error) Answer {
 	a := Answer{
 		Supported: No, Reason: string(outcome.NoModuleForKernel),
 		Message: fmt.Sprintf("The repository has no module for kernel %s on %s.", kernel, arch),
-		Remedy:  fmt.Sprintf("Build PF_RING for it and put it into the repository: pfring module build --kernel %s --repository DIR (docs/build.md)", kernel),
+		Remedy:  verdict.BuildRemedy(kernel),
 	}
 	e := (*module.Error)(nil)
 	if errors.As(err, &e) && e.Do != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -43,7 +44,7 @@ func group(r compatibility.Report) []kernel {
 	type key struct{ release, arch string }
 	at := map[key]*kernel{}
 	for _, n := range r.Nodes {
-		if n.Supported == compatibility.Excluded || n.Reason == compatibility.ReasonNotReported {
+		if n.Supported == compatibility.Excluded || n.Reason == verdict.NotReported {
 			continue
 		}
 		k := at[key{n.Kernel, n.Arch}]
@@ -67,10 +68,10 @@ func (k *kernel) add(n compatibility.NodeResult) {
 	k.nodes++
 	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
 	switch n.Reason {
-	case compatibility.ReasonPlatformForbids:
+	case verdict.PlatformForbids:
 		k.forbidden++
 		k.platform = n.Message
-	case compatibility.ReasonPlatformSigned, compatibility.ReasonPlatformUnclear:
+	case verdict.PlatformSigned, verdict.PlatformUnclear:
 		k.unsure++
 		k.platform = n.Message
 	default:

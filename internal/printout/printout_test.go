@@ -3,6 +3,7 @@ package printout_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 
@@ -74,6 +75,23 @@ func TestCommandsToCopyAreQuoted(t *testing.T) {
 	} {
 		if got := printout.Shell(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestTablesAndTextsFitTheTerminal(t *testing.T) {
+	rows := [][]string{{"Node", "Kernel", "Reason"}, {"a-node-with-a-very-long-name.example.com", "6.1.0-18-amd64", strings.Repeat("a long story ", 20)}, {"b", "6.1", ""}}
+	for _, width := range []int{40, 60, 80, 120, 500} {
+		var b strings.Builder
+		printout.TableIn(&b, rows, width)
+		printout.Wrap(&b, "    ", strings.Repeat("word ", 40), width)
+		for line := range strings.Lines(b.String()) {
+			if got := utf8.RuneCountInString(strings.TrimRight(line, "\n")); got > width {
+				t.Errorf("%d of %d characters: %q", got, width, line)
+			}
+		}
+		if width == 500 && strings.Contains(b.String(), "…") {
+			t.Errorf("cut without need:\n%s", b.String())
 		}
 	}
 }

@@ -1,0 +1,112 @@
+package verdict
+
+import (
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Judge judges nodes, and remembers what is the same for many of them.
+type Judge struct {
+	platforms map[cluster.Platform]cluster.PlatformInfo
+	recipes   map[string]error
+}
+
+// NewJudge returns a judge.
+func NewJudge() *Judge {
+	return &Judge{platforms: map[cluster.Platform]cluster.PlatformInfo{}, recipes: map[string]error{}}
+}
+
+func (j *Judge) platform(p cluster.Platform) cluster.PlatformInfo {
+	info, known := j.platforms[p]
+	if !known {
+		info = p.Describe()
+		j.platforms[p] = info
+	}
+	return info
+}
+
+// Asks tells whether it matters what a source has for n's kernel.
+func (j *Judge) Asks(n cluster.Node) bool {
+	return !n.Excluded && n.Kernel != "" && supports(n.Arch) && j.platform(n.Platform).Policy != cluster.Never
+}
+
+// supports tells whether there is an agent for an architecture.
+func supports(arch string) bool { return arch == "amd64" || arch == "arm64" }
+
+// Node decides for one node, of whose kernel a source says a. What its platform
+// forbids comes first, since no module helps there.
+func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
+	info := j.platform(n.Platform)
+	v := Verdict{Answer: a}
+	say := func(c Can, reason, message, remedy string) {
+		v.Supported, v.Reason, v.Message, v.Remedy, v.Source = c, reason, message, remedy, info.Source
+	}
+	switch {
+	case n.Excluded:
+		say(Excluded, NotSelected, "The values do not select this node.", "")
+		v.Source = ""
+	case info.Policy == cluster.Never:
+		say(No, PlatformForbids, about(info), info.Remedy)
+	case n.Kernel == "" || n.Arch == "":
+		say(Unknown, NotReported, "The node has not reported its kernel.",
+			"Wait for its kubelet, or look at it: kubectl describe node "+printout.Shell(n.Name))
+	case !supports(n.Arch):
+		say(No, ArchUnsupported, "There is no agent for the architecture "+n.Arch+": it is built for amd64 and arm64.",
+			"Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all.")
+		v.Source = ""
+	case info.Policy == cluster.SignedOnly && a.Supported.Good() && !a.Signed:
+		say(No, PlatformSigned, about(info), info.Remedy)
+	case info.Policy == cluster.SignedOnly && a.Supported.Good():
+		say(Unknown, PlatformUnclear, about(info)+" A Node does not show whether its kernel knows the key of the module's signature.", info.Remedy)
+	case info.Policy == cluster.Unclear && a.Supported.Good():
+		say(Unknown, PlatformUnclear, about(info), info.Remedy)
+	case n.Platform != cluster.Generic && (a.Supported == No || a.Supported == CannotBeBuilt):
+		v.Remedy, v.Source = info.Remedy, info.Source
+	case n.Platform != cluster.Generic && v.Message == "":
+		v.Message, v.Source = about(info), info.Source
+	case a.Supported == No && a.Reason == string(outcome.NoModuleForKernel):
+		v.Remedy = j.buildable(n, a.Remedy)
+	}
+	return v
+}
+
+// about says why a platform is special, beginning with its name.
+func about(info cluster.PlatformInfo) string {
+	if first, _, _ := strings.Cut(info.Name, " "); strings.HasPrefix(info.Why, first) {
+		return info.Why
+	}
+	return info.Name + ": " + info.Why
+}
+
+// buildable is the remedy for a kernel without a module: that of the source, unless
+// nothing is known that builds on the node's system.
+func (j *Judge) buildable(n cluster.Node, remedy string) string {
+	if n.OSImage == "" || !strings.Contains(remedy, "module build") {
+		return remedy
+	}
+	err, asked := j.recipes[n.OSImage]
+	if !asked {
+		_, err = build.RecipeFor(n.OSImage)
+		j.recipes[n.OSImage] = err
+	}
+	if err == nil {
+		return remedy
+	}
+	return "No recipe builds on " + n.OSImage + ". Build there by a script of your own: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
+}
+
+// BuildRemedy is what to do about a kernel that a repository has no module for.
+func BuildRemedy(kernel string) string {
+	return "Build PF_RING for it and add it to the repository: " + buildCommand(kernel) + " (docs/build.md)"
+}
+
+func buildCommand(kernel string) string {
+	if !build.ValidRelease(kernel) {
+		return "pfring module build --repository DIR"
+	}
+	return "pfring module build --kernel " + printout.Shell(kernel) + " --repository DIR"
+}

@@ -1,0 +1,115 @@
+package verdict
+
+import (
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Caller is who ran a command that asked a module repository from this machine. A
+// node is helped by its values; the caller by flags, logins and this machine's
+// network.
+type Caller struct {
+	// FromFlag says that --source named the repository, not the values.
+	FromFlag bool
+	// CAFile is that of --ca-file, or "".
+	CAFile string
+	// ClusterSecrets says that the Secrets and CA that the values name are used, and
+	// Named that the values name any.
+	ClusterSecrets, Named bool
+	// NoEgress says that the command has the flag --no-egress.
+	NoEgress bool
+}
+
+// Remedy is what the caller can do about an error of the repository.
+func (c Caller) Remedy(e *module.Error) string {
+	said := strings.ToLower(e.Why)
+	if e.Err != nil {
+		said += " " + strings.ToLower(e.Err.Error())
+	}
+	switch e.Reason {
+	case outcome.SourceTLSUntrusted:
+		return c.untrusted(e)
+	case outcome.SourceForbidden:
+		return c.forbidden(e, said)
+	case outcome.SourceUnreachable:
+		if e.Do != "" {
+			return e.Do
+		}
+		return c.unreachable(e)
+	case outcome.SourceTimeout:
+		return "Allow more time with --source-timeout, or check this machine's network and proxy."
+	case outcome.SourceInvalid:
+		if errors.Is(e, module.ErrNotFound) {
+			return "Check the address in " + c.address() + ": index.json, or meta/versions.json in the historic layout, must lie directly below it."
+		}
+	case outcome.SignatureInvalid:
+		return "Compare source.publicKeys and --public-key with the key that signs the repository; do not load what you cannot explain."
+	}
+	return e.Remedy()
+}
+
+func (c Caller) address() string {
+	if c.FromFlag {
+		return "--source"
+	}
+	return "tap.kernelModule.source.url"
+}
+
+// borrow is the advice to use the cluster's own Secrets, where there are any.
+func (c Caller) borrow(what string) string {
+	if c.ClusterSecrets || !c.Named {
+		return ""
+	}
+	return ", or use " + what + " that the values name: --use-cluster-secrets"
+}
+
+func (c Caller) untrusted(e *module.Error) string {
+	var (
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(e, &host):
+		return "Use a host name that the server's certificate is for in " + c.address() + ", or renew the certificate with this name."
+	case errors.As(e, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
+		return "The certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339) + ": check the clock of this machine."
+	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:
+		return "Renew the server's certificate, which has expired; check the clock of this machine."
+	case c.CAFile != "":
+		return "Name the CA that signed the server's certificate; the one in " + c.CAFile + " did not" + c.borrow("the CA bundle") + "."
+	}
+	return "Name the CA that signed the server's certificate with --ca-file FILE" + c.borrow("the CA bundle") + "."
+}
+
+func (c Caller) forbidden(e *module.Error, said string) string {
+	switch {
+	case strings.Contains(said, "proxy"):
+		return "Give the proxy's login to this machine, in HTTPS_PROXY."
+	case strings.Contains(said, "expired"):
+		return "Your login has expired: log in again (docker login, aws sso login)" + c.borrow("the login") + "."
+	case e.Do != "":
+		return e.Do
+	}
+	text := "Log in to it on this machine (docker login for a registry, an AWS profile for a bucket)" + c.borrow("the login") + "."
+	if strings.HasPrefix(e.Where, "s3://") || strings.Contains(said, "accessdenied") {
+		text += " A bucket also answers 403 for what does not exist, to a login without s3:ListBucket: check the prefix in " + c.address() + "."
+	}
+	return text
+}
+
+func (c Caller) unreachable(e *module.Error) string {
+	text := "Check this machine's network and proxy."
+	if dns := (*net.DNSError)(nil); errors.As(e, &dns) && dns.IsNotFound {
+		text = "Check the host name in " + c.address() + ", and this machine's DNS and VPN."
+	}
+	if c.NoEgress {
+		text += " If nodes reach nothing outside either, use --no-egress; to plan for images, use --mode kmm --image-repository IMAGE."
+	}
+	return text + " Whether nodes reach it is another question: pfring prereq check --probe asks them."
+}
