@@ -61,9 +61,21 @@ func openRemote(o SourceOptions, u *url.URL) (Source, error) {
 	case "oci":
 		return oci.Open(oci.Options{
 			Registry: u.Host, Repository: u.Path, Endpoint: o.Endpoint, Auth: auth, DockerConfig: o.DockerConfig, Client: client,
+			Login: o.registryLogin(),
 		})
 	default:
 		return httpdir.Open(u, auth, client), nil
+	}
+}
+
+// registryLogin is o.Login in the words of package oci.
+func (o SourceOptions) registryLogin() func(registry, repository string) (credentials.Credentials, error) {
+	if o.Login == nil {
+		return nil
+	}
+	return func(registry, repository string) (credentials.Credentials, error) {
+		l, err := o.Login(registry, repository)
+		return credentials.Credentials{Username: l.Username, Password: l.Password, Token: l.RegistryToken, IdentityToken: l.IdentityToken}, err
 	}
 }
 

@@ -3,6 +3,8 @@ package module
 import (
 	"context"
 	"log/slog"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/dockerconfig"
 )
 
 // Source is where a module repository lies.
@@ -16,6 +18,9 @@ type Source interface {
 	// String is the repository's address as a person writes it, without secrets.
 	String() string
 }
+
+// RegistryLogin is what gets into a registry, as a docker config has it.
+type RegistryLogin = dockerconfig.Login
 
 // SourceOptions say where a repository is and how to get at it.
 type SourceOptions struct {
@@ -33,6 +38,9 @@ type SourceOptions struct {
 	CredentialsDir string
 	// DockerConfig is the path of a .dockerconfigjson, for oci.
 	DockerConfig string
+	// Login finds the caller's own login to a registry, for oci, where there is
+	// neither CredentialsDir nor DockerConfig; nil is nobody's.
+	Login func(registry, repository string) (RegistryLogin, error)
 	// CAFile is a PEM bundle that is trusted besides the system's.
 	CAFile string
 	// ProxyHTTP, ProxyHTTPS and ProxyNo are as HTTP_PROXY, HTTPS_PROXY and

@@ -15,6 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -146,8 +147,8 @@ func (f *mirrorFlags) openSource(cmd *cobra.Command, text string) (module.Source
 		text = "file://" + filepath.ToSlash(dir)
 	}
 	source, err := module.OpenSource(module.SourceOptions{
-		URL: text, Region: f.region, Endpoint: f.endpoint, PathStyle: f.pathStyle, CAFile: f.caFile, DockerConfig: f.dockerConfig, UserAgent: userAgent(),
-		Log: sourceLog(cmd),
+		URL: text, Region: f.region, Endpoint: f.endpoint, PathStyle: f.pathStyle, CAFile: f.caFile, UserAgent: userAgent(),
+		Login: image.CallerLogin(f.dockerConfig), Log: sourceLog(cmd),
 	})
 	return source, func() error { return nil }, err
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -42,12 +41,12 @@ type ImagesOptions struct {
 
 // NewImages reads the files that o names.
 func NewImages(o ImagesOptions) (*Images, error) {
-	var logins authn.Keychain = authn.DefaultKeychain
+	logins, err := image.CallerKeychain("")
 	if o.DockerConfig != "" {
-		var err error
-		if logins, err = image.ReadKeychain(o.DockerConfig); err != nil {
-			return nil, err
-		}
+		logins, err = image.ReadKeychain(o.DockerConfig)
+	}
+	if err != nil {
+		return nil, err
 	}
 	web := remote.DefaultTransport.(*http.Transport).Clone()
 	if o.CAFile != "" {

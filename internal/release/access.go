@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -74,6 +75,7 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 	source, err = module.OpenSource(module.SourceOptions{
 		URL: cmp.Or(a.URL, values.URL), Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: a.UserAgent,
 		CAFile: cmp.Or(a.CAFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
+		Login: image.CallerLogin(""),
 	})
 	return source, request, warnings, err
 }

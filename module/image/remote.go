@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -48,13 +47,9 @@ type Remote struct {
 
 // NewRemote reads the files that o names.
 func NewRemote(o RemoteOptions) (*Remote, error) {
-	var logins authn.Keychain = authn.DefaultKeychain
-	if o.DockerConfig != "" {
-		k, err := ReadKeychain(o.DockerConfig)
-		if err != nil {
-			return nil, err
-		}
-		logins = k
+	logins, err := CallerKeychain(o.DockerConfig)
+	if err != nil {
+		return nil, err
 	}
 	roots, err := trusted(o.CAFile)
 	if err != nil {

@@ -20,6 +20,8 @@ type Credentials struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	Username, Password                         string
 	Token                                      string
+	// IdentityToken is exchanged for a Token by a registry's token service.
+	IdentityToken string
 }
 
 // Load reads the files accessKeyID, secretAccessKey, sessionToken, username,
@@ -72,7 +74,7 @@ func (c Credentials) Authorize(r *http.Request) {
 
 // LogValue keeps the values out of logs.
 func (c Credentials) LogValue() slog.Value {
-	return slog.GroupValue(slog.Bool("keys", c.AccessKeyID != ""), slog.Bool("user", c.Username != ""), slog.Bool("token", c.Token != ""))
+	return slog.GroupValue(slog.Bool("keys", c.AccessKeyID != ""), slog.Bool("user", c.Username != ""), slog.Bool("token", c.Token+c.IdentityToken != ""))
 }
 
 // String keeps the values out of messages.

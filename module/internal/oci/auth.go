@@ -83,7 +83,7 @@ func (a *authorizer) token(ctx context.Context, parameters map[string]string) (s
 	}
 	query.Set("scope", a.scope)
 	realm.RawQuery = query.Encode()
-	response, err := a.client.Fetch(ctx, web.Request{
+	request := web.Request{
 		What: what, URL: realm, Max: maxToken,
 		Sign: func(_ context.Context, r *http.Request) error {
 			if a.auth.Username != "" {
@@ -91,7 +91,11 @@ func (a *authorizer) token(ctx context.Context, parameters map[string]string) (s
 			}
 			return nil
 		},
-	})
+	}
+	if a.auth.IdentityToken != "" {
+		a.exchange(&request, query)
+	}
+	response, err := a.client.Fetch(ctx, request)
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +110,17 @@ func (a *authorizer) token(ctx context.Context, parameters map[string]string) (s
 		got.Token = got.AccessToken
 	}
 	return got.Token, nil
+}
+
+// exchange asks for a token in exchange for the identity token, as OAuth 2 has
+// it (RFC 6749, 6).
+func (a *authorizer) exchange(r *web.Request, query url.Values) {
+	query.Set("grant_type", "refresh_token")
+	query.Set("refresh_token", a.auth.IdentityToken)
+	query.Set("client_id", "kubeshark-pfring")
+	r.URL.RawQuery = ""
+	r.Method, r.Body, r.Sign = http.MethodPost, []byte(query.Encode()), nil
+	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 }
 
 func refusedToken(what, where, why string) error {

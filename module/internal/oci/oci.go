@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/dockerconfig"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -38,7 +39,10 @@ type Options struct {
 	Auth     credentials.Credentials
 	// DockerConfig is the path of a .dockerconfigjson, or "".
 	DockerConfig string
-	Client       *web.Client
+	// Login finds who asks; nil for nobody. It is asked where neither Auth nor
+	// DockerConfig is given.
+	Login  func(registry, repository string) (credentials.Credentials, error)
+	Client *web.Client
 }
 
 // Source fetches from one repository of a registry.
@@ -64,7 +68,7 @@ func Open(o Options) (*Source, error) {
 	if s.Repository == "" || strings.ContainsAny(s.Repository, ":@?#% ") || s.Repository != strings.ToLower(s.Repository) {
 		return nil, s.bad("it names no repository: write oci://registry/repository, in lower case", "source.url")
 	}
-	if isDockerHub(s.Registry) && !strings.Contains(s.Repository, "/") {
+	if dockerconfig.IsDockerHub(s.Registry) && !strings.Contains(s.Repository, "/") {
 		s.Repository = "library/" + s.Repository
 	}
 	base, err := url.Parse(s.endpoint())
@@ -74,7 +78,12 @@ func Open(o Options) (*Source, error) {
 	s.base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimSuffix(base.Path, "/")}
 	auth := o.Auth
 	if auth.Username == "" && auth.Token == "" {
-		if auth, err = dockerAuth(o.DockerConfig, s.Registry, s.Repository); err != nil {
+		if o.DockerConfig == "" && o.Login != nil {
+			auth, err = o.Login(s.Registry, s.Repository)
+		} else {
+			auth, err = dockerAuth(o.DockerConfig, s.Registry, s.Repository)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -87,17 +96,13 @@ func (s *Source) endpoint() string {
 	switch {
 	case s.Endpoint != "":
 		return s.Endpoint
-	case isDockerHub(s.Registry):
+	case dockerconfig.IsDockerHub(s.Registry):
 		return "https://registry-1.docker.io"
 	case host == "localhost" || strings.HasPrefix(host, "127.") || strings.HasPrefix(s.Registry, "[::1]"):
 		// As every client does: nobody has a certificate for this machine.
 		return "http://" + s.Registry
 	}
 	return "https://" + s.Registry
-}
-
-func isDockerHub(registry string) bool {
-	return registry == "docker.io" || registry == "index.docker.io" || registry == "registry-1.docker.io"
 }
 
 func (s *Source) bad(why, key string) error {
