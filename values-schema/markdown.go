@@ -3,6 +3,7 @@ package valuesschema
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -59,7 +60,7 @@ func bounds(node map[string]any) string {
 	if enum, ok := node["enum"].([]any); ok {
 		var names []string
 		for _, v := range enum {
-			if v != "" {
+			if v != "" && v != nil {
 				names = append(names, fmt.Sprint("`", v, "`"))
 			}
 		}
@@ -81,3 +82,49 @@ func bounds(node map[string]any) string {
 }
 
 func cell(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ") }
+
+// Key is one key of the values, as the schema describes it.
+type Key struct {
+	// Path is as tap.kernelModule.kernelMappings[].literal.
+	Path string
+	// Type is such as "a string"; Default is JSON, "" for none.
+	Type, Default string
+	// Description is what it is for; Bounds is what else a value must be.
+	Description, Bounds string
+	// HasKeys is true where the schema names keys below it.
+	HasKeys bool
+}
+
+// Keys lists every key of the values, parents first.
+func Keys() ([]Key, error) {
+	schema, err := theSchema()
+	if err != nil {
+		return nil, err
+	}
+	return schema.list(nil, schema.tree, nil), nil
+}
+
+func (c *compiled) list(path Path, node map[string]any, keys []Key) []Key {
+	node = c.resolve(node)
+	props, _ := node["properties"].(map[string]any)
+	items, _ := node["items"].(map[string]any)
+	if len(path) > 0 && !isIndex(path) {
+		k := Key{Path: strings.ReplaceAll(path.String(), "[0]", "[]"), Type: typeText(node), Bounds: strings.TrimSpace(bounds(node)), HasKeys: len(props) > 0}
+		k.Description, _ = node["description"].(string)
+		if d, ok := node["default"]; ok {
+			if data, err := json.Marshal(d); err == nil {
+				k.Default = string(data)
+			}
+		}
+		keys = append(keys, k)
+	}
+	for _, name := range slices.Sorted(maps.Keys(props)) {
+		if sub, ok := props[name].(map[string]any); ok {
+			keys = c.list(path.With(name), sub, keys)
+		}
+	}
+	if sub := c.resolve(items); sub["properties"] != nil {
+		keys = c.list(path.With(0), items, keys)
+	}
+	return keys
+}

@@ -22,7 +22,7 @@ func (c *check) tryRegexp(path Path, expr string, parsed *syntax.Regexp) {
 	case anchored && !beginsWithDigit(parsed):
 		c.warnf("regexp-unmatched", path, "such as ^6\\.1\\. for all kernels 6.1", "matches no kernel release: each begins with a digit")
 	case strings.HasSuffix(expr, `\+$`):
-		c.warnf("regexp-unmatched", path, `remove \+ from the end`, "matches no kernel release: KMM cuts the trailing + off before it compares")
+		c.warnf("regexp-unmatched", path, "use mode auto for such kernels", "matches no kernel release: KMM cuts the trailing + off before it compares")
 	case plain && strings.Contains(strings.TrimSuffix(text, "+"), "+") && !matches(expr, text):
 		c.warnf("regexp-unmatched", path, "write literal: "+text+`, or \+ in the regexp`, "does not match the kernel release %s that it looks like: + repeats what is before it", text)
 	case !anchored && plain && !strings.HasSuffix(expr, "$"):

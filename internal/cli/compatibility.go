@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +20,7 @@ type compatibilityFlags struct {
 	nodes   nodeFlags
 	source  sourceFlags
 	release string
-	output  string
+	output  outputFlags
 }
 
 func newCompatibilityCmd(o *Options) *cobra.Command {
@@ -54,17 +52,16 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	f.values.register(cmd)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
-	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(compatibility.Formats(), ", "))
+	f.output.register(cmd, "table", compatibility.Formats())
 	complete(cmd, "release-name", cobra.NoFileCompletions)
-	complete(cmd, "output", cobra.FixedCompletions(compatibility.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
-	if !slices.Contains(compatibility.Formats(), f.output) {
-		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(compatibility.Formats(), ", "))
+	if err := f.output.valid(); err != nil {
+		return err
 	}
-	values, err := f.values.typed(cmd, f.release, f.nodes.kube.namespace)
+	values, err := f.values.typed(cmd, f.release, f.nodes.kube.overrides.Context.Namespace)
 	if err != nil {
 		return err
 	}
@@ -81,7 +78,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 			return err
 		}
 	}
-	if err := report.Write(cmd.OutOrStdout(), f.output); err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report)); err != nil {
 		return err
 	}
 	if !report.Compatible {
@@ -93,11 +90,21 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 // question asks what the source of the values has for the nodes.
 func (f *compatibilityFlags) question(cmd *cobra.Command, values valuesschema.Values) release.Question {
 	return release.Question{
-		Values: values, Release: f.release, Namespace: f.nodes.kube.namespace, Access: f.source.access(),
+		Values: values, Release: f.release, Namespace: f.nodes.kube.overrides.Context.Namespace, Access: f.source.access(),
 		Nodes: func(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
 			return f.nodes.nodes(ctx, input(cmd), targets)
 		},
 	}
+}
+
+// reportNodes are the nodes' names as kubectl's -o name has them, or the kernels
+// where none was asked for.
+func reportNodes(r compatibility.Report) []string {
+	var names []string
+	for _, n := range r.Nodes {
+		names = append(names, "node/"+n.Node)
+	}
+	return names
 }
 
 // typed merges and validates the values. Invalid ones are told as by validate,

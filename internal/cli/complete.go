@@ -20,11 +20,22 @@ func completeYAMLFiles(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// examples puts the program's name, as the user types it, before each line.
+// examples puts the program's name, as the user types it, before each line that
+// is not another program's.
 func examples(o *Options, lines string) string {
 	name := o.Name
-	if n, ok := strings.CutPrefix(name, "kubectl-"); ok {
-		name = "kubectl " + n
+	if host, n, ok := plugin(name); ok {
+		name = host + " " + n
 	}
-	return "  " + name + " " + strings.ReplaceAll(lines, "\n", "\n  "+name+" ")
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		first, _, _ := strings.Cut(line, " ")
+		switch first {
+		case "kubectl", "helm", "curl", "kustomize":
+			b.WriteString("  " + line)
+		default:
+			b.WriteString("  " + name + " " + line)
+		}
+	}
+	return b.String()
 }

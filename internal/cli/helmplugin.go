@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
 	"github.com/spf13/pflag"
 )
 
@@ -13,15 +14,16 @@ const helmPlugin = "pfring"
 // $KUBECONFIG), so they become the defaults of our flags. The environment of
 // another plugin, which may run pfring too, is none of our business.
 func takeFromHelm(root *cobra.Command, getenv func(string) string) {
-	if getenv("HELM_PLUGIN_NAME") != helmPlugin {
+	if !fromHelm(getenv) {
 		return
 	}
-	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "helm " + helmPlugin}
 	eachCommand(root, func(cmd *cobra.Command) {
 		setDefault(cmd.Flags().Lookup("namespace"), getenv("HELM_NAMESPACE"))
 		setDefault(cmd.Flags().Lookup("context"), getenv("HELM_KUBECONTEXT"))
 	})
 }
+
+func fromHelm(getenv func(string) string) bool { return getenv("HELM_PLUGIN_NAME") == helmPlugin }
 
 func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	do(cmd)

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -11,28 +12,54 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
-// kubeFlags say which cluster is meant, by the names of kubectl's flags.
+// kubeFlags say which cluster is meant, and as whom it is asked: kubectl's own
+// flags, by client-go.
 type kubeFlags struct {
-	kubeconfig, context, namespace, requestTimeout string
+	kubeconfig string
+	overrides  clientcmd.ConfigOverrides
 }
 
+// register adds them. Help shows the usual ones; the others work as in kubectl too.
 func (k *kubeFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&k.kubeconfig, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG, else ~/.kube/config)")
-	fl.StringVar(&k.context, "context", "", "context of the kubeconfig")
-	fl.StringVarP(&k.namespace, "namespace", "n", "", "namespace of the release (default that of the context)")
-	fl.StringVar(&k.requestTimeout, "request-timeout", "0", "give up on a single request after this time, such as 30s; 0 never does")
-	complete(cmd, "context", k.completeContexts)
-	complete(cmd, "namespace", cobra.NoFileCompletions)
-	complete(cmd, "request-timeout", cobra.NoFileCompletions)
+	completions := map[string]cobra.CompletionFunc{
+		"context": k.completeContexts, "cluster": k.completeClusters, "user": k.completeUsers, "namespace": k.completeNamespaces,
+	}
+	words := map[string]string{
+		"context": "context of the kubeconfig", "namespace": "namespace of the release (default that of the context)",
+		"request-timeout": "give up on a single request after this time, such as 30s; 0 never does",
+		"cluster":         "cluster of the kubeconfig", "user": "user of the kubeconfig", "server": "address and port of the API server",
+		"token": "bearer token for the API server",
+		"as":    "user, or system:serviceaccount:NAMESPACE:NAME, to act as", "as-group": "group to act as; repeatable",
+	}
+	usual := pflag.NewFlagSet("", pflag.ContinueOnError)
+	clientcmd.BindOverrideFlags(&k.overrides, usual, clientcmd.RecommendedConfigOverrideFlags(""))
+	usual.VisitAll(func(f *pflag.Flag) {
+		if fl.Lookup(f.Name) != nil {
+			return // module mirror has a --cluster of its own
+		}
+		text, shown := words[f.Name]
+		if shown {
+			f.Usage = text
+		}
+		f.Hidden = f.Hidden || !shown
+		if fl.ShorthandLookup(f.Shorthand) != nil {
+			f.Shorthand = ""
+		}
+		fl.AddFlag(f)
+		if shown && completions[f.Name] == nil {
+			complete(cmd, f.Name, cobra.NoFileCompletions)
+		} else if shown {
+			complete(cmd, f.Name, completions[f.Name])
+		}
+	})
 }
 
 func (k *kubeFlags) clientConfig() clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = k.kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: k.context, Timeout: k.requestTimeout}
-	overrides.Context.Namespace = k.namespace
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &k.overrides)
 }
 
 // restConfig is how to reach the cluster. Its requests are not slowed down on
@@ -50,7 +77,7 @@ func (k *kubeFlags) restConfig() (*rest.Config, error) {
 
 // unread words an error of reading the kubeconfig.
 func (k *kubeFlags) unread(err error) error {
-	return apierror.Kubeconfig(err, k.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar), k.context)
+	return apierror.Kubeconfig(err, k.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar), k.overrides.CurrentContext)
 }
 
 // releaseNamespace is --namespace, else that of the context.
@@ -60,16 +87,4 @@ func (k *kubeFlags) releaseNamespace() (string, error) {
 		return "", k.unread(err)
 	}
 	return namespace, nil
-}
-
-func (k *kubeFlags) completeContexts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	config, err := k.clientConfig().RawConfig()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for name := range config.Contexts {
-		names = append(names, name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -174,7 +174,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 		return nil, nil, err
 	}
 	f.settings.Namespace = namespace
-	values, err := f.values.typed(cmd, renderer.DefaultReleaseName, f.nodes.kube.namespace)
+	values, err := f.values.typed(cmd, renderer.DefaultReleaseName, f.nodes.kube.overrides.Context.Namespace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,7 +188,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 	}
 	choice := build.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
 	if !f.all && len(f.kernels) == 0 {
-		q := release.Question{Values: values, Namespace: f.nodes.kube.namespace, Access: f.source.access()}
+		q := release.Question{Values: values, Namespace: f.nodes.kube.overrides.Context.Namespace, Access: f.source.access()}
 		if choice.Has, err = f.present(cmd, q, nodes); err != nil {
 			return nil, nil, fmt.Errorf("%w. To build without asking the repository name kernels with --kernel, or give --all", err)
 		}

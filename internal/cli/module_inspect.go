@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -57,8 +58,8 @@ exactly that of uname -r.`,
 }
 
 func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
-	if f.output != "table" && f.output != "json" {
-		return fmt.Errorf("--output %q: it is table or json", f.output)
+	if err := flags.OneOf("output", f.output, "table", "json"); err != nil {
+		return err
 	}
 	list := []inspected{}
 	fits := true

@@ -56,7 +56,7 @@ func TestInspectSaysWhatAFileIsAndWhetherItFits(t *testing.T) {
 		"not on the server":   {[]string{web.URL + "/nowhere.ko"}, 2, "", "nowhere.ko"},
 		"one good, two bad":   {[]string{filepath.Join(dir, "page.ko"), good, filepath.Join(dir, "large.ko")}, 1, moduletest.Kernel, "64 MiB"},
 		"bad and not there":   {[]string{filepath.Join(dir, "page.ko"), filepath.Join(dir, "nowhere.ko")}, 2, "", "page.ko"},
-		"an output of no use": {[]string{good, "-o", "xml"}, 2, "", "it is table or json"},
+		"an output of no use": {[]string{good, "-o", "xml"}, 2, "", "must be one of table, json"},
 	} {
 		out, errOut, code := execute(t, "", append([]string{"module", "inspect"}, c.args...)...)
 		if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errOut, c.says) || strings.Contains(out, "\x1b") {

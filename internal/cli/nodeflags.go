@@ -35,7 +35,7 @@ func (n *nodeFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("nodes-from", "selector")
 	cmd.MarkFlagsMutuallyExclusive("kernel", "selector")
 	complete(cmd, "selector", cobra.NoFileCompletions)
-	complete(cmd, "kernel", cobra.NoFileCompletions)
+	complete(cmd, "kernel", n.kube.completeKernels)
 	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/plan"
@@ -67,7 +68,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	f.values.register(cmd)
 	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
-	fl.StringVarP(&f.output, "output", "o", "text", strings.Join(plan.Formats(), ", "))
+	fl.StringVarP(&f.output.format, "output", "o", "text", strings.Join(plan.Formats(), ", "))
 	fl.StringVar(&f.file, "output-file", "", "write the values to this `FILE` too")
 	fl.StringVar(&f.facts.Mode, "mode", "", "insist on auto or kmm")
 	fl.BoolVar(&f.facts.NoEgress, "no-egress", false, "nodes reach nothing outside the cluster's own network")
@@ -81,11 +82,11 @@ func (f *planFlags) register(cmd *cobra.Command) {
 }
 
 func runPlan(cmd *cobra.Command, f *planFlags) error {
-	if !slices.Contains(plan.Formats(), f.output) {
-		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(plan.Formats(), ", "))
+	if err := flags.OneOf("output", f.output.format, plan.Formats()...); err != nil {
+		return err
 	}
-	if f.facts.Mode != "" && f.facts.Mode != "auto" && f.facts.Mode != "kmm" {
-		return fmt.Errorf("--mode %q: it is auto or kmm", f.facts.Mode)
+	if err := flags.OneOf("mode", f.facts.Mode, "", "auto", "kmm"); err != nil {
+		return err
 	}
 	if err := f.probe.valid(); err != nil {
 		return err
@@ -109,7 +110,7 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 			return fmt.Errorf("writing the values: %w", err)
 		}
 	}
-	if err := p.Write(cmd.OutOrStdout(), f.output); err != nil {
+	if err := p.Write(cmd.OutOrStdout(), f.output.format); err != nil {
 		return err
 	}
 	if p.Way == plan.None {
@@ -121,7 +122,7 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 // gather fills in the facts. What the source of auto mode has is asked for
 // whatever the values' own mode.
 func (f *planFlags) gather(cmd *cobra.Command) error {
-	values, err := f.values.typed(cmd, f.release, f.nodes.kube.namespace)
+	values, err := f.values.typed(cmd, f.release, f.nodes.kube.overrides.Context.Namespace)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	f.facts.Report, f.facts.Release, f.facts.Namespace = r, f.release, f.nodes.kube.namespace
+	f.facts.Report, f.facts.Release, f.facts.Namespace = r, f.release, f.nodes.kube.overrides.Context.Namespace
 	if f.facts.PublicKeys, err = f.source.access().Keys(); err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
 	}
 	// Standard input is used up where the user's own values came from it.
 	o.Files = append(slices.DeleteFunc(slices.Clone(o.Files), func(name string) bool { return name == "-" }), "-")
-	o.ReleaseName, o.Namespace = f.release, f.nodes.kube.namespace
+	o.ReleaseName, o.Namespace = f.release, f.nodes.kube.overrides.Context.Namespace
 	doc, err := valuesschema.Load(o)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -13,7 +12,9 @@ import (
 	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -31,8 +32,8 @@ type prereqFlags struct {
 	only      []string
 	skip      []string
 	failOn    string
-	output    string
-	wait      time.Duration
+	output    outputFlags
+	wait      flags.Wait
 	probe     probeFlags
 }
 
@@ -44,7 +45,7 @@ func newPrereqCmd(o *Options) *cobra.Command {
 		Long:    "Check whether a cluster is ready for the module, before it is installed or after.",
 		Args:    cobra.NoArgs,
 	}
-	cmd.AddCommand(newPrereqCheckCmd(o), newPrereqListCmd())
+	cmd.AddCommand(newPrereqCheckCmd(o), newPrereqListCmd(o))
 	return cmd
 }
 
@@ -62,7 +63,6 @@ a short Job for each kernel, architecture and zone, which is removed afterwards.
 
 Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 something stands in
 the way; 2 the checks could not be made.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPrereqCheck(cmd, f) },
 	}
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
@@ -86,16 +86,15 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.only, "only", nil, "only these checks or categories; repeatable")
 	fl.StringSliceVar(&f.skip, "skip", nil, "not these checks or categories; repeatable")
 	fl.StringVar(&f.failOn, "fail-on", "error", "exit with 1 on error, or on warning already")
-	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(prereq.Formats(), ", "))
-	fl.DurationVar(&f.wait, "wait", 0, "go on for this time with checks that come right by themselves, such as of a webhook that is starting")
+	f.output.register(cmd, "table", prereq.Formats())
+	f.wait.Register(cmd, "retry failures that end by themselves for this long, such as of a webhook that is starting (2m where no time is given)")
 	cmd.MarkFlagsMutuallyExclusive("release", "release-name")
 	complete(cmd, "release-name", cobra.NoFileCompletions)
-	complete(cmd, "release", cobra.NoFileCompletions)
+	complete(cmd, "release", f.kube.completeReleases)
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm", "both"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "only", completeChecks)
 	complete(cmd, "skip", completeChecks)
 	complete(cmd, "fail-on", cobra.FixedCompletions([]string{"error", "warning"}, cobra.ShellCompDirectiveNoFileComp))
-	complete(cmd, "output", cobra.FixedCompletions(prereq.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "wait", cobra.NoFileCompletions)
 }
 
@@ -112,14 +111,12 @@ func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 
 func (f *prereqFlags) valid() error {
 	switch {
-	case !slices.Contains(prereq.Formats(), f.output):
-		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(prereq.Formats(), ", "))
-	case !slices.Contains([]string{"", "auto", "kmm", "both"}, f.mode):
-		return fmt.Errorf("--mode %q: it is auto, kmm or both", f.mode)
-	case f.failOn != "error" && f.failOn != "warning":
-		return fmt.Errorf("--fail-on %q: it is error or warning", f.failOn)
-	case f.wait < 0:
-		return errors.New("--wait must not be below 0")
+	case f.output.valid() != nil:
+		return f.output.valid()
+	case flags.OneOf("mode", f.mode, []string{"", "auto", "kmm", "both"}...) != nil:
+		return flags.OneOf("mode", f.mode, []string{"", "auto", "kmm", "both"}...)
+	case flags.OneOf("fail-on", f.failOn, "error", "warning") != nil:
+		return flags.OneOf("fail-on", f.failOn, "error", "warning")
 	}
 	return f.probe.valid()
 }
@@ -128,6 +125,9 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	if err := f.valid(); err != nil {
 		return err
 	}
+	if f.wait.On && f.wait.For == 0 {
+		f.wait.For = 2 * time.Minute
+	}
 	if f.installed != "" {
 		f.release = f.installed
 	}
@@ -135,8 +135,8 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	if err != nil {
 		return err
 	}
-	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output == "short", Terminal: colourful(cmd.OutOrStdout())}
-	people := f.output == "table" || f.output == "short"
+	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short", Terminal: colourful(cmd.OutOrStdout())}
+	people := f.output.format == "table" || f.output.format == "short"
 	if people {
 		options.Starting = printer.Starting
 		if options.Probe != nil {
@@ -158,7 +158,7 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 			failed = printer.Verdict(report)
 		}
 	} else {
-		failed = report.Write(cmd.OutOrStdout(), f.output)
+		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report))
 	}
 	switch {
 	case failed != nil:
@@ -185,7 +185,7 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	if o.Namespace, err = f.kube.releaseNamespace(); err != nil {
 		return o, err
 	}
-	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait
+	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait.For
 	access := f.source.access()
 	o.OpenSource, o.SourceTimeout = access.Open, f.source.timeout
 	o.Probe = f.probe.options()
@@ -206,22 +206,64 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	return o, err
 }
 
-func newPrereqListCmd() *cobra.Command {
-	return &cobra.Command{
+// checkIDs are the checks of a report.
+func checkIDs(r *prereq.Report) []string {
+	var ids []string
+	for _, f := range r.Findings {
+		ids = append(ids, f.ID)
+	}
+	return ids
+}
+
+// checkList are the checks that there are.
+type checkList []listedCheck
+
+type listedCheck struct {
+	ID    string `json:"id"`
+	Mode  string `json:"mode"`
+	Title string `json:"title"`
+}
+
+// Write prints the list in one of the formats of prereq list.
+func (l checkList) Write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return printout.JSON(w, l)
+	case "yaml":
+		return printout.YAML(w, l)
+	}
+	rows := [][]string{{"Check", "Mode", "Holds when it is ok"}}
+	for _, c := range l {
+		rows = append(rows, []string{c.ID, c.Mode, c.Title})
+	}
+	var b strings.Builder
+	printout.Table(&b, rows)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func newPrereqListCmd(o *Options) *cobra.Command {
+	var output outputFlags
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the checks",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := output.valid(); err != nil {
+				return err
+			}
+			list, ids := checkList{}, []string{}
 			for _, c := range prereq.Checks() {
 				mode := c.Mode
 				if mode == "" {
 					mode = "both"
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-5s %s\n", c.ID, mode, c.Title); err != nil {
-					return err
-				}
+				list, ids = append(list, listedCheck{ID: c.ID, Mode: mode, Title: c.Title}), append(ids, c.ID)
 			}
-			return nil
+			return output.write(cmd.OutOrStdout(), list, ids)
 		},
 	}
+	cmd.Example = examples(o, "prereq list\nprereq list -o name")
+	output.register(cmd, "table", []string{"table", "json", "yaml"})
+	return cmd
 }

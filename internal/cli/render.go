@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/charts"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -76,8 +76,8 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 		return errors.New("--kustomize writes a folder; name it with --output-dir")
 	}
 	if f.mode != "" {
-		if !slices.Contains([]string{"auto", "kmm"}, f.mode) {
-			return fmt.Errorf("--mode %q: it is auto or kmm", f.mode)
+		if err := flags.OneOf("mode", f.mode, []string{"auto", "kmm"}...); err != nil {
+			return err
 		}
 		f.values.set = append(f.values.set, "tap.kernelModule.mode="+f.mode)
 	}

@@ -3,12 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -78,8 +78,8 @@ func (f *retryFlags) check() (err error) {
 		return errors.New("--timeout must not be below 0")
 	}
 	for _, r := range f.reasons {
-		if !slices.Contains(badReasons(), r) {
-			return fmt.Errorf("--reason %q: it is one of %s", r, strings.Join(badReasons(), ", "))
+		if err := flags.OneOf("reason", r, badReasons()...); err != nil {
+			return err
 		}
 		f.options.Reasons = append(f.options.Reasons, outcome.Reason(r))
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	In   io.Reader
 	// Out gets the one document a command produces, ErrOut everything else.
 	Out, ErrOut io.Writer
+
+	// given are flags whose defaults come from the program that runs this one.
+	given []string
 }
 
 // Command groups, as `pfring --help` shows them.
@@ -54,10 +57,10 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 inter
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	if n, ok := strings.CutPrefix(o.Name, "kubectl-"); ok {
+	if host, n, ok := plugin(o.Name); ok {
 		// Help then reads as the user typed it: kubectl pfring.
 		root.Use = n
-		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl " + n}
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: host + " " + n}
 	}
 	root.SetIn(o.In)
 	root.SetOut(o.Out)
@@ -69,6 +72,7 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 inter
 	)
 	root.AddCommand(commands(&o)...)
 	finishing(root)
+	habits(root, &o)
 	return root
 }
 
@@ -79,6 +83,9 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 inter
 func Main(ctx context.Context, args []string) int {
 	log.SetOutput(io.Discard)
 	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	if fromHelm(os.Getenv) {
+		o.Name, o.given = "helm-"+helmPlugin, []string{"namespace", "context"}
+	}
 	root := New(o)
 	takeFromHelm(root, os.Getenv)
 	root.SetArgs(args[1:])
@@ -101,4 +108,14 @@ func programName(arg0 string) string {
 		return strings.ReplaceAll(name, "_", "-")
 	}
 	return "pfring"
+}
+
+// plugin splits the name of a plugin of kubectl or helm: kubectl-pfring.
+func plugin(name string) (host, rest string, ok bool) {
+	for _, host := range []string{"kubectl", "helm"} {
+		if rest, ok := strings.CutPrefix(name, host+"-"); ok {
+			return host, rest, true
+		}
+	}
+	return "", "", false
 }

@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -26,7 +25,7 @@ func newSchemaCmd(o *Options) *cobra.Command {
 					return err
 				}
 			default:
-				return fmt.Errorf("--output %q: it is json or markdown", output)
+				return flags.OneOf("output", output, "json", "markdown")
 			}
 			_, err := cmd.OutOrStdout().Write(text)
 			return err

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 )
 
@@ -20,8 +20,8 @@ import (
 type statusFlags struct {
 	kube    kubeFlags
 	release string
-	output  string
-	wait    bool
+	output  outputFlags
+	wait    flags.Wait
 	timeout time.Duration
 }
 
@@ -39,7 +39,6 @@ nothing will change by itself, or until --timeout.
 
 Exit codes: 0 every node that should have the module has it; 1 one has not, or there
 is none; 2 the cluster could not be read, or nothing is installed.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, f) },
 	}
 	cmd.Example = examples(o, `status -n kubeshark
@@ -49,21 +48,23 @@ status -n kubeshark -o json | jq '.summary'`)
 	fl := cmd.Flags()
 	f.kube.register(cmd)
 	fl.StringVar(&f.release, "release-name", "", "name of the release (default the only one in the namespace)")
-	fl.StringVarP(&f.output, "output", "o", "table", strings.Join(rollout.Formats(), ", "))
-	fl.BoolVar(&f.wait, "wait", false, "wait until nothing more will change by itself")
-	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "with --wait: how long; 0 for ever")
-	complete(cmd, "release-name", cobra.NoFileCompletions)
-	complete(cmd, "output", cobra.FixedCompletions(rollout.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	f.output.register(cmd, "table", rollout.Formats())
+	f.wait.Register(cmd, "wait until nothing more will change by itself, at most this long (default --timeout)")
+	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "with --wait alone: how long; 0 waits indefinitely")
+	complete(cmd, "release-name", f.kube.completeReleases)
 	complete(cmd, "timeout", cobra.NoFileCompletions)
 	return cmd
 }
 
 func runStatus(cmd *cobra.Command, f *statusFlags) error {
-	if !slices.Contains(rollout.Formats(), f.output) {
-		return fmt.Errorf("--output %q: it is one of %s", f.output, strings.Join(rollout.Formats(), ", "))
+	if err := f.output.valid(); err != nil {
+		return err
 	}
 	if f.timeout < 0 {
-		return errors.New("--timeout must not be below 0")
+		return flags.Wrong("invalid --timeout %q: must not be below 0", f.timeout)
+	}
+	if f.wait.For > 0 {
+		f.timeout = f.wait.For
 	}
 	client, release, err := f.kube.release(cmd.Context(), f.release)
 	if err != nil {
@@ -78,7 +79,7 @@ func runStatus(cmd *cobra.Command, f *statusFlags) error {
 			return err
 		}
 	}
-	if err := report.Write(cmd.OutOrStdout(), f.output); err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), report, nodeNames(report)); err != nil {
 		return err
 	}
 	if !report.Complete {
@@ -87,9 +88,18 @@ func runStatus(cmd *cobra.Command, f *statusFlags) error {
 	return nil
 }
 
+// nodeNames are the nodes' names as kubectl's -o name has them.
+func nodeNames(r *rollout.Report) []string {
+	var names []string
+	for _, n := range r.Nodes {
+		names = append(names, "node/"+n.Node)
+	}
+	return names
+}
+
 func (f *statusFlags) report(cmd *cobra.Command, client *rollout.Client, release *rollout.Release) (*rollout.Report, error) {
 	ctx := cmd.Context()
-	if !f.wait {
+	if !f.wait.On {
 		return client.Status(ctx, release)
 	}
 	waiting := ctx
@@ -107,7 +117,7 @@ func (f *statusFlags) report(cmd *cobra.Command, client *rollout.Client, release
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(waiting.Err(), context.DeadlineExceeded) && !report.Complete:
-		report.Warnings = append(report.Warnings, "--timeout "+f.timeout.String()+" is over; this is the state now")
+		report.Warnings = append(report.Warnings, "the time to wait, "+f.timeout.String()+", is over; this is the state now")
 	}
 	return report, nil
 }

@@ -3,10 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -58,11 +59,11 @@ validate --each clusters/*.yaml -o github`)
 }
 
 func runValidate(cmd *cobra.Command, f *validateFlags) error {
-	if !slices.Contains([]string{"text", "json", "github"}, f.output) {
-		return fmt.Errorf("--output %q: it is text, json or github", f.output)
+	if err := flags.OneOf("output", f.output, []string{"text", "json", "github"}...); err != nil {
+		return err
 	}
-	if f.failOn != "error" && f.failOn != "warning" {
-		return fmt.Errorf("--fail-on %q: it is error or warning", f.failOn)
+	if err := flags.OneOf("fail-on", f.failOn, "error", "warning"); err != nil {
+		return err
 	}
 	if len(f.values.files) == 0 && !f.values.anySet() {
 		return errors.New("name at least one values file, or - for standard input")
@@ -99,6 +100,11 @@ func (f *validateFlags) validate(cmd *cobra.Command) ([]valuesschema.Problem, er
 		doc, err := valuesschema.Load(o)
 		if err != nil {
 			return nil, err
+		}
+		if key := doc.Subchart(); key != "" && o.Subchart == "" {
+			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "The values below %s are checked, as no others are this chart's; --subchart names another key\n", printout.Line(key)); err != nil {
+				return nil, err
+			}
 		}
 		problems = append(problems, doc.Validate()...)
 		o.DefaultsOf = doc

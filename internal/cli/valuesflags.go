@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 // valuesFlags are the values that the user gave, by the names of Helm's flags.
 type valuesFlags struct {
 	files, set, setString, setFile, setJSON []string
+	subchart                                string
 }
 
 func (v *valuesFlags) register(cmd *cobra.Command) {
@@ -25,9 +27,11 @@ func (v *valuesFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&v.setString, "set-string", nil, "set a value that stays a string; repeatable")
 	fl.StringArrayVar(&v.setFile, "set-file", nil, "set a value to what a file holds: key=path; repeatable")
 	fl.StringArrayVar(&v.setJSON, "set-json", nil, "set a value to a JSON document; repeatable")
+	fl.StringVar(&v.subchart, "subchart", "", "`KEY` of this chart in the values of a chart that has it as a dependency (default the only one that has tap.kernelModule)")
 	complete(cmd, "values", completeYAMLFiles)
+	complete(cmd, "subchart", cobra.NoFileCompletions)
 	for _, name := range []string{"set", "set-string", "set-file", "set-json"} {
-		complete(cmd, name, cobra.NoFileCompletions)
+		complete(cmd, name, completeKeys)
 	}
 }
 
@@ -43,11 +47,34 @@ func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, er
 	}
 	return valuesschema.LoadOptions{
 		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,
-		Stdin: stdin, Defaults: defaults,
+		Subchart: v.subchart, Stdin: stdin, Defaults: defaults,
 	}, nil
 }
 
 func twice(list []string, s string) bool {
 	i := slices.Index(list, s)
 	return i >= 0 && slices.Contains(list[i+1:], s)
+}
+
+// completeKeys offers the keys of the values, then those below.
+func completeKeys(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	const block = "tap.kernelModule."
+	keys, err := valuesschema.Keys()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, k := range keys {
+		if typed == "" && !strings.HasPrefix(k.Path, block) || strings.Contains(k.Path, "[") {
+			continue
+		}
+		end := "="
+		if k.HasKeys {
+			end = "."
+		}
+		if strings.HasPrefix(k.Path, typed) {
+			names = append(names, k.Path+end+"\t"+k.Description)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -460,3 +460,16 @@ func FuzzInject(f *testing.F) {
 		}
 	})
 }
+
+// A carriage return alone ends a line of YAML and none of ours: an edit would land
+// in another place, so there is none.
+func TestALoneCarriageReturnIsRefused(t *testing.T) {
+	text := strings.ReplaceAll(string(fixture(t, "52.3.88")), "\n", "\r\n")
+	if _, err := Inject([]byte(text), Default()); err != nil {
+		t.Fatalf("CRLF alone: %v", err)
+	}
+	in := strings.Replace(text, "- ./worker\r\n", "- ./worker\r", 1)
+	if r, err := Inject([]byte(in), Default()); err == nil || !strings.Contains(err.Error(), "carriage return") || r.Text != nil {
+		t.Errorf("it was edited: %v", err)
+	}
+}

@@ -73,6 +73,9 @@ func (r *Result) document(doc []byte, edit func(*worker) error) ([]byte, error) 
 		if n >= len(found) {
 			return doc, nil
 		}
+		if loneReturn(doc) {
+			return nil, fmt.Errorf("DaemonSet %s: %w", nameOf(found[n]), errLoneReturn)
+		}
 		w := &worker{text: doc, index: n}
 		if err := w.locate(found[n]); err != nil {
 			return nil, fmt.Errorf("DaemonSet %s: %w", nameOf(found[n]), err)
@@ -84,6 +87,19 @@ func (r *Result) document(doc []byte, edit func(*worker) error) ([]byte, error) 
 		r.Workers++
 		r.Warnings = append(r.Warnings, w.warnings...)
 	}
+}
+
+// errLoneReturn: YAML takes a carriage return for the end of a line, while lines
+// are counted here by their line feeds.
+var errLoneReturn = errors.New("a line of it ends with a carriage return alone; write LF or CRLF")
+
+func loneReturn(text []byte) bool {
+	for i, c := range text {
+		if c == '\r' && (i+1 == len(text) || text[i+1] != '\n') {
+			return true
+		}
+	}
+	return false
 }
 
 // split cuts a stream before each document marker, which a line of YAML can
