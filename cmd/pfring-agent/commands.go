@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -19,14 +20,44 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		// A Secret that is not what it should be must not block capture.
 		s.log.Error("no module will pass the verification", "error", err)
 	}
-	o := node.Load(ctx, node.LoadOptions{
+	given := node.LoadOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName,
 		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
 		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial,
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
 		State: s.record.State, Linger: s.linger, Log: s.log,
-	})
-	return s.told(o, stdout)
+	}
+	return s.told(node.LoadFirst(ctx, s.repositories(given)...), stdout)
+}
+
+// repositories are where to look for a module, in this order.
+func (s *settings) repositories(given node.LoadOptions) []func(context.Context) node.LoadOptions {
+	first := func(context.Context) node.LoadOptions { return given }
+	if s.supply.source.URL == "" {
+		return []func(context.Context) node.LoadOptions{first}
+	}
+	built := func(ctx context.Context) node.LoadOptions {
+		o := given
+		wait := s.supply.wait
+		if o.Host.Loaded(o.ModuleName) != nil {
+			wait = 0 // a node that captures with PF_RING needs nothing
+		}
+		keys, err := s.supply.publicKeys(ctx, wait)
+		o.Verify, o.PublicKeys, o.MinSerial = outcome.VerifiedSignature, keys, 0
+		o.Source = func() (module.Source, error) {
+			if err != nil {
+				return nil, err
+			}
+			return s.supply.open()
+		}
+		return o
+	}
+	if s.source.URL == "" {
+		return []func(context.Context) node.LoadOptions{built}
+	}
+	// Neither may take all the time.
+	given.Timeout = s.loadTimeout / 2
+	return []func(context.Context) node.LoadOptions{first, built}
 }
 
 func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
@@ -87,8 +118,8 @@ func unload(ctx context.Context, s *settings, _ io.Writer) (int, error) {
 // answer is one line, as termination message too.
 func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	sources := list(s.targets)
-	if len(sources) == 0 && s.source.URL != "" {
-		sources = []string{s.source.URL}
+	if len(sources) == 0 {
+		sources = slices.DeleteFunc([]string{s.source.URL, s.supply.source.URL}, func(url string) bool { return url == "" })
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.loadTimeout)
 	defer cancel()
@@ -96,6 +127,9 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Agent: version,
 		Sources: sources, Registries: list(s.registries),
 		Open: func(url string) (module.Source, error) {
+			if url == s.supply.source.URL {
+				return s.supply.open()
+			}
 			o := s.source
 			o.URL = url
 			return module.OpenSource(o)

@@ -26,6 +26,7 @@ type settings struct {
 	log                             *slog.Logger
 
 	source        module.SourceOptions
+	supply        supply
 	verify        string
 	keys, keyDir  string
 	version       string
@@ -75,6 +76,7 @@ func parse(command string, args []string, env func(string) (string, bool), stder
 	s.log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
 	s.source.Log = s.log
 	s.source.UserAgent = "pfring-agent/" + version
+	s.supply.source.Log, s.supply.source.UserAgent = s.log, s.source.UserAgent
 	return s, errors.Join(err, s.check())
 }
 
@@ -91,6 +93,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.sys, "sys", "/sys", "the kernel's /sys, as this process sees it")
 	f.StringVar(&s.proc, "proc", "/proc", "the kernel's /proc, as this process sees it")
 	s.sourceFlags(f)
+	s.supply.flags(f)
 	f.StringVar(&s.parameters, "parameters", "", `parameters of the module, "name=value name=value"`)
 	f.BoolVar(&s.replaceLoaded, "replace-loaded", false, "replace another version that is loaded and unused")
 	f.DurationVar(&s.loadTimeout, "load-timeout", 2*time.Minute, "bound on finding, fetching and loading together")
@@ -103,7 +106,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.BoolVar(&s.unloadOnDestroy, "unload-on-destroy", false, "unload the module when run is asked to end")
 	f.DurationVar(&s.unloadTimeout, "unload-timeout", 20*time.Second, "how long to try while the module is in use")
 	f.DurationVar(&s.interval, "poll-interval", 5*time.Second, "pause between two looks at the module")
-	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url")
+	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url and --supply-url")
 	f.StringVar(&s.registries, "probe-registries", "", "image registries to probe, such as registry.example.com:5000, with commas between")
 }
 
@@ -135,8 +138,8 @@ func (s *settings) check() error {
 	oneOf("on-unavailable", s.onUnavailable, "fallback", "fail")
 	oneOf("source-verify", s.verify, "signature", "checksum", "none")
 	oneOf("wait-mode", s.waitMode, "kmm", "auto")
-	if s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 || s.linger < 0 {
-		err = errors.Join(err, errors.New("--load-timeout, --unload-timeout and --poll-interval must be above 0, --wait-timeout and --linger not below"))
+	if s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 || s.linger < 0 || s.supply.wait < 0 {
+		err = errors.Join(err, errors.New("--load-timeout, --unload-timeout and --poll-interval must be above 0, --wait-timeout, --linger and --supply-wait not below"))
 	}
 	return err
 }

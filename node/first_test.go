@@ -1,0 +1,54 @@
+package node
+
+import (
+	"context"
+	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+func TestTheNextRepositoryIsAskedForWhatTheFirstLacks(t *testing.T) {
+	always := func(o LoadOptions) func(context.Context) LoadOptions {
+		return func(context.Context) LoadOptions { return o }
+	}
+	without := func(m *machine, kernel string) LoadOptions {
+		o := loadOptions(t, m)
+		dir := t.TempDir()
+		r := moduletest.NewRepository(t)
+		r.Add(moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: kernel, Arch: m.host().Arch()}, "zst")
+		r.Sign().Write(dir)
+		o.PublicKeys = []string{r.PublicKey}
+		o.Source = func() (module.Source, error) { return module.OpenSource(module.SourceOptions{URL: "file://" + dir}) }
+		return o
+	}
+	t.Run("lacks", func(t *testing.T) {
+		m := newMachine(t)
+		o := LoadFirst(t.Context(), always(without(m, "9.9.9")), always(loadOptions(t, m)))
+		check(t, o, outcome.PFRing, outcome.Loaded, "answers")
+	})
+	t.Run("untrusted", func(t *testing.T) {
+		m := newMachine(t)
+		bad := loadOptions(t, m)
+		bad.PublicKeys = nil
+		check(t, LoadFirst(t.Context(), always(bad), always(loadOptions(t, m))), outcome.PFRing, outcome.Loaded, "answers")
+	})
+	t.Run("none has it", func(t *testing.T) {
+		m := newMachine(t)
+		o := LoadFirst(t.Context(), always(without(m, "9.9.9")), always(without(m, "9.9.8")))
+		check(t, o, outcome.Libpcap, outcome.NoModuleForKernel, "; before that ")
+	})
+	t.Run("the kernel refuses", func(t *testing.T) {
+		m := newMachine(t)
+		bad := loadOptions(t, m)
+		bad.Parameters = "min_num_slots=a b=c\""
+		never := func(context.Context) LoadOptions {
+			t.Error("the next repository was asked, which changes nothing")
+			return loadOptions(t, m)
+		}
+		if o := LoadFirst(t.Context(), always(bad), never); o.Reason == outcome.Loaded {
+			t.Errorf("%+v", o)
+		}
+	})
+}
