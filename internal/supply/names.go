@@ -22,6 +22,9 @@ const (
 	PublicKeysKey = "publicKeys"
 	// StatusKey is of the ConfigMap Status.
 	StatusKey = "status.json"
+	// StoreListName is a key of the ConfigMap Index beside the index: the signed list
+	// of all that the store has, in the form of an index.
+	StoreListName = "store.json"
 	// SigningKeyKey is of the Secret Key, and of supply.signingKeySecret: a
 	// minisign secret key without a password.
 	SigningKeyKey = "minisign.key"
@@ -69,13 +72,11 @@ func NamesOf(release string) Names {
 	return n
 }
 
-// Module is the name of the ConfigMap of a module: it names its content.
-func (n Names) Module(content []byte) string {
-	sum := sha256.Sum256(content)
-	return n.modulePrefix() + hex.EncodeToString(sum[:])[:16]
+// ModuleOf is the name of the ConfigMap of a module whose file has that sha256,
+// in hex.
+func (n Names) ModuleOf(sha256 string) string {
+	return n.release + "-pfring-module-" + sha256[:min(16, len(sha256))]
 }
-
-func (n Names) modulePrefix() string { return n.release + "-pfring-module-" }
 
 // ServiceURL is where agents find the modules.
 func (n Names) ServiceURL(namespace string) string {

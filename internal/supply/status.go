@@ -128,6 +128,9 @@ type KernelStatus struct {
 	Log     []string `json:"log,omitempty"`
 	// Job is that of the build that runs.
 	Job string `json:"job,omitempty"`
+	// Inputs is a digest of what builds are made from: with another, Tries begin
+	// anew.
+	Inputs string `json:"inputs,omitempty"`
 }
 
 // Find returns the state of a kernel, nil if there is none.

@@ -126,7 +126,7 @@ func target(kernel, arch string, nodes []cluster.Node, anySystem bool) (Target, 
 	recipes := map[string]Recipe{}
 	var why error
 	for _, n := range nodes {
-		recipe, err := forNode(n)
+		recipe, err := RecipeForNode(n)
 		switch {
 		case err != nil && !anySystem:
 			why = err

@@ -103,9 +103,9 @@ func (f family) titled(version string) string {
 	return f.title + " " + version
 }
 
-// forNode is RecipeFor, with what is known of platforms on which no recipe
+// RecipeForNode is RecipeFor, with what is known of platforms on which no recipe
 // works.
-func forNode(n cluster.Node) (Recipe, error) {
+func RecipeForNode(n cluster.Node) (Recipe, error) {
 	if n.Platform != cluster.Generic {
 		return Recipe{}, elsewhere(n.Platform)
 	}

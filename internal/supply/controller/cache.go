@@ -1,0 +1,177 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"unique"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// cacheOptions are what is watched, and how little of it is kept: thousands of
+// nodes and pods have to fit into a few MiB.
+func cacheOptions(o Options, names supply.Names) (cache.Options, error) {
+	component, err := labels.NewRequirement("app.kubernetes.io/component", selection.In, []string{"agent", supply.Component})
+	if err != nil {
+		return cache.Options{}, err
+	}
+	instance, err := labels.NewRequirement("app.kubernetes.io/instance", selection.Equals, []string{o.Release})
+	if err != nil {
+		return cache.Options{}, err
+	}
+	here := map[string]cache.Config{o.Namespace: {}}
+	own := labels.SelectorFromSet(names.Labels())
+	shared := true
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&corev1.Node{}:       {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
+		&corev1.Pod{}:        {Namespaces: here, Label: labels.NewSelector().Add(*component, *instance), Transform: slimPod, UnsafeDisableDeepCopy: &shared},
+		&batchv1.Job{}:       {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
+		&corev1.ConfigMap{}:  {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
+		&appsv1.DaemonSet{}:  {Namespaces: here, Field: fields.OneTermEqualSelector("metadata.name", o.DaemonSet), Transform: slimObject},
+		&appsv1.Deployment{}: {Namespaces: here},
+	}}, nil
+}
+
+func slimObject(in any) (any, error) {
+	if o, ok := in.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+	}
+	return in, nil
+}
+
+// slimNode keeps what tells the kernel, the platform and whether the DaemonSet is
+// for the node.
+func slimNode(in any) (any, error) {
+	n, ok := in.(*corev1.Node)
+	if !ok {
+		return in, nil
+	}
+	info := n.Status.NodeInfo
+	out := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, UID: n.UID, ResourceVersion: n.ResourceVersion, Labels: make(map[string]string, len(n.Labels))},
+		Spec:       corev1.NodeSpec{Taints: n.Spec.Taints, Unschedulable: n.Spec.Unschedulable, ProviderID: n.Spec.ProviderID},
+		Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{
+			BootID: info.BootID, KernelVersion: shared(info.KernelVersion), OSImage: shared(info.OSImage),
+			OperatingSystem: shared(info.OperatingSystem), Architecture: shared(info.Architecture),
+		}},
+	}
+	// Most labels are the same on many nodes.
+	for key, value := range n.Labels {
+		out.Labels[shared(key)] = shared(value)
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			out.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
+	return out, nil
+}
+
+// shared keeps one copy of a text.
+func shared(s string) string { return unique.Make(s).Value() }
+
+// slimPod keeps what package rollout judges, with outcomes cut to what it reads.
+func slimPod(in any) (any, error) {
+	p, ok := in.(*corev1.Pod)
+	if !ok {
+		return in, nil
+	}
+	out := rollout.Slim(p)
+	out.ResourceVersion = p.ResourceVersion
+	if out.Labels["app.kubernetes.io/component"] != "agent" {
+		return out, nil
+	}
+	out.Labels = make(map[string]string, len(p.Labels))
+	for key, value := range p.Labels {
+		out.Labels[shared(key)] = shared(value)
+	}
+	out.Spec.Containers = nil
+	status := corev1.PodStatus{Phase: p.Status.Phase, Reason: p.Status.Reason}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady || c.Type == corev1.PodScheduled {
+			status.Conditions = append(status.Conditions, corev1.PodCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime, Reason: shared(c.Reason)})
+		}
+	}
+	status.InitContainerStatuses = slimContainers(p.Status.InitContainerStatuses)
+	status.ContainerStatuses = slimContainers(p.Status.ContainerStatuses)
+	out.Status = status
+	return out, nil
+}
+
+func slimContainers(list []corev1.ContainerStatus) []corev1.ContainerStatus {
+	var out []corev1.ContainerStatus
+	for _, c := range list {
+		slim := corev1.ContainerStatus{Name: shared(c.Name), State: c.State, LastTerminationState: c.LastTerminationState, Ready: c.Ready}
+		for _, state := range []*corev1.ContainerState{&slim.State, &slim.LastTerminationState} {
+			if state.Terminated != nil {
+				ended := *state.Terminated
+				ended.ContainerID, ended.Message = "", slimOutcome(ended.Message)
+				state.Terminated = &ended
+			}
+		}
+		out = append(out, slim)
+	}
+	return out
+}
+
+// slimOutcome is the outcome line without what is for people.
+func slimOutcome(message string) string {
+	o, err := outcome.Parse([]byte(message))
+	if err != nil {
+		return ""
+	}
+	text, err := json.Marshal(outcome.Outcome{
+		SchemaVersion: o.SchemaVersion, Kernel: o.Kernel, Arch: o.Arch, BootID: o.BootID, Backend: o.Backend, Reason: o.Reason, Time: o.Time,
+	})
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// sameNode compares nodes as slimNode keeps them.
+func sameNode(a, b *corev1.Node) bool {
+	return maps.Equal(a.Labels, b.Labels) && a.Status.NodeInfo == b.Status.NodeInfo && a.Spec.Unschedulable == b.Spec.Unschedulable &&
+		slices.EqualFunc(a.Spec.Taints, b.Spec.Taints, func(x, y corev1.Taint) bool { return x.Key == y.Key && x.Value == y.Value && x.Effect == y.Effect }) &&
+		slices.EqualFunc(a.Status.Conditions, b.Status.Conditions, func(x, y corev1.NodeCondition) bool { return x.Status == y.Status })
+}
+
+// objectsOf are all objects of a kind in the cache, themselves: a list of copies
+// would cost memory in proportion to the nodes at each look.
+func objectsOf[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, c cache.Cache) ([]P, error) {
+	informer, err := c.GetInformer(ctx, P(new(T)))
+	if err != nil {
+		return nil, err
+	}
+	stored, ok := informer.(interface{ GetStore() toolscache.Store })
+	if !ok {
+		return nil, fmt.Errorf("the cache of %T cannot be listed", *new(T))
+	}
+	all := stored.GetStore().List()
+	out := make([]P, 0, len(all))
+	for _, o := range all {
+		if object, ok := o.(P); ok {
+			out = append(out, object)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,187 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/mirror"
+)
+
+const (
+	// indexLife is how long an index is valid, and indexFresh how old it gets
+	// before it is signed anew.
+	indexLife  = 90 * 24 * time.Hour
+	indexFresh = 30 * 24 * time.Hour
+)
+
+// published is what the ConfigMap of the index holds, as far as its signature
+// proves it.
+type published struct {
+	object *corev1.ConfigMap
+	serial int64
+	// list is what agents see, all what the store has.
+	list, all        []module.Entry
+	created, expires time.Time
+	// signed is the key that made the signature.
+	signed string
+}
+
+// readIndex reads the list of what the store has, and holds the store against it.
+func (r *reconciler) readIndex(ctx context.Context, l *look) error {
+	cm := &corev1.ConfigMap{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Index}, cm)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.index.object = cm
+	list, signed, err := r.verified(cm, module.IndexName)
+	if err == nil {
+		l.index.list, l.index.serial, l.index.signed = list.Modules, list.Serial, signed
+		l.index.created, l.index.expires = list.Created, list.Expires
+		list, _, err = r.verified(cm, supply.StoreListName)
+	}
+	if err != nil {
+		l.problem(supply.ForeignObject, "", "ConfigMap %s is damaged and is written anew: %v", cm.Name, err)
+		l.index = published{object: cm}
+		return nil
+	}
+	l.index.all = list.Modules
+	for _, e := range list.Modules {
+		there, err := r.store.Has(ctx, e)
+		switch {
+		case err != nil:
+			return fmt.Errorf("cannot look into the store: %w", err)
+		case there:
+			l.have = append(l.have, e)
+		}
+	}
+	return nil
+}
+
+// verified reads a list whose signature one of the trusted keys has made.
+func (r *reconciler) verified(cm *corev1.ConfigMap, name string) (list *module.Index, key string, err error) {
+	data := cm.BinaryData[name]
+	for _, key := range r.trusted.public {
+		if err = module.VerifyIndex(data, cm.BinaryData[name+".minisig"], []string{key}); err == nil {
+			list, err = module.ParseIndex(data)
+			return list, key, err
+		}
+	}
+	return nil, "", err
+}
+
+// publish signs and stores the index, when it is not what it should be.
+func (r *reconciler) publish(ctx context.Context, l *look) error {
+	p := l.index
+	wanted, have := r.trusted.signing, sortEntries(l.have)
+	same := p.object != nil && p.serial > 0 && equalEntries(p.list, l.plan.List) && equalEntries(p.all, have)
+	switch {
+	case wanted == "":
+		return nil // the key is not known to all yet
+	case same && p.signed == wanted && l.now.Before(p.created.Add(indexFresh)):
+		return nil
+	}
+	next := module.Index{SchemaVersion: module.IndexSchemaVersion, Module: "pf_ring", Serial: p.serial + 1, Modules: l.plan.List}
+	if next.Modules == nil {
+		next.Modules = []module.Entry{}
+	}
+	index, signature, err := mirror.SignIndex(next, r.trusted.key, l.now, indexLife)
+	if err != nil {
+		return err
+	}
+	stored := next
+	stored.Modules = append([]module.Entry{}, have...)
+	all, allSignature, err := mirror.SignIndex(stored, r.trusted.key, l.now, 0)
+	if err != nil {
+		return err
+	}
+	if err := r.store.Publish(ctx, l.plan.List, index, signature); err != nil {
+		return fmt.Errorf("cannot publish the index to %s: %w", r.store, err)
+	}
+	data := map[string][]byte{
+		module.IndexName: index, module.SignatureName: signature,
+		supply.StoreListName: all, supply.StoreListName + ".minisig": allSignature,
+	}
+	if l.index.object, err = r.write(ctx, r.names.Index, p.object, nil, data, nil); err != nil {
+		return err
+	}
+	read, err := module.ParseIndex(index)
+	if err != nil {
+		return err
+	}
+	l.index.list, l.index.all, l.index.signed = read.Modules, stored.Modules, wanted
+	l.index.serial, l.index.created, l.index.expires = read.Serial, read.Created, read.Expires
+	r.log.Info("published the index", "serial", read.Serial, "modules", len(read.Modules))
+	return nil
+}
+
+func sortEntries(list []module.Entry) []module.Entry {
+	slices.SortFunc(list, func(a, b module.Entry) int {
+		return cmp.Or(keyOf(a).Compare(keyOf(b)), module.CompareVersions(a.Version, b.Version))
+	})
+	return list
+}
+
+func equalEntries(a, b []module.Entry) bool {
+	return slices.EqualFunc(a, b, func(x, y module.Entry) bool {
+		return x.SHA256 == y.SHA256 && x.Path == y.Path && x.Version == y.Version
+	})
+}
+
+// write makes a ConfigMap of the controller, or replaces the one that was read.
+func (r *reconciler) write(ctx context.Context, name string, old *corev1.ConfigMap, data map[string]string, binary map[string][]byte, annotations map[string]string) (*corev1.ConfigMap, error) {
+	cm := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.o.Namespace, Name: name, Labels: r.names.Labels(), Annotations: maps.Clone(unmanaged)},
+		Data:       data, BinaryData: binary,
+	}
+	maps.Copy(cm.Annotations, annotations)
+	if r.owner != nil {
+		cm.OwnerReferences = []metav1.OwnerReference{*r.owner}
+	}
+	if old != nil {
+		cm.ResourceVersion, cm.UID = old.ResourceVersion, old.UID
+		err := r.client.Update(ctx, cm)
+		if err != nil {
+			return nil, fmt.Errorf("cannot write ConfigMap %s: %w", name, err)
+		}
+		return cm, nil
+	}
+	err := r.client.Create(ctx, cm)
+	if apierrors.IsAlreadyExists(err) {
+		// Either the cache is behind, or somebody else has made it without the labels.
+		there := &corev1.ConfigMap{}
+		if err := r.live.Get(ctx, client.ObjectKeyFromObject(cm), there); err != nil {
+			return nil, fmt.Errorf("cannot read ConfigMap %s: %w", name, err)
+		}
+		if there.Labels["app.kubernetes.io/managed-by"] == supply.ManagedBy {
+			return nil, errors.New("the cache is behind: ConfigMap " + name + " is there already")
+		}
+		r.foreign[name] = true
+		return nil, fmt.Errorf("ConfigMap %s was made by somebody else; delete it", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make ConfigMap %s: %w", name, err)
+	}
+	return cm, nil
+}
+
+// unmanaged asks GitOps tools to leave alone what no manifest names.
+var unmanaged = map[string]string{
+	"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+	"argocd.argoproj.io/sync-options":    "Prune=false",
+}

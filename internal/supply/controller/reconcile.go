@@ -1,0 +1,228 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/decide"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
+)
+
+// resync is how often everything is looked at without an event.
+const resync = time.Minute
+
+// reconciler brings the cluster to what is wanted. Its fields are its own
+// goroutine's; what others touch has locks.
+type reconciler struct {
+	o        Options
+	names    supply.Names
+	client   client.Client
+	cache    cache.Cache
+	live     client.Reader
+	store    store.Store
+	owner    *metav1.OwnerReference
+	settings build.Settings
+	events   events.EventRecorder
+	log      logr.Logger
+	now      func() time.Time
+	trigger  chan event.GenericEvent
+
+	source    *sourceWatch
+	followers map[string]*follower
+	made      map[string]made
+	trusted   *trusted
+	retried   *pacer
+	foreign   map[string]bool
+	// base ends with the process.
+	base context.Context //nolint:containedctx // builds outlive a single reconciliation
+}
+
+// look is what one reconciliation has seen.
+type look struct {
+	now       time.Time
+	daemonSet *appsv1.DaemonSet
+	release   *rollout.Release
+	index     published
+	status    *supply.Status
+	wants     []decide.Want
+	have      []module.Entry
+	problems  []supply.Problem
+	plan      decide.Plan
+	// settled are Jobs that have told all that they have to tell.
+	settled []string
+	// building and ending are kernels with Jobs, by their names.
+	building, ending map[decide.Key]string
+}
+
+func (l *look) problem(reason supply.Reason, remedy, format string, args ...any) {
+	l.problems = append(l.problems, supply.Problem{Reason: reason, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// Reconcile looks at everything once and takes the next steps.
+func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	l := &look{now: r.now()}
+	if err := r.see(ctx, l); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.results(ctx, l)
+	r.decide(l)
+	err := r.act(ctx, l)
+	r.observe(l)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	after := resync
+	if !l.plan.Next.IsZero() {
+		after = min(after, max(l.plan.Next.Sub(l.now), time.Second))
+	}
+	if r.trusted != nil && !r.trusted.next.IsZero() {
+		after = min(after, max(r.trusted.next.Sub(l.now), time.Second))
+	}
+	return reconcile.Result{RequeueAfter: after}, nil
+}
+
+// see reads, all but secrets from the cache.
+func (r *reconciler) see(ctx context.Context, l *look) error {
+	ds := &appsv1.DaemonSet{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.o.DaemonSet}, ds)
+	switch {
+	case apierrors.IsNotFound(err):
+		l.problem(supply.OtherFailure, "", "DaemonSet %s is not there, so no node is wanted", r.o.DaemonSet)
+	case err != nil:
+		return err
+	default:
+		l.daemonSet, l.release = ds, rollout.ReleaseOf(ds)
+	}
+	if l.status, err = r.readStatus(ctx); err != nil {
+		return err
+	}
+	if err := r.trust(ctx, l); err != nil {
+		return err
+	}
+	if err := r.readIndex(ctx, l); err != nil {
+		return err
+	}
+	if err := r.seeNodes(ctx, l); err != nil {
+		return err
+	}
+	return r.seeJobs(ctx, l)
+}
+
+func (r *reconciler) seeNodes(ctx context.Context, l *look) error {
+	if l.release == nil {
+		return nil
+	}
+	objects, err := objectsOf[corev1.Node](ctx, r.cache)
+	if err != nil {
+		return err
+	}
+	nodes := make([]cluster.Node, 0, len(objects))
+	for _, o := range objects {
+		n := cluster.FromObject(o)
+		n.Excluded = l.release.Excludes(o) != ""
+		nodes = append(nodes, n)
+	}
+	l.wants = decide.Wants(nodes, r.o.Config.Supply.Kernels)
+	return nil
+}
+
+func (r *reconciler) decide(l *look) {
+	s := r.o.Config.Supply
+	building, ending := map[decide.Key]bool{}, map[decide.Key]bool{}
+	for key := range l.building {
+		building[key] = true
+	}
+	for key := range l.ending {
+		ending[key] = true
+	}
+	l.plan = decide.Decide(decide.Situation{
+		Now: l.now, Version: s.PFRingVersion, HostHeaders: s.Builder.HostHeaders, Parallel: s.Parallel, Keep: time.Duration(s.Keep),
+		Room: r.store.Room(), Wants: l.wants, Have: l.have, Published: l.index.list, Sourced: r.source.has, Waiting: r.source.waiting(),
+		Building: building, Ending: ending, Last: l.status, Inputs: r.inputs,
+	})
+	if text := r.source.problem(); text != "" {
+		l.problem(supply.SourceFailed, "Correct source.url and what belongs to it, or remove it.", "the module repository of the values cannot be read: %s", text)
+	}
+	for i := range l.plan.Kernels {
+		k := &l.plan.Kernels[i]
+		if k.State == supply.Building {
+			r.describe(k, l.building[decide.Key{Kernel: k.Kernel, Arch: k.Arch}])
+		}
+	}
+	for _, name := range sortedKeys(r.foreign) {
+		l.problem(supply.ForeignObject, "Look at who made it, and delete it.", "ConfigMap %s has a name of the store and is not of it; it is left alone", name)
+	}
+}
+
+// act takes the steps, in an order in which each can be the last: what a later
+// one removes, an earlier one has made needless.
+func (r *reconciler) act(ctx context.Context, l *look) error {
+	var errs []error
+	if l.daemonSet != nil {
+		errs = append(errs, r.publish(ctx, l))
+	}
+	refused := r.begin(ctx, l)
+	errs = append(errs, r.writeStatus(ctx, l))
+	if errors.Join(errs...) == nil {
+		errs = append(errs, r.removeJobs(ctx, l), r.drop(ctx, l), r.retry(ctx, l))
+	}
+	return errors.Join(append(errs, refused...)...)
+}
+
+// drop removes modules that the published index has not named for a while: an
+// agent that has read the one before may be about to fetch them.
+func (r *reconciler) drop(ctx context.Context, l *look) error {
+	const while = 10 * time.Minute
+	if len(l.plan.Drop) == 0 || l.now.Before(l.index.created.Add(while)) {
+		return nil
+	}
+	var errs []error
+	for _, e := range l.plan.Drop {
+		used := func(o module.Entry) bool { return o.SHA256 == e.SHA256 }
+		if slices.ContainsFunc(l.index.list, used) {
+			continue
+		}
+		errs = append(errs, r.store.Remove(ctx, e))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *reconciler) event(l *look, kind, reason, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.log.Info(text, "event", reason)
+	if l.daemonSet != nil && r.events != nil {
+		// An event holds 1 KB.
+		if len(text) > 1000 {
+			text = strings.ToValidUTF8(text[:1000], "")
+		}
+		r.events.Eventf(l.daemonSet, nil, kind, reason, "Supply", "%s", text)
+	}
+}
+
+// poke asks for a reconciliation.
+func (r *reconciler) poke() {
+	select {
+	case r.trigger <- event.GenericEvent{Object: &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: r.o.DaemonSet, Namespace: r.o.Namespace}}}:
+	default: // one is on its way
+	}
+}

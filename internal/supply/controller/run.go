@@ -1,0 +1,242 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// Options say what to run, and where.
+type Options struct {
+	Config *supply.Config
+	// Release and Namespace are those of the chart; DaemonSet is the agent's and
+	// Deployment the controller's own, which owns what it makes.
+	Release, Namespace, DaemonSet, Deployment string
+	// MetricsAddress and ServeAddress are host:port to listen on.
+	MetricsAddress, ServeAddress string
+	// StoreDir is where a store of type persistentVolumeClaim is mounted.
+	StoreDir string
+	Version  string
+	REST     *rest.Config
+	Log      *slog.Logger
+	// LeaseDuration is how long a leader that has gone is waited for; 0 is a
+	// usual value.
+	LeaseDuration time.Duration
+
+	serving *serving
+}
+
+// coalesce is how long changes are gathered before they are looked at.
+const coalesce = time.Second
+
+func scheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, batchv1.AddToScheme, appsv1.AddToScheme, eventsv1.AddToScheme} {
+		if err := add(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Run runs the controller until ctx ends.
+func Run(ctx context.Context, o Options) error {
+	log := logr.FromSlogHandler(o.Log.Handler())
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	o.serving = &serving{}
+	names := supply.NamesOf(o.Release)
+	mgr, err := newManager(o, names, log)
+	if err != nil {
+		return fmt.Errorf("cannot start the controller: %w", err)
+	}
+	owner, err := ownerOf(ctx, mgr.GetAPIReader(), o)
+	if err != nil {
+		return err
+	}
+	keep, err := openStore(ctx, o, names, mgr, owner)
+	if err != nil {
+		return fmt.Errorf("cannot open the store: %w", err)
+	}
+	if err := register(); err != nil {
+		return err
+	}
+	r, err := newReconciler(ctx, o, names, mgr, keep, owner)
+	if err != nil {
+		return err
+	}
+	if cm, ok := keep.(*store.ConfigMaps); ok {
+		cm.Foreign = func(name string) { r.foreign[name] = true }
+	}
+	if err := addServers(o, names, mgr, keep); err != nil {
+		return err
+	}
+	if err := addController(mgr, r); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(o Options, names supply.Names, log logr.Logger) (manager.Manager, error) {
+	s, err := scheme()
+	if err != nil {
+		return nil, err
+	}
+	watched, err := cacheOptions(o, names)
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(o.REST)
+	config.UserAgent = supply.ManagedBy + "/" + o.Version
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	lease := o.LeaseDuration
+	if lease == 0 {
+		lease = 15 * time.Second
+	}
+	renew, again, grace := lease*2/3, lease/8, 5*time.Second
+	return ctrl.NewManager(config, manager.Options{
+		Scheme: s, Cache: watched, Logger: log,
+		Client:         client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		LeaderElection: true, LeaderElectionID: names.Lease, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
+		LeaderElectionLabels: names.Labels(), LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &again, GracefulShutdownTimeout: &grace,
+		Metrics:                server.Options{BindAddress: o.MetricsAddress, ExtraHandlers: map[string]http.Handler{}},
+		HealthProbeBindAddress: "0",
+	})
+}
+
+// ownerOf is the controller's Deployment, so that what is made goes with it; nil
+// where it runs without one.
+func ownerOf(ctx context.Context, reader client.Reader, o Options) (*metav1.OwnerReference, error) {
+	if o.Deployment == "" {
+		return nil, nil
+	}
+	d := &appsv1.Deployment{}
+	err := reader.Get(ctx, client.ObjectKey{Namespace: o.Namespace, Name: o.Deployment}, d)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read Deployment %s: %w", o.Deployment, err)
+	}
+	return &metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: d.Name, UID: d.UID}, nil
+}
+
+func openStore(ctx context.Context, o Options, names supply.Names, mgr manager.Manager, owner *metav1.OwnerReference) (store.Store, error) {
+	switch o.Config.Supply.Store.Type {
+	case valuesschema.StoreClaim:
+		return store.NewFolder(ctx, o.StoreDir)
+	case valuesschema.StoreURL:
+		return store.NewRemote(o.Config)
+	}
+	return &store.ConfigMaps{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Names: names, Namespace: o.Namespace, Owner: owner}, nil
+}
+
+func newReconciler(ctx context.Context, o Options, names supply.Names, mgr manager.Manager, keep store.Store, owner *metav1.OwnerReference) (*reconciler, error) {
+	how, err := settings(o, names, owner)
+	if err != nil {
+		return nil, err
+	}
+	r := &reconciler{
+		o: o, names: names, client: mgr.GetClient(), cache: mgr.GetCache(), live: mgr.GetAPIReader(), store: keep, owner: owner, settings: how,
+		events: mgr.GetEventRecorder(supply.ManagedBy), log: mgr.GetLogger().WithName("supply"), now: time.Now,
+		trigger: make(chan event.GenericEvent, 1), followers: map[string]*follower{}, made: map[string]made{}, foreign: map[string]bool{},
+		retried: &pacer{nodes: map[string]paced{}}, base: ctx,
+	}
+	if r.source, err = newSource(o.Config, r.poke); err != nil {
+		return nil, fmt.Errorf("cannot open the module repository of the values: %w", err)
+	}
+	return r, nil
+}
+
+// addServers serves modules, metrics and probes.
+func addServers(o Options, names supply.Names, mgr manager.Manager, keep store.Store) error {
+	ready := healthz.Ping
+	if o.Config.Serves() {
+		s := &moduleServer{address: o.ServeAddress, names: names, namespace: o.Namespace, client: mgr.GetClient(), live: mgr.GetAPIReader(), store: keep, serving: o.serving}
+		ready = s.ready
+		if err := mgr.Add(s); err != nil {
+			return err
+		}
+	}
+	for path, check := range map[string]healthz.Checker{"/readyz": ready, "/healthz": healthz.Ping} {
+		if err := mgr.AddMetricsServerExtraHandler(path, healthz.CheckHandler{Checker: check}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addController has the reconciler hear of what it looks at. All changes mean one
+// thing, look at everything, and those that come together are one.
+func addController(mgr manager.Manager, r *reconciler) error {
+	one := reconcile.Request{}
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	soon := handler.Funcs{
+		CreateFunc:  func(_ context.Context, _ event.CreateEvent, q queue) { q.AddAfter(one, coalesce) },
+		DeleteFunc:  func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(one, coalesce) },
+		GenericFunc: func(_ context.Context, _ event.GenericEvent, q queue) { q.Add(one) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if matters(e.ObjectOld, e.ObjectNew) {
+				q.AddAfter(one, coalesce)
+			}
+		},
+	}
+	c, err := controller.New("supply", mgr, controller.Options{Reconciler: r, MaxConcurrentReconciles: 1})
+	if err != nil {
+		return err
+	}
+	for _, object := range []client.Object{&corev1.Node{}, &corev1.Pod{}, &batchv1.Job{}, &corev1.ConfigMap{}, &appsv1.DaemonSet{}} {
+		if err := c.Watch(source.Kind(mgr.GetCache(), object, soon)); err != nil {
+			return err
+		}
+	}
+	if err := c.Watch(source.Channel(r.trigger, soon)); err != nil {
+		return err
+	}
+	if r.source != nil {
+		return mgr.Add(r.source)
+	}
+	return nil
+}
+
+// matters leaves out changes that change nothing here: a node's heartbeat, a
+// DaemonSet's count of pods.
+func matters(before, after client.Object) bool {
+	switch now := after.(type) {
+	case *corev1.Node:
+		was, ok := before.(*corev1.Node)
+		return !ok || !sameNode(was, now)
+	case *appsv1.DaemonSet:
+		return before.GetGeneration() != now.GetGeneration()
+	}
+	return before.GetResourceVersion() != after.GetResourceVersion()
+}
