@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
@@ -125,7 +126,7 @@ func (e *env) certManagerParts(ctx context.Context) (map[string]*appsv1.Deployme
 		d := &list[i]
 		component := d.Labels["app.kubernetes.io/component"]
 		// Of several the one that works counts.
-		if other := parts[component]; ofCertManager(d) && (other == nil || idle(other) != "") {
+		if other := parts[component]; ofCertManager(d) && (other == nil || cluster.Idle(other) != "") {
 			parts[component] = d
 		}
 	}
@@ -152,7 +153,7 @@ func certManagerRuns(ctx context.Context, e *env) Finding {
 			missing = append(missing, component)
 			continue
 		}
-		if text := idle(d); text != "" {
+		if text := cluster.Idle(d); text != "" {
 			down = append(down, component+": "+text)
 		}
 	}

@@ -116,23 +116,6 @@ func (e *env) deployments(ctx context.Context, namespace, selector string) ([]ap
 	})
 }
 
-// idle says why a Deployment has no pod that works, or "".
-func idle(d *appsv1.Deployment) string {
-	name := d.Namespace + "/" + d.Name
-	switch {
-	case d.Spec.Replicas != nil && *d.Spec.Replicas == 0:
-		return name + " is scaled to 0"
-	case d.Status.AvailableReplicas > 0:
-		return ""
-	}
-	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == "True" {
-			return name + " cannot make pods: " + c.Message
-		}
-	}
-	return name + " has no available pod"
-}
-
 // webhook is one entry of a webhook configuration.
 type webhook struct {
 	name, configuration string

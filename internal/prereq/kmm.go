@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
@@ -96,8 +97,8 @@ func kmmDefined(ctx context.Context, e *env) Finding {
 // kmmOperator is KMM's controller and webhook: by label, or by name where KMM
 // is usually installed.
 func (e *env) kmmOperator(ctx context.Context) (controller, server *appsv1.Deployment, err error) {
-	list, err := e.deployments(ctx, "", "app.kubernetes.io/name=kmm")
-	for _, namespace := range []string{"kmm-operator-system", "openshift-kmm", "operators"} {
+	list, err := e.deployments(ctx, "", kmm.OperatorSelector)
+	for _, namespace := range kmm.Namespaces() {
 		if err == nil && len(list) == 0 {
 			list, err = e.deployments(ctx, namespace, "")
 		}
@@ -105,18 +106,7 @@ func (e *env) kmmOperator(ctx context.Context) (controller, server *appsv1.Deplo
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range list {
-		d := &list[i]
-		is := func(label, name string) bool {
-			return d.Labels["control-plane"] == label || d.Labels["app.kubernetes.io/component"] == label || strings.HasPrefix(d.Name, name)
-		}
-		switch {
-		case is("webhook-server", "kmm-operator-webhook"):
-			server = d
-		case is("controller", "kmm-operator-controller"), is("controller-manager", "kmm-operator-controller"):
-			controller = d
-		}
-	}
+	controller, server = kmm.Operator(list)
 	return controller, server, nil
 }
 
@@ -130,8 +120,8 @@ func kmmRuns(ctx context.Context, e *env) Finding {
 	}
 	var down []string
 	for _, d := range []*appsv1.Deployment{controller, server} {
-		if d != nil && idle(d) != "" {
-			down = append(down, idle(d))
+		if d != nil && cluster.Idle(d) != "" {
+			down = append(down, cluster.Idle(d))
 		}
 	}
 	if len(down) > 0 {

@@ -173,7 +173,7 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 				initStatus(p, ended0("loaded"), none)
 				runStatus(p, runningSince(now), false, start)
 			},
-			state: Pending, backend: outcome.PFRing, reason: "loaded", words: "the module is loaded, the agent is about to be ready",
+			state: Pending, words: "the module is loaded, the agent is about to be ready",
 		},
 		"the agent has crashed": {
 			pod: func(p *corev1.Pod) {
@@ -181,7 +181,7 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 				runStatus(p, waiting("CrashLoopBackOff", ""), false, start)
 				p.Status.ContainerStatuses[0].LastTerminationState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}}
 			},
-			state: Unknown, backend: outcome.PFRing, reason: "loaded", words: "the agent ended while it watched over the module, last seen: loaded (exit code 2 Error)",
+			state: Unknown, words: "the agent ended while it watched over the module, last seen: loaded (exit code 2 Error)",
 		},
 		"the node is not ready": {
 			pod: func(p *corev1.Pod) {
@@ -189,7 +189,7 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 				runStatus(p, runningSince(start), false, start.Add(time.Minute))
 			},
 			node:  func(t *target) { t.notReady = "Kubelet stopped posting node status." },
-			state: Unknown, backend: outcome.PFRing, reason: "loaded", words: "the node is not ready (Kubelet stopped posting node status.); last seen: loaded",
+			state: Unknown, words: "the node is not ready (Kubelet stopped posting node status.); last seen: loaded",
 		},
 		"rebooted since": {
 			pod: func(p *corev1.Pod) {

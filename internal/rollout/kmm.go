@@ -13,33 +13,49 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
-const kmmGroup = "kmm.sigs.x-k8s.io"
-
-// kmmModule is what is read of KMM's Module. KMM's own Go types are not to be
-// had as a dependency.
+// kmmModule is what is read of KMM's Module. KMM's own Go types cannot be had as
+// a dependency.
 type kmmModule struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Selector    map[string]string   `json:"selector"`
-		Tolerations []corev1.Toleration `json:"tolerations"`
-		Loader      struct {
-			Container struct {
-				Version  string       `json:"version"`
-				Build    any          `json:"build"`
-				Sign     any          `json:"sign"`
-				Mappings []kmmMapping `json:"kernelMappings"`
-			} `json:"container"`
+		Selector        map[string]string            `json:"selector"`
+		Tolerations     []corev1.Toleration          `json:"tolerations"`
+		ImageRepoSecret *corev1.LocalObjectReference `json:"imageRepoSecret"`
+		Loader          struct {
+			Account   string       `json:"serviceAccountName"`
+			Container kmmContainer `json:"container"`
 		} `json:"moduleLoader"`
 	} `json:"spec"`
 }
 
+type kmmContainer struct {
+	Version        string       `json:"version"`
+	ContainerImage string       `json:"containerImage"`
+	Build          *kmmBuild    `json:"build"`
+	Sign           *kmmSign     `json:"sign"`
+	Mappings       []kmmMapping `json:"kernelMappings"`
+}
+
 type kmmMapping struct {
-	Literal string `json:"literal"`
-	Regexp  string `json:"regexp"`
-	Build   any    `json:"build"`
-	Sign    any    `json:"sign"`
+	Literal        string    `json:"literal"`
+	Regexp         string    `json:"regexp"`
+	ContainerImage string    `json:"containerImage"`
+	Build          *kmmBuild `json:"build"`
+	Sign           *kmmSign  `json:"sign"`
+}
+
+type kmmBuild struct {
+	Dockerfile corev1.LocalObjectReference   `json:"dockerfileConfigMap"`
+	Secrets    []corev1.LocalObjectReference `json:"secrets"`
+}
+
+type kmmSign struct {
+	Key  corev1.LocalObjectReference `json:"keySecret"`
+	Cert corev1.LocalObjectReference `json:"certSecret"`
 }
 
 // kmmNode is what is read of a NodeModulesConfig.
@@ -54,30 +70,27 @@ type kmmNode struct {
 }
 
 type kmmEntry struct {
-	Name      string         `json:"name"`
-	Namespace string         `json:"namespace"`
-	BootID    string         `json:"bootId"`
-	Version   string         `json:"version"`
-	Config    map[string]any `json:"config"`
-}
-
-func (e *kmmEntry) text(key string) string {
-	s, _ := e.Config[key].(string)
-	return s
+	Name      string     `json:"name"`
+	Namespace string     `json:"namespace"`
+	BootID    string     `json:"bootId"`
+	Version   string     `json:"version"`
+	Config    kmm.Config `json:"config"`
 }
 
 // kmmImages is what is read of a ModuleImagesConfig.
 type kmmImages struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Images []struct {
-			Image  string `json:"image"`
-			Kernel string `json:"kernelVersion"`
-		} `json:"images"`
+		Images []kmmImage `json:"images"`
 	} `json:"spec"`
 	Status struct {
 		States []kmmImageState `json:"imagesStates"`
 	} `json:"status"`
+}
+
+type kmmImage struct {
+	Image  string `json:"image"`
+	Kernel string `json:"kernelVersion"`
 }
 
 type kmmImageState struct {
@@ -85,19 +98,29 @@ type kmmImageState struct {
 	Status string `json:"status"`
 }
 
+// kmmBuilds is what is read of a ModuleBuildSignConfig.
+type kmmBuilds struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Status            struct {
+		States []kmmImageState `json:"images"`
+	} `json:"status"`
+}
+
 // kmmFacts are what KMM shows of one Module.
 type kmmFacts struct {
 	module *kmmModule
 	nodes  map[string]*kmmNode
 	images *kmmImages
-	// builds are the states of a ModuleBuildSignConfig.
-	builds *kmmImages
+	builds *kmmBuilds
 	// pods are those of KMM in the Module's namespace.
 	pods []*corev1.Pod
 	// lost are worker pods that were seen before KMM deleted them, by node.
 	lost map[string]*corev1.Pod
-	// podSecurity is the level that the namespace enforces.
-	podSecurity string
+	// around is what surrounds KMM's work.
+	around kmmAround
+	// stalling is the kernel release on which KMM fails, and with it on the whole
+	// Module, and a node that runs it.
+	stalling, stallingNode string
 }
 
 // readKMM reads all of it. module stays nil if there is none.
@@ -116,31 +139,30 @@ func (c *Client) readKMM(ctx context.Context, f *facts) (*kmmFacts, error) {
 	for _, n := range nodes {
 		k.nodes[n.Name] = n
 	}
-	if k.images, err = c.imagesOf(ctx, "moduleimagesconfigs", k.module); err != nil {
+	if k.images, err = named[kmmImages](ctx, c, "moduleimagesconfigs", k.module); err != nil {
 		return k, err
 	}
-	if k.builds, err = c.imagesOf(ctx, "modulebuildsignconfigs", k.module); err != nil {
+	if k.builds, err = named[kmmBuilds](ctx, c, "modulebuildsignconfigs", k.module); err != nil {
 		return k, err
 	}
-	ns, err := c.core.Namespaces().Get(ctx, r.Namespace, metav1.GetOptions{})
-	if err == nil {
-		k.podSecurity = ns.Labels["pod-security.kubernetes.io/enforce"]
+	if err := c.kmmPods(ctx, r, k); err != nil {
+		return k, err
 	}
-	return k, c.kmmPods(ctx, r, k)
+	k.stall(f.targets)
+	return k, nil
 }
 
-// imagesOf finds the object named as the Module. KMM before 2.4 has none.
-func (c *Client) imagesOf(ctx context.Context, resource string, m *kmmModule) (*kmmImages, error) {
-	list, err := listKMM[kmmImages](ctx, c, resource, m.Namespace, "")
+// named finds the object named as the Module. KMM before 2.4 has none.
+func named[T any](ctx context.Context, c *Client, resource string, m *kmmModule) (*T, error) {
+	gvr := schema.GroupVersionResource{Group: kmm.Group, Version: kmm.ModuleVersion, Resource: resource}
+	object, err := c.dynamic.Resource(gvr).Namespace(m.Namespace).Get(ctx, m.Name, metav1.GetOptions{})
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return nil, nil
 	}
-	for _, i := range list {
-		if i.Name == m.Name {
-			return i, err
-		}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s.%s: %w", resource, kmm.Group, err)
 	}
-	return nil, err
+	return fromUnstructured[T](object)
 }
 
 func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
@@ -151,7 +173,7 @@ func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
 			return fmt.Errorf("listing KMM's pods: %w", err)
 		}
 		for i := range page.Items {
-			if p := &page.Items[i]; kmmLabel(p, "module.name") == k.module.Name || kmmLabel(p, "image-owner") == k.module.Name {
+			if p := &page.Items[i]; cmp.Or(kmm.Label(p.Labels, kmm.LabelModule), kmm.Label(p.Labels, kmm.LabelImageOwner)) == k.module.Name {
 				k.pods = append(k.pods, slim(p))
 			}
 		}
@@ -161,20 +183,15 @@ func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
 	}
 }
 
-// kmmLabel reads a label of KMM's, which newer versions write with a prefix.
-func kmmLabel(p *corev1.Pod, name string) string {
-	return cmp.Or(p.Labels["kmm.node.kubernetes.io/"+name], p.Labels[name])
-}
-
 // listKMM lists objects of KMM's group as far as T has fields for them.
 func listKMM[T any](ctx context.Context, c *Client, resource, namespace, selector string) ([]*T, error) {
-	gvr := schema.GroupVersionResource{Group: kmmGroup, Version: "v1beta1", Resource: resource}
+	gvr := schema.GroupVersionResource{Group: kmm.Group, Version: kmm.ModuleVersion, Resource: resource}
 	opts := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	var all []*T
 	for {
 		page, err := c.dynamic.Resource(gvr).Namespace(namespace).List(ctx, opts)
 		if err != nil {
-			return nil, fmt.Errorf("listing %s.%s: %w", resource, kmmGroup, err)
+			return nil, fmt.Errorf("listing %s.%s: %w", resource, kmm.Group, err)
 		}
 		for i := range page.Items {
 			one, err := fromUnstructured[T](&page.Items[i])
@@ -192,4 +209,95 @@ func listKMM[T any](ctx context.Context, c *Client, resource, namespace, selecto
 func fromUnstructured[T any](u *unstructured.Unstructured) (*T, error) {
 	one := new(T)
 	return one, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, one)
+}
+
+func (k *kmmFacts) entry(list []kmmEntry) *kmmEntry {
+	for i := range list {
+		if list[i].Name == k.module.Name && list[i].Namespace == k.module.Namespace {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// entries are what KMM wants on a node and what it last loaded there; nil is
+// nothing.
+func (k *kmmFacts) entries(node string) (want, have *kmmEntry) {
+	nmc := k.nodes[node]
+	if nmc == nil {
+		return nil, nil
+	}
+	return k.entry(nmc.Spec.Modules), k.entry(nmc.Status.Modules)
+}
+
+// mapping is the first that matches, or nil.
+func (k *kmmFacts) mapping(kernel string) *kmmMapping {
+	list := k.module.Spec.Loader.Container.Mappings
+	matchers := make([]kmm.Matcher, len(list))
+	for i, m := range list {
+		matchers[i] = kmm.Matcher{Literal: m.Literal, Regexp: m.Regexp}
+	}
+	if i, err := kmm.First(matchers, kernel); err == nil && i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// stall finds a node whose kernel makes KMM fail on the whole Module.
+func (k *kmmFacts) stall(targets map[string]*target) {
+	for name, t := range targets {
+		hit := kmm.Stalls(t.kernel) && k.selects(t).message == "" && k.tolerates(t).message == "" && k.mapping(t.kernel) != nil
+		if hit && (k.stallingNode == "" || name < k.stallingNode) {
+			k.stalling, k.stallingNode = t.kernel, name
+		}
+	}
+}
+
+// made are what KMM is to build and sign the image for a kernel by; nil is none.
+func (k *kmmFacts) made(kernel string) (build *kmmBuild, sign *kmmSign) {
+	c := k.module.Spec.Loader.Container
+	build, sign = c.Build, c.Sign
+	if m := k.mapping(kernel); m != nil {
+		build, sign = cmp.Or(m.Build, build), cmp.Or(m.Sign, sign)
+	}
+	return build, sign
+}
+
+// image is what KMM wants to load for a kernel, "" before it has said. It names
+// an image once, by the first kernel of those that share it.
+func (k *kmmFacts) image(kernel string) string {
+	if k.images == nil {
+		return ""
+	}
+	wanted := ""
+	if m := k.mapping(kernel); m != nil {
+		text, err := kmm.Substitute(cmp.Or(m.ContainerImage, k.module.Spec.Loader.Container.ContainerImage), kernel, k.module.Name, k.module.Namespace)
+		if err == nil {
+			wanted = text
+		}
+	}
+	for _, i := range k.images.Spec.Images {
+		if i.Kernel == kmm.Trim(kernel) || wanted != "" && i.Image == wanted {
+			return i.Image
+		}
+	}
+	return ""
+}
+
+// state is what a list says of an image, "" if nothing.
+func state(list []kmmImageState, image string) string {
+	for _, s := range list {
+		if s.Image == image {
+			return s.Status
+		}
+	}
+	return ""
+}
+
+// imageState is what KMM says of an image, "" if nothing.
+func (k *kmmFacts) imageState(image string) string {
+	if k.images == nil {
+		return ""
+	}
+	return state(k.images.Status.States, image)
 }

@@ -1,25 +1,24 @@
 package rollout
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // words are an explanation and what to do.
 type words struct{ message, remedy string }
 
-// explainKMM lets KMM's own objects tell why nodes have no module, and corrects
-// nodes on which KMM came after the agent had given up waiting.
+// explainKMM lets KMM's own objects tell why nodes have no module or an old one,
+// and corrects nodes on which KMM came after the agent had given up waiting.
 func (c *Client) explainKMM(ctx context.Context, f *facts, r *Report) []string {
 	k, err := c.readKMM(ctx, f)
 	switch {
@@ -28,52 +27,74 @@ func (c *Client) explainKMM(ctx context.Context, f *facts, r *Report) []string {
 		r.Module = "the cluster does not know KMM's resources: KMM is not installed. See https://kmm.sigs.k8s.io/documentation/install/"
 	case err == nil && k.module == nil:
 		r.Module = "KMM's Module of this release is missing: somebody has deleted it, or the API server did not take it. Upgrade the release to have it again."
-	case err == nil && k.module.DeletionTimestamp != nil:
-		r.Module = "KMM's Module is being deleted since " + k.module.DeletionTimestamp.UTC().Format("2006-01-02T15:04:05Z") + k.held()
 	}
 	if err != nil {
 		return []string{"KMM's side could not be read, so its reasons are missing: " + err.Error()}
 	}
-	if k.module != nil {
-		k.explain(f, r)
+	if k.module == nil {
+		return nil
 	}
+	if !r.Complete || k.module.DeletionTimestamp != nil || k.drifted(f, r) {
+		c.readAround(ctx, k)
+	}
+	if k.module.DeletionTimestamp != nil {
+		r.Module = "KMM's Module is being deleted since " + k.module.DeletionTimestamp.UTC().Format("2006-01-02T15:04:05Z") + k.waitsFor()
+	}
+	k.explain(f, r)
+	r.Preflights = c.preflights(ctx, k.module)
 	return nil
 }
 
-// held says what the deletion of a Module waits for.
-func (k *kmmFacts) held() string {
-	var on []string
-	for name, n := range k.nodes {
-		if k.entry(n.Status.Modules) != nil {
-			on = append(on, name)
+// waitsFor says what the deletion of a Module waits for.
+func (k *kmmFacts) waitsFor() string {
+	var on, stuck []string
+	for name := range k.nodes {
+		if _, have := k.entries(name); have == nil {
+			continue
+		}
+		on = append(on, name)
+		if text := k.workerTroubles(name); text != "" {
+			stuck = append(stuck, name+": "+text)
 		}
 	}
-	if len(on) == 0 {
-		return ", and waits for KMM's controller to take its finalizer away: look whether the controller runs"
-	}
 	slices.Sort(on)
-	if len(on) > 5 {
-		on = append(on[:5], fmt.Sprintf("%d more", len(on)-5))
+	slices.Sort(stuck)
+	switch {
+	case k.around.down != "":
+		return ", and nobody goes on with it: " + k.around.down + ". " + k.around.see
+	case len(on) == 0:
+		return ", and waits for KMM's controller to take its finalizer away: look whether the controller runs"
+	case len(stuck) > 0:
+		return ", and waits until the module is unloaded. KMM cannot unload it on " + few(stuck, "; ")
 	}
-	return ", and waits until the module is unloaded on " + strings.Join(on, ", ")
+	return ", and waits until the module is unloaded on " + few(on, ", ")
+}
+
+// few joins a list, of which only the beginning is told.
+func few(list []string, separator string) string {
+	const most = 5
+	if len(list) > most {
+		list = append(list[:most:most], fmt.Sprintf("%d more", len(list)-most))
+	}
+	return strings.Join(list, separator)
 }
 
 func (k *kmmFacts) explain(f *facts, r *Report) {
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if !n.Wanted || n.State == OK || n.State == Unknown {
-			continue
-		}
 		t := f.targets[n.Node]
-		if t != nil && n.State == Fallback && n.Reason == outcome.WaitTimeout && k.loaded(t) {
+		switch {
+		case !n.Wanted || n.State == Unknown || t == nil:
+		case n.State == OK:
+			if w := k.drift(t); w.message != "" {
+				n.Outdated, n.Message, n.Remedy = true, "KMM: "+w.message, w.remedy
+			}
+		case n.State == Fallback && n.Reason == outcome.WaitTimeout && k.loaded(t):
 			late(n, k.nodes[n.Node])
-			continue
-		}
-		if t == nil {
-			continue
-		}
-		if w := k.why(t); w.message != "" {
-			n.Message, n.Remedy = "KMM: "+w.message, w.remedy
+		default:
+			if w := k.why(t); w.message != "" {
+				n.Message, n.Remedy = "KMM: "+w.message, w.remedy
+			}
 		}
 	}
 	r.conclude()
@@ -84,35 +105,33 @@ func late(n *Node, nmc *kmmNode) {
 	n.State, n.Backend, n.Reason, n.Verified = OK, outcome.PFRing, outcome.AlreadyLoaded, outcome.VerifiedKMM
 	n.Message, n.Remedy, n.Source = "KMM loaded the module after the agent had given up waiting", "", "kmm"
 	for _, e := range nmc.Status.Modules {
-		n.Version = cmp.Or(e.Version, n.Version)
-	}
-}
-
-func (k *kmmFacts) entry(list []kmmEntry) *kmmEntry {
-	for i := range list {
-		if list[i].Name == k.module.Name && list[i].Namespace == k.module.Namespace {
-			return &list[i]
+		if e.Version != "" {
+			n.Version = e.Version
 		}
 	}
-	return nil
 }
 
 // loaded is true if KMM has loaded what it wants, in this boot. KMM's ready
 // label alone proves nothing: it survives reboots and unloads.
 func (k *kmmFacts) loaded(t *target) bool {
-	nmc := k.nodes[t.name]
-	if nmc == nil {
-		return false
-	}
-	want, have := k.entry(nmc.Spec.Modules), k.entry(nmc.Status.Modules)
-	return want != nil && have != nil && have.BootID == t.bootID && reflect.DeepEqual(want.Config, have.Config) && k.worker(t.name) == nil
+	want, have := k.entries(t.name)
+	return want != nil && have != nil && have.BootID == t.bootID && kmm.Next(want.Config, have.Config, false) == kmm.None && k.worker(t.name) == nil
+}
+
+// drifted is true if a node that has the module has another than the Module
+// asks for.
+func (k *kmmFacts) drifted(f *facts, r *Report) bool {
+	return slices.ContainsFunc(r.Nodes, func(n Node) bool {
+		t := f.targets[n.Node]
+		return n.State == OK && t != nil && k.drift(t).message != ""
+	})
 }
 
 // why goes through the stages in KMM's own order and tells the first that is
 // not passed. "" means that KMM says nothing.
 func (k *kmmFacts) why(t *target) words {
 	for _, stage := range []func(*target) words{
-		k.deleting, k.selects, k.tolerates, k.maps, k.imageState, k.pull, k.build, k.version, k.config, k.load, k.silence,
+		k.deleting, k.selects, k.tolerates, k.maps, k.stalled, k.build, k.missingImage, k.pull, k.version, k.config, k.load, k.silence,
 	} {
 		if w := stage(t); w.message != "" {
 			return w
@@ -124,6 +143,9 @@ func (k *kmmFacts) why(t *target) words {
 func (k *kmmFacts) deleting(*target) words {
 	if k.module.DeletionTimestamp == nil {
 		return words{}
+	}
+	if k.around.down != "" {
+		return words{"the Module is being deleted, and nobody goes on with it: " + k.around.down, k.around.see}
 	}
 	return words{"the Module is being deleted", "Wait until it is gone, then install or upgrade the release again."}
 }
@@ -147,59 +169,38 @@ func labelText(key, value string, has bool) string {
 	return key + "=" + value
 }
 
+// tolerates goes by KMM's rule, to which a taint for the time of a condition is
+// one like any other.
 func (k *kmmFacts) tolerates(t *target) words {
-	tolerations := slices.Clone(k.module.Spec.Tolerations)
-	for _, key := range []string{corev1.TaintNodeDiskPressure, corev1.TaintNodeMemoryPressure, corev1.TaintNodePIDPressure} {
-		tolerations = append(tolerations, corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists})
-	}
-	if keeping := untolerated(t.taints, tolerations); keeping != "" {
-		return words{"the Module does not tolerate the node's taint " + keeping, "Tolerate it in tap.kernelModule.agent.tolerations (KMM 2.3 or newer), or remove the taint."}
+	for _, have := range t.taints {
+		one := corev1.Taint{Key: have.key, Value: have.value, Effect: corev1.TaintEffect(have.effect)}
+		if slices.Contains(kmm.InternalTaints(), one.Key) && one.Effect == corev1.TaintEffectNoSchedule {
+			continue
+		}
+		if !slices.ContainsFunc(k.module.Spec.Tolerations, func(o corev1.Toleration) bool { return o.ToleratesTaint(logr.Discard(), &one, false) }) {
+			return words{"the Module does not tolerate the node's taint " + have.String(), "Tolerate it in tap.kernelModule.agent.tolerations (KMM 2.3 or newer), or remove the taint."}
+		}
 	}
 	return words{}
 }
 
 func (k *kmmFacts) maps(t *target) words {
-	if k.mapping(t.kernel) != nil {
+	if k.mapping(t.kernel) == nil {
+		return words{"no kernel mapping matches the kernel " + t.kernel, "Add a mapping for it to tap.kernelModule.kernelMappings; `pfring plan` writes them."}
+	}
+	if text := kmm.Unserved(t.kernel); text != "" {
+		return words{text, "Use mode auto for such nodes, and leave them out by tap.kernelModule.kmm.selector."}
+	}
+	return words{}
+}
+
+// stalled: another node's kernel makes KMM fail on the whole Module.
+func (k *kmmFacts) stalled(t *target) words {
+	if k.stallingNode == "" {
 		return words{}
 	}
-	return words{"no kernel mapping matches the kernel " + t.kernel, "Add a mapping for it to tap.kernelModule.kernelMappings; `pfring plan` writes them."}
-}
-
-// mapping is the first that matches, as KMM does it: without trailing plus
-// signs, literals whole, regexps anywhere.
-func (k *kmmFacts) mapping(kernel string) *kmmMapping {
-	kernel = strings.TrimRight(kernel, "+")
-	list := k.module.Spec.Loader.Container.Mappings
-	for i, m := range list {
-		if m.Literal != "" && m.Literal == kernel {
-			return &list[i]
-		}
-		if m.Literal != "" || m.Regexp == "" {
-			continue
-		}
-		if re, err := regexp.Compile(m.Regexp); err == nil && re.MatchString(kernel) {
-			return &list[i]
-		}
+	return words{
+		"KMM fails on the kernel release " + k.stalling + " of the node " + k.stallingNode + ", and does nothing for the whole Module until that is solved",
+		"Leave " + k.stallingNode + " out by tap.kernelModule.kmm.selector, or make no mapping match its kernel release.",
 	}
-	return nil
-}
-
-// built is true if KMM is to build or sign the image for a kernel.
-func (k *kmmFacts) built(kernel string) bool {
-	c := k.module.Spec.Loader.Container
-	m := k.mapping(kernel)
-	return c.Build != nil || c.Sign != nil || m != nil && (m.Build != nil || m.Sign != nil)
-}
-
-// image is what KMM wants to load for a kernel, "" before it has said.
-func (k *kmmFacts) image(kernel string) string {
-	if k.images == nil {
-		return ""
-	}
-	for _, i := range k.images.Spec.Images {
-		if i.Kernel == kernel {
-			return i.Image
-		}
-	}
-	return ""
 }

@@ -3,27 +3,96 @@ package rollout
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
-// state is what a list says of an image, "" if nothing.
-func (i *kmmImages) state(image string) string {
-	if i == nil {
-		return ""
+// build comes before what KMM says of the image: a build or signature that
+// failed makes the image "DoesNotExist" there, and the cause stands with the pod.
+func (k *kmmFacts) build(t *target) words {
+	image := k.image(t.kernel)
+	build, sign := k.made(t.kernel)
+	if image == "" || build == nil && sign == nil || k.imageState(image) == kmm.ImageExists {
+		return words{}
 	}
-	for _, s := range i.Status.States {
-		if s.Image == image {
-			return s.Status
+	p := k.builder(t.kernel)
+	if p == nil {
+		return k.noBuilder(image)
+	}
+	action := map[string]string{"build": "build", "sign": "signature"}[kindOf(p)]
+	if text := troubles(p); text != "" {
+		remedy := "kubectl logs " + p.Name + " -n " + p.Namespace + " shows more. Fix the cause, then delete the pod, and KMM starts again: kubectl delete pod " + p.Name + " -n " + p.Namespace
+		if p.Status.Phase != corev1.PodFailed {
+			remedy = "kubectl describe pod " + p.Name + " -n " + p.Namespace + " shows more; KMM goes on by itself once the cause is fixed."
 		}
+		return words{"the " + action + " of the image " + image + " failed: " + text + k.overAndOver(), remedy}
 	}
-	return ""
+	return words{"the image " + image + " is at its " + action + ", by the pod " + p.Name + age(p), ""}
 }
 
-func (k *kmmFacts) imageState(t *target) words {
+// kindOf is "build" or "sign", or "" for a pod that does neither. Releases write
+// BuildImage or build.
+func kindOf(p *corev1.Pod) string {
+	return strings.ToLower(strings.TrimSuffix(kmm.Label(p.Labels, kmm.LabelResourceType), "Image"))
+}
+
+// builder is the pod that builds or signs for a kernel: of several one that
+// failed, else the newest.
+func (k *kmmFacts) builder(kernel string) *corev1.Pod {
+	var list []*corev1.Pod
+	for _, p := range k.pods {
+		if kindOf(p) != "" && kmm.IsTarget(kmm.Label(p.Labels, kmm.LabelTargetKernel), kernel) && p.Status.Phase != corev1.PodSucceeded {
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(list, func(a, b *corev1.Pod) int {
+		if failed := boolInt(troubles(a) != "") - boolInt(troubles(b) != ""); failed != 0 {
+			return failed
+		}
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// overAndOver: where signing fails, KMM builds and signs without end.
+func (k *kmmFacts) overAndOver() string {
+	const often = 10
+	if k.builds == nil || k.builds.Generation < often {
+		return ""
+	}
+	return " (KMM starts build and signature over and over)"
+}
+
+// noBuilder: KMM wants a build or signature, and no pod does it.
+func (k *kmmFacts) noBuilder(image string) words {
+	if k.builds != nil && state(k.builds.Status.States, image) == kmm.ActionFailure {
+		return words{"the build or signature of the image " + image + " failed, and its pod is gone" + k.overAndOver(), "See the events of the namespace and the log of KMM's controller."}
+	}
+	switch k.imageState(image) {
+	case kmm.ImageNeedsBuild, kmm.ImageDoesNotExist:
+		return k.held(buildKind, "the image "+image+" is to be built, and no pod does it yet")
+	case kmm.ImageNeedsSign:
+		return k.held(buildKind, "the image "+image+" is to be signed, and no pod does it yet")
+	}
+	return words{}
+}
+
+func (k *kmmFacts) missingImage(t *target) words {
 	image := k.image(t.kernel)
-	if image == "" || k.images.state(image) != "DoesNotExist" {
+	if image == "" || k.imageState(image) != kmm.ImageDoesNotExist {
 		return words{}
 	}
 	return words{
@@ -36,54 +105,65 @@ func (k *kmmFacts) imageState(t *target) words {
 // again.
 func (k *kmmFacts) pull(t *target) words {
 	image := k.image(t.kernel)
-	if image == "" || k.images.state(image) != "" {
+	if image == "" || k.imageState(image) != "" {
 		return words{}
 	}
 	for _, p := range k.pods {
-		if kmmLabel(p, "image-owner") != k.module.Name || len(p.Spec.Containers) == 0 || p.Spec.Containers[0].Image != image {
+		if kmm.Label(p.Labels, kmm.LabelImageOwner) != k.module.Name || len(p.Spec.Containers) == 0 || p.Spec.Containers[0].Image != image {
 			continue
 		}
 		if text := troubles(p); text != "" {
-			return words{"the image " + image + " cannot be pulled: " + text, "Check the image's name and tap.kernelModule.imageRepoSecret. If the pod " + p.Name + " has failed, delete it: KMM makes another."}
+			return words{"the image " + image + " cannot be pulled: " + text, k.pullRemedy(p, image, text)}
 		}
 		return words{"the image " + image + " is being pulled", ""}
 	}
-	return words{}
+	return k.held(pullKind, "the image "+image+" is to be pulled, and no pod does it yet")
 }
 
-func (k *kmmFacts) build(t *target) words {
-	image := k.image(t.kernel)
-	state := k.images.state(image)
-	if image == "" || state == "Exists" || !k.built(t.kernel) {
-		return words{}
+// pullRemedy goes by the cause: the same pod stays for a scheduler without a
+// node, a login, a missing image and an image without a shell.
+func (k *kmmFacts) pullRemedy(p *corev1.Pod, image, text string) string {
+	has := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(text), part) })
 	}
-	for _, p := range k.pods {
-		kind := strings.ToLower(strings.TrimSuffix(kmmLabel(p, "resource-type"), "Image"))
-		if kind == "" || kmmLabel(p, "target-kernel") != t.kernel {
-			continue
-		}
-		if text := troubles(p); text != "" {
-			return words{"the " + kind + " of the image " + image + " does not get on: " + text, "Read its log: kubectl logs " + p.Name + " -n " + p.Namespace}
-		}
-		return words{"the image " + image + " is at its " + kind, ""}
+	const itself = " KMM goes on by itself then."
+	switch {
+	case strings.HasPrefix(text, "not scheduled") && has("taint"):
+		return "KMM before " + kmm.PullTolerations + " gives the pods that pull images no tolerations: keep one node without taints, or upgrade KMM." + itself
+	case strings.HasPrefix(text, "not scheduled"):
+		return "Make room for the pod " + p.Name + ": kubectl describe pod " + p.Name + " -n " + p.Namespace + "." + itself
+	case has("/bin/sh", "no such file", "executable file not found", "startcontainererror", "exit code"):
+		return "The image has no /bin/sh, which KMM runs: pack it with `pfring module pack`, push it under another tag and change the mapping, or push it again and delete the pod: kubectl delete pod " + p.Name + " -n " + p.Namespace
+	case has("unauthorized", "401", "403", "denied", "authoriz", "authentication"):
+		return k.loginRemedy() + itself
+	case has("not found", "manifest unknown", "404", "name unknown"):
+		return "Push the image " + image + ", or map the kernel to another one; some registries say so of a private image too, see tap.kernelModule.imageRepoSecret." + itself
+	case has("x509", "certificate", "tls"):
+		return "Let the nodes' container runtime trust the registry's certificate; registryTLS of the mapping does not reach it." + itself
+	case has("invalidimagename", "invalid reference"):
+		return "Correct containerImage of the mapping."
+	case has("no such host", "timeout", "refused", "unreachable", "i/o"):
+		return "See that the nodes reach the registry." + itself
 	}
-	if s := k.builds.state(image); strings.Contains(strings.ToLower(s), "fail") {
-		return words{"building or signing the image " + image + " has failed", "See the ModuleBuildSignConfig and the log of KMM's controller."}
+	return "Check the image's name, and tap.kernelModule.imageRepoSecret if it is private: kubectl describe pod " + p.Name + " -n " + p.Namespace + "." + itself
+}
+
+func (k *kmmFacts) loginRemedy() string {
+	s := k.module.Spec.ImageRepoSecret
+	switch {
+	case s == nil || s.Name == "":
+		return "Name a Secret with a login in tap.kernelModule.imageRepoSecret."
+	case slices.Contains(k.around.missing, "Secret "+s.Name):
+		return "Create the Secret " + s.Name + " in the namespace " + k.module.Namespace + ", which is missing: Kubernetes pulls without a login then."
 	}
-	switch state {
-	case "NeedsBuilding":
-		return words{"the image " + image + " is to be built, and no pod does it yet", "Look into the log of KMM's controller if it stays so."}
-	case "NeedsSigning":
-		return words{"the image " + image + " is to be signed, and no pod does it yet", "Look into the log of KMM's controller if it stays so."}
-	}
-	return words{}
+	return "Correct the login in the Secret " + s.Name + "."
 }
 
 // version: a Module with a version loads nothing before an administrator has
 // labelled the node.
 func (k *kmmFacts) version(t *target) words {
 	want := k.module.Spec.Loader.Container.Version
-	label := fmt.Sprintf("kmm.node.kubernetes.io/version-module.%s.%s", k.module.Namespace, k.module.Name)
+	label := kmm.VersionLabel(k.module.Namespace, k.module.Name)
 	if have, ok := t.labels[label]; want == "" || ok && have == want {
 		return words{}
 	}
@@ -94,16 +174,15 @@ func (k *kmmFacts) version(t *target) words {
 }
 
 func (k *kmmFacts) config(t *target) words {
-	nmc := k.nodes[t.name]
-	if nmc == nil {
-		return words{"KMM's controller has not taken up the node yet", "If it stays so, look whether its controller runs: kubectl get pods -A -l app.kubernetes.io/name=kmm"}
+	if k.nodes[t.name] == nil {
+		return k.held(workerKind, "KMM's controller has not taken up the node yet")
 	}
-	want := k.entry(nmc.Spec.Modules)
-	if want == nil || want.text("kernelVersion") == t.kernel || want.text("kernelVersion") == strings.TrimRight(t.kernel, "+") {
+	want, _ := k.entries(t.name)
+	if want == nil || want.Config.Kernel() == kmm.Trim(t.kernel) {
 		return words{}
 	}
 	return words{
-		"KMM still goes by the kernel " + want.text("kernelVersion") + ", but the node runs " + t.kernel,
+		"KMM still goes by the kernel " + want.Config.Kernel() + ", but the node runs " + t.kernel,
 		"KMM looks at a node again only when its taints or labels change: cordon and uncordon it.",
 	}
 }
@@ -111,38 +190,49 @@ func (k *kmmFacts) config(t *target) words {
 // worker is a live worker pod of KMM on a node, or nil.
 func (k *kmmFacts) worker(node string) *corev1.Pod {
 	for _, p := range k.pods {
-		if p.Spec.NodeName == node && p.Labels[labelComponent] == "worker" && p.Labels["app.kubernetes.io/name"] == "kmm" {
+		if p.Spec.NodeName == node && p.Labels[labelComponent] == "worker" && p.Labels[labelName] == "kmm" {
 			return p
 		}
 	}
 	return nil
 }
 
-// load: KMM replaces a worker pod that has failed, and its last words go with
-// it, unless a watch has seen them.
+// workerTroubles are the words of a node's worker pod, or of the one that KMM has
+// replaced: its last words go with it, unless a watch has seen them.
+func (k *kmmFacts) workerTroubles(node string) string {
+	if p := k.worker(node); p != nil {
+		if text := troubles(p); text != "" {
+			return text
+		}
+	}
+	if lost := k.lost[node]; lost != nil {
+		return troubles(lost)
+	}
+	return ""
+}
+
 func (k *kmmFacts) load(t *target) words {
-	p := k.worker(t.name)
-	text := ""
-	if p != nil {
-		text = troubles(p)
-	}
-	if lost := k.lost[t.name]; text == "" && lost != nil {
-		text = troubles(lost)
-	}
+	p, text := k.worker(t.name), k.workerTroubles(t.name)
 	switch {
 	case text != "":
-		return words{"loading does not work: " + text, loadRemedy(text)}
+		return words{"loading does not work: " + text, k.loadRemedy(t, p, text)}
 	case p == nil:
 		return words{}
 	}
-	action := strings.ToLower(cmp.Or(kmmLabel(p, "worker-action"), "load"))
+	action := strings.ToLower(cmp.Or(kmm.Label(p.Labels, kmm.LabelWorkerAction), "load"))
 	return words{"its worker pod " + p.Name + " is about to " + action + " the module" + age(p), ""}
 }
 
-func loadRemedy(text string) string {
+func (k *kmmFacts) loadRemedy(t *target, p *corev1.Pod, text string) string {
 	switch {
+	case strings.Contains(text, "ImagePull") && p != nil && k.otherImage(t, p):
+		// Seen to load on the one node, and to leave the others alone.
+		return "The pod keeps the image that it was created with. Have KMM replace it, on this node alone: kubectl patch pod " + p.Name + " -n " + p.Namespace +
+			` --type=merge -p '{"metadata":{"finalizers":null}}' && kubectl delete pod ` + p.Name + " -n " + p.Namespace
 	case strings.Contains(text, "ImagePull"):
-		return "Mend the image or the pull secret, then delete the Module and upgrade the release: KMM does not replace a stuck worker pod."
+		return "Fix the image in its registry or the pull secret; the pod then goes on by itself. Do not delete the Module: that unloads PF_RING on every node."
+	case strings.Contains(text, "in use"):
+		return "Stop what uses PF_RING on the node; KMM tries again by itself."
 	case strings.Contains(text, "Key was rejected"), strings.Contains(text, "Required key not available"):
 		return "Secure Boot wants a signed module: sign it and enroll the key, see the reason signature-required."
 	case strings.Contains(text, "Exec format"), strings.Contains(text, "Invalid module format"):
@@ -153,29 +243,31 @@ func loadRemedy(text string) string {
 	return "See the reasons in the documentation by the kernel's words."
 }
 
+// otherImage tells whether a worker pod has another image than KMM now wants.
+func (k *kmmFacts) otherImage(t *target, p *corev1.Pod) bool {
+	want, _ := k.entries(t.name)
+	if want == nil || len(p.Spec.InitContainers) == 0 {
+		return false
+	}
+	image, _ := want.Config["containerImage"].(string)
+	return image != "" && !slices.ContainsFunc(p.Spec.InitContainers, func(c corev1.Container) bool { return c.Image == image })
+}
+
 // silence is what is left when KMM wants to load and there is no worker pod.
 func (k *kmmFacts) silence(t *target) words {
-	nmc := k.nodes[t.name]
-	if nmc == nil || k.loaded(t) {
+	if k.nodes[t.name] == nil || k.loaded(t) {
 		return words{}
 	}
-	want := k.entry(nmc.Spec.Modules)
-	switch {
-	case want == nil:
-		return words{"KMM has not given the node its module yet", "If it stays so, look into the log of KMM's controller."}
-	case k.podSecurity == "baseline" || k.podSecurity == "restricted":
-		return words{
-			"there is no worker pod: the namespace enforces Pod Security " + k.podSecurity + ", which refuses KMM's worker pods",
-			"kubectl label namespace " + k.module.Namespace + " --overwrite pod-security.kubernetes.io/enforce=privileged",
-		}
+	if want, _ := k.entries(t.name); want == nil {
+		return k.held(workerKind, "KMM has not given the node its module yet")
 	}
-	return words{"there is no worker pod on the node, and KMM does not say why", "A refused pod shows only in the log of KMM's controller."}
+	return k.held(workerKind, "there is no worker pod on the node")
 }
 
 // troubles are the words of the first container of a pod that cannot get on,
 // "" if all is well so far.
 func troubles(p *corev1.Pod) string {
-	for _, c := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...) {
+	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		end := c.State.Terminated
 		if end == nil {
 			end = c.LastTerminationState.Terminated
@@ -191,6 +283,9 @@ func troubles(p *corev1.Pod) string {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 			return "not scheduled: " + c.Message
 		}
+	}
+	if p.Status.Phase == corev1.PodFailed {
+		return strings.TrimSpace(cmp.Or(p.Status.Reason, "failed") + " " + p.Status.Message)
 	}
 	return ""
 }

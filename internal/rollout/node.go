@@ -38,6 +38,9 @@ type Node struct {
 	Version string          `json:"version,omitempty"`
 	// Reason is a reason code of the outcome, "" if there is no outcome.
 	Reason outcome.Reason `json:"reason,omitempty"`
+	// Outdated says that the node has the module, and that it is not the one that
+	// the release asks for: another version or configuration.
+	Outdated bool `json:"outdated,omitempty"`
 	// Message says in words what was seen, Remedy what to do.
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`

@@ -24,6 +24,9 @@ func slim(p *corev1.Pod) *corev1.Pod {
 	for _, c := range p.Spec.Containers {
 		s.Spec.Containers = append(s.Spec.Containers, corev1.Container{Name: c.Name, Image: c.Image})
 	}
+	for _, c := range p.Spec.InitContainers {
+		s.Spec.InitContainers = append(s.Spec.InitContainers, corev1.Container{Name: c.Name, Image: c.Image})
+	}
 	s.Status = p.Status
 	return s
 }
@@ -59,6 +62,10 @@ func judgePod(n *Node, p *corev1.Pod, t *target, now time.Time) {
 	}
 	if n.State == OK || n.State == Fallback {
 		judgeRun(n, p, t, now)
+	}
+	if n.State == Pending || n.State == Unknown {
+		// What was seen last is in the message; it does not hold now.
+		n.Backend, n.Version, n.Reason, n.Verified, n.Source = "", "", "", "", ""
 	}
 }
 

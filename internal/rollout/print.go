@@ -48,6 +48,9 @@ func (r *Report) table(wide bool) string {
 	if r.Module != "" {
 		b.WriteString("\nModule: " + printout.Line(r.Module) + "\n")
 	}
+	for _, p := range r.Preflights {
+		b.WriteString("\n" + printout.Line(p.String()) + "\n")
+	}
 	r.remedies(&b)
 	b.WriteString("\n" + r.Verdict + "\n")
 	return b.String()
@@ -56,7 +59,7 @@ func (r *Report) table(wide bool) string {
 // words are the reason for a person. A node that is well needs no long story.
 func (n Node) words(wide bool) string {
 	switch {
-	case n.State == OK && !wide:
+	case n.State == OK && !n.Outdated && !wide:
 		return string(n.Reason)
 	case n.Reason == "":
 		return n.Message

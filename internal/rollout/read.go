@@ -158,7 +158,7 @@ func (c *Client) finish(ctx context.Context, f *facts, warnings []string) *Repor
 			warnings = append(warnings, "why pods are missing is not known: "+words.String())
 		}
 	}
-	if f.release.Mode == "kmm" && !r.Complete {
+	if f.release.Mode == "kmm" {
 		warnings = append(warnings, c.explainKMM(ctx, f, r)...)
 	}
 	r.Warnings = warnings

@@ -13,14 +13,17 @@ type Report struct {
 	Release       string `json:"release"`
 	Namespace     string `json:"namespace"`
 	Mode          string `json:"mode"`
-	// Complete is true when every wanted node has the module, and there is one.
+	// Complete is true when every wanted node has the module as the release asks
+	// for it, and there is one.
 	Complete bool    `json:"complete"`
 	Summary  Summary `json:"summary"`
 	// Module is what is to be said of KMM's Module as a whole.
-	Module   string   `json:"module,omitempty"`
-	Verdict  string   `json:"verdict"`
-	Warnings []string `json:"warnings,omitempty"`
-	Nodes    []Node   `json:"nodes"`
+	Module string `json:"module,omitempty"`
+	// Preflights are KMM's answers for other kernels.
+	Preflights []Preflight `json:"preflights,omitempty"`
+	Verdict    string      `json:"verdict"`
+	Warnings   []string    `json:"warnings,omitempty"`
+	Nodes      []Node      `json:"nodes"`
 
 	now time.Time
 }
@@ -34,6 +37,8 @@ type Summary struct {
 	Failed   int `json:"failed"`
 	Pending  int `json:"pending"`
 	Unknown  int `json:"unknown"`
+	// Outdated are those of OK that have another version or configuration.
+	Outdated int `json:"outdated,omitempty"`
 	// Reasons counts the nodes that should have the module and have not, by
 	// reason code; "" for those without an outcome.
 	Reasons map[outcome.Reason]int `json:"reasons,omitempty"`
@@ -62,6 +67,9 @@ func (r *Report) conclude() {
 		switch n.State {
 		case OK:
 			s.OK++
+			if n.Outdated {
+				s.Outdated++
+			}
 			continue
 		case Fallback:
 			s.Fallback++
@@ -79,7 +87,7 @@ func (r *Report) conclude() {
 	}
 	r.Summary = s
 	// None of none is no success: mostly a selector that matches nothing.
-	r.Complete = s.Wanted > 0 && s.OK == s.Wanted
+	r.Complete = s.Wanted > 0 && s.OK == s.Wanted && s.Outdated == 0
 	r.Verdict = s.verdict()
 }
 
@@ -88,6 +96,9 @@ func (s Summary) verdict() string {
 		return fmt.Sprintf("No node is wanted: the release's node selector and tolerations fit none of %d nodes", s.Nodes)
 	}
 	text := fmt.Sprintf("%d of %d nodes have PF_RING", s.OK, s.Wanted)
+	if s.Outdated > 0 {
+		text += fmt.Sprintf(", %d of them not as the release asks for it", s.Outdated)
+	}
 	for _, part := range []struct {
 		n    int
 		what string

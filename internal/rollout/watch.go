@@ -32,7 +32,7 @@ func (c *Client) Wait(ctx context.Context, r *Release, progress func(Summary)) (
 		return nil, err
 	}
 	w.facts = f
-	if err := w.until(ctx, func(s *Report) bool { return s.Complete || s.Summary.settled() }); err != nil && ctx.Err() == nil {
+	if err := w.until(ctx, func(s *Report) bool { return s.Summary.settled() && !c.driftStays(ctx, f, s) }); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	// The deadline may be over, but not the answer to why.
