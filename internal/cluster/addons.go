@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
+	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -17,6 +19,9 @@ type Addons struct {
 	KMM         bool `json:"kmm"`
 	CertManager bool `json:"certManager"`
 	OpenShift   bool `json:"openShift"`
+	// KMMRuns is yes where a controller of KMM is available, no where none is, and
+	// unknown where that could not be read; "" where KMM's API is not there.
+	KMMRuns string `json:"kmmRuns,omitempty"`
 }
 
 // ReadAddons asks the cluster of config for its API groups, in one request or
@@ -30,7 +35,31 @@ func ReadAddons(ctx context.Context, config *rest.Config) (Addons, error) {
 	if err != nil {
 		return Addons{}, fmt.Errorf("listing the cluster's API groups: %w", err)
 	}
-	return addonsOf(groups), nil
+	addons := addonsOf(groups)
+	if addons.KMM {
+		addons.KMMRuns = kmmRuns(ctx, config)
+	}
+	return addons, nil
+}
+
+// kmmRuns looks for an available Deployment of KMM's controller in all namespaces:
+// upstream, OLM and OpenShift install it into different ones.
+func kmmRuns(ctx context.Context, config *rest.Config) string {
+	client, err := appsv1client.NewForConfig(config)
+	if err != nil {
+		return "unknown"
+	}
+	list, err := client.Deployments("").List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=kmm", Limit: pageSize})
+	if err != nil {
+		return "unknown"
+	}
+	for i := range list.Items {
+		d := &list.Items[i]
+		if d.Status.AvailableReplicas > 0 && !strings.Contains(d.Name, "webhook") {
+			return "yes"
+		}
+	}
+	return "no"
 }
 
 func addonsOf(groups *metav1.APIGroupList) Addons {

@@ -25,6 +25,11 @@ type kernel struct {
 	platform string
 	// system is what the nodes call their system.
 	system string
+	// sure is how many nodes take the source's module as it is, and supply how many
+	// get one from the supply controller.
+	sure, supply int
+	// supplied is what it gives them: yes or will-be-built.
+	supplied compatibility.Supported
 	// signed: the source's module bears a kernel signature.
 	signed bool
 	// signs is what a probe saw: yes where the kernel takes only signed modules;
@@ -36,11 +41,18 @@ type kernel struct {
 // asks for.
 func (k kernel) unfit() bool { return k.present && k.signs == outcome.Yes && !k.signed }
 
+// usable tells whether nodes take what the source has.
+func (k kernel) usable() bool { return k.present && k.refused == "" && !k.unfit() }
+
+// loads is how many nodes load any module that is for their kernel.
+func (k kernel) loads() int { return k.nodes - k.forbidden - k.unsure }
+
 // takes is how many nodes could load a module.
 func (k kernel) takes() int { return k.nodes - k.forbidden }
 
-// group sums up nodes by kernel release and architecture, in that order.
-func group(r compatibility.Report) []kernel {
+// group sums up nodes by kernel release and architecture, in that order. supply may
+// be nil.
+func group(r compatibility.Report, supply *compatibility.Report) []kernel {
 	type key struct{ release, arch string }
 	at := map[key]*kernel{}
 	for _, n := range r.Nodes {
@@ -54,12 +66,20 @@ func group(r compatibility.Report) []kernel {
 		}
 		k.add(n)
 	}
+	if supply != nil {
+		for _, n := range supply.Nodes {
+			if k := at[key{n.Kernel, n.Arch}]; k != nil && n.Supported.Good() {
+				k.supply++
+				k.supplied = n.Supported
+			}
+		}
+	}
 	list := make([]kernel, 0, len(at))
 	for _, k := range at {
 		list = append(list, *k)
 	}
 	slices.SortFunc(list, func(a, b kernel) int {
-		return cmp.Or(cmp.Compare(a.release, b.release), cmp.Compare(a.arch, b.arch))
+		return cmp.Or(text.Natural(a.release, b.release), cmp.Compare(a.arch, b.arch))
 	})
 	return list
 }
@@ -67,6 +87,9 @@ func group(r compatibility.Report) []kernel {
 func (k *kernel) add(n compatibility.NodeResult) {
 	k.nodes++
 	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
+	if n.Supported == compatibility.Yes {
+		k.sure++
+	}
 	switch n.Reason {
 	case verdict.PlatformForbids:
 		k.forbidden++
@@ -93,6 +116,9 @@ func (d *decision) decide() Way {
 		case k.unfit():
 			lack++
 			unfit++
+		case k.refused != "" && d.suppliedOf(k):
+			// The controller's own module needs no trust in that repository.
+			lack++
 		case k.present:
 			have++
 		default:
@@ -110,6 +136,9 @@ func (d *decision) decide() Way {
 		return None
 	}
 	known := fmt.Sprintf("%s has a module for %d of them", cmp.Or(d.Report.Source, "the source"), have+unfit)
+	if d.SourceURL == "" {
+		known = "no module repository is named"
+	}
 	if d.SourceUnread {
 		known = "what the public repository has for them is not known here"
 	}
@@ -122,7 +151,7 @@ func (d *decision) decide() Way {
 
 // way decides by how many kernels lack a module.
 func (d *decision) way(lack int) Way {
-	private := d.Addons.KMM && d.ImageRepository != PublicImages
+	private := d.operates() && d.ImageRepository != PublicImages
 	switch {
 	case d.Mode == "auto":
 		d.because("Mode auto was asked for.")
@@ -130,15 +159,18 @@ func (d *decision) way(lack int) Way {
 	case d.Mode == "kmm":
 		d.because("Mode kmm was asked for.")
 		return d.kmm(lack)
+	case d.supplies() && (lack > 0 || d.SourceURL == ""):
+		d.because("The supply controller builds modules in the cluster for %s, and mode auto needs no other component.", text.Count(d.suppliable(), "kernel"))
+		return AutoSupply
 	case d.SourceUnread && !private:
 		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
 		return AutoPrivate
-	case lack > 0 && !d.PublicSource && !d.Addons.KMM && d.ImageRepository == PublicImages && d.BuildConfigMap == "":
-		d.because("For %s a module has yet to be %s and added to your own repository; mode auto needs no other component.", text.Count(lack, "kernel"), d.made())
-		return d.auto(lack)
-	case lack > 0 && !d.SourceUnread:
-		d.because("For %s a module has yet to be %s, and KMM loads it from images of your own.", text.Count(lack, "kernel"), d.made())
+	case lack > 0 && !d.SourceUnread && private:
+		d.because("For %s a module has yet to be %s, and KMM, which is installed, loads it from images of your own.", text.Count(lack, "kernel"), d.made())
 		return d.kmm(lack)
+	case lack > 0 && !d.SourceUnread:
+		d.because("For %s a module has yet to be %s and added to a repository of your own; mode auto needs no other component.", text.Count(lack, "kernel"), d.made())
+		return d.auto(lack)
 	case !d.NoEgress || !d.PublicSource:
 		d.because("Modules exist for every kernel, and mode auto needs no other component.")
 		return d.auto(lack)
@@ -149,6 +181,34 @@ func (d *decision) way(lack int) Way {
 	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
 	return AutoPrivate
 }
+
+// operates tells whether KMM can be proposed: it runs in the cluster, or no cluster
+// was asked and the user brings images for it.
+func (d *decision) operates() bool {
+	if d.Addons.Known {
+		return d.Addons.KMM && d.Addons.KMMRuns == outcome.Yes
+	}
+	return d.ImageRepository != PublicImages || d.BuildConfigMap != ""
+}
+
+// supplies tells whether the supply controller helps with any kernel that lacks a
+// module. Without a way out it cannot fetch compilers and headers.
+func (d *decision) supplies() bool { return d.Supply != nil && !d.NoEgress && d.suppliable() > 0 }
+
+// suppliable counts the kernels that the controller builds for and the source has
+// no module of.
+func (d *decision) suppliable() int {
+	n := 0
+	for _, k := range d.kernels {
+		if k.supply > 0 && !k.usable() {
+			n++
+		}
+	}
+	return n
+}
+
+// suppliedOf tells whether the controller builds for k.
+func (d *decision) suppliedOf(k kernel) bool { return d.supplies() && k.supply > 0 }
 
 // made is what the modules that are lacking have to be.
 func (d *decision) made() string {
@@ -161,7 +221,10 @@ func (d *decision) made() string {
 }
 
 func (d *decision) auto(lack int) Way {
-	if d.NoEgress && d.PublicSource || lack > 0 && d.PublicSource {
+	switch {
+	case d.supplies() && (lack > 0 || d.SourceURL == ""):
+		return AutoSupply
+	case d.SourceURL == "", d.NoEgress && d.PublicSource, lack > 0 && d.PublicSource:
 		return AutoPrivate
 	}
 	return Auto

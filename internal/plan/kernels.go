@@ -1,22 +1,31 @@
 package plan
 
-import "github.com/kubeshark/kubeshark-pfring/internal/kmm"
+import (
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
+)
 
 // KernelPlan is how one kernel gets its module.
 type KernelPlan struct {
 	Kernel string `json:"kernelVersion"`
 	Arch   string `json:"architecture"`
 	Nodes  int    `json:"nodes"`
-	// By is repository, image, build, or libpcap for none.
+	// By is repository, supply, image, build, or libpcap for none; "as now" is what
+	// the values at hand have.
 	By    string `json:"by"`
 	Image string `json:"image,omitempty"`
 	// Missing is true when the module or image has to be made first.
 	Missing bool `json:"missing"`
+	// Supported is what its nodes are promised before any step is done: yes,
+	// will-be-built, unknown or no.
+	Supported compatibility.Supported `json:"supported"`
 	// Signed is what a probe saw: yes where the kernel takes only modules signed
 	// by a key it trusts, no, or unknown.
 	Signed string `json:"needsSignature,omitempty"`
 	Why    string `json:"why,omitempty"`
 
+	// good is how many nodes are promised a module.
+	good int
 	// unfit: the module is there and lacks a signature.
 	unfit bool
 	// unserved: KMM can load nothing on this kernel release.
@@ -26,6 +35,8 @@ type KernelPlan struct {
 // Where a kernel's module comes from.
 const (
 	byRepository = "repository"
+	bySupply     = "supply"
+	byKept       = "as now"
 	byImage      = "image"
 	byBuild      = "build"
 	byLibpcap    = "libpcap"
@@ -34,36 +45,93 @@ const (
 func (d *decision) perKernel() []KernelPlan {
 	list := make([]KernelPlan, 0, len(d.kernels))
 	for _, k := range d.kernels {
-		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform, Signed: k.signs}
+		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform, Signed: k.signs, Supported: compatibility.No}
 		switch {
 		case k.takes() == 0:
 			p.By = byLibpcap
-		case d.plan.Mode == "kmm" && kmm.Unserved(k.release) != "":
-			p.By, p.Why, p.unserved = byLibpcap, kmm.Unserved(k.release), true
+		case d.plan.Way == Keep:
+			d.byKept(&p, k)
+		case d.plan.Way == AutoSupply && !k.usable() && k.supply > 0:
+			p.By, p.Supported, p.good = bySupply, k.supplied, k.supply
 		case d.plan.Mode == "auto":
-			p.By, p.Missing = byRepository, !k.present || k.unfit()
-			if d.SourceUnread {
-				p.Why = "to be copied if there is one, else built"
-			}
-			switch {
-			case k.refused != "":
-				p.Why = "nodes do not take it as it is: " + k.refused
-			case k.unfit():
-				p.Why, p.unfit = "to be signed: the kernel takes only signed modules", true
-			}
-		case d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages) && d.build(k) != nil:
-			p.By, p.Image, p.Missing = byBuild, d.image(k.release), true
+			d.byRepository(&p, k)
 		default:
-			p.By, p.Image, p.Missing = byImage, d.image(k.release), !k.present || d.ImageRepository != PublicImages
+			d.byImage(&p, k)
 		}
 		list = append(list, p)
 	}
 	return list
 }
 
+// byRepository is a kernel whose module the agent fetches from the values' source.
+func (d *decision) byRepository(p *KernelPlan, k kernel) {
+	p.By, p.Missing = byRepository, !k.present || k.unfit()
+	if d.SourceUnread {
+		p.Why = "to be copied if there is one, else built"
+	}
+	switch {
+	case k.refused != "":
+		p.Why = "nodes do not take it as it is: " + k.refused
+	case k.unfit():
+		p.Why, p.unfit = "to be signed: the kernel takes only signed modules", true
+	}
+	switch {
+	case d.plan.Way == AutoPrivate && d.NoEgress, !k.usable():
+	case k.sure > 0:
+		p.Supported, p.good = compatibility.Yes, k.sure
+	default:
+		p.Supported = compatibility.Unknown
+	}
+}
+
+// byImage is a kernel whose module KMM takes from an image.
+func (d *decision) byImage(p *KernelPlan, k kernel) {
+	if why := kmm.Unserved(k.release); why != "" {
+		p.By, p.Why, p.unserved = byLibpcap, why, true
+		return
+	}
+	p.Image = d.image(k.release)
+	if d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages) && d.build(k) != nil {
+		p.By, p.Missing, p.Supported, p.good = byBuild, true, compatibility.Yes, k.loads()
+		return
+	}
+	p.By = byImage
+	if d.Images == nil {
+		p.Missing, p.Supported = !k.present || d.ImageRepository != PublicImages, compatibility.Unknown
+		return
+	}
+	a := d.Images(k.release, k.arch)
+	p.Missing, p.Supported = a.Supported == compatibility.No, a.Supported
+	if a.Supported == compatibility.Yes {
+		p.good = k.loads()
+	} else {
+		p.Why = a.Message
+	}
+}
+
+// byKept is a kernel that stays as it is.
+func (d *decision) byKept(p *KernelPlan, k kernel) {
+	p.By = byKept
+	for _, n := range d.Current.Nodes {
+		if n.Kernel != k.release || n.Arch != k.arch || n.Supported == compatibility.Excluded {
+			continue
+		}
+		if n.Supported.Good() {
+			p.good++
+		}
+		p.Supported, p.Image = n.Supported, n.Image
+	}
+}
+
 // image is the image of a kernel, by the tag that KMM makes of its release.
 func (d *decision) image(release string) string {
-	return d.ImageRepository + ":" + kmm.Normalize(literal(release))
+	return ImageOf(d.ImageRepository, release)
+}
+
+// ImageOf is the image of a kernel release in a repository, by the tag that KMM
+// makes of its release.
+func ImageOf(repository, release string) string {
+	return repository + ":" + kmm.Normalize(literal(release))
 }
 
 // literal is how a mapping names a kernel.
@@ -73,7 +141,7 @@ func literal(release string) string { return kmm.Trim(release) }
 func (d *decision) missing() []string {
 	var list []string
 	for _, k := range d.plan.Kernels {
-		if k.Missing && k.By != byBuild && !k.unfit {
+		if k.Missing && k.By != byBuild && k.By != bySupply && !k.unfit {
 			list = append(list, k.Kernel+" ("+k.Arch+")")
 		}
 	}

@@ -21,6 +21,11 @@ type Way string
 const (
 	// Auto: the agent fetches from the repository that the values name.
 	Auto Way = "auto"
+	// AutoSupply: the agent fetches what the supply controller builds in the cluster,
+	// beside what the values' own repository has.
+	AutoSupply Way = "auto-supply"
+	// Keep: the values at hand support more nodes than any other way.
+	Keep Way = "keep"
 	// AutoPrivate: the agent fetches from a repository of the user's own, which
 	// has to be filled first.
 	AutoPrivate Way = "auto-private"
@@ -32,10 +37,11 @@ const (
 	None Way = "none"
 )
 
-// Mode is tap.kernelModule.mode for the way; empty for None.
+// Mode is tap.kernelModule.mode for the way; empty for None, and for Keep, which
+// leaves it as it is.
 func (w Way) Mode() string {
 	switch w {
-	case Auto, AutoPrivate:
+	case Auto, AutoPrivate, AutoSupply:
 		return "auto"
 	case KMMPrebuilt, KMMBuild:
 		return "kmm"
@@ -50,6 +56,10 @@ func (w Way) Title() string {
 		return "auto: the agent on each node fetches the module and loads it"
 	case AutoPrivate:
 		return "auto, from a module repository of your own"
+	case AutoSupply:
+		return "auto: the cluster builds the modules itself, and the agent on each node loads them"
+	case Keep:
+		return "the values as they are: no other way supports more nodes"
 	case KMMPrebuilt:
 		return "kmm: the operator loads the module from images made beforehand"
 	case KMMBuild:
@@ -62,6 +72,15 @@ func (w Way) Title() string {
 type Facts struct {
 	// Report is what the source of auto mode has for the nodes.
 	Report compatibility.Report
+	// Supply is what the supply controller has built or will build for them, without
+	// that source; nil where it is not to be proposed.
+	Supply *compatibility.Report
+	// Current is what the nodes have with the values at hand, as far as it is known;
+	// nil is nothing.
+	Current *compatibility.Report
+	// Images is what the registry says of the image of a kernel and architecture; nil
+	// where nobody asked.
+	Images func(kernel, arch string) compatibility.Answer
 	// SourceURL is that source as values have it, and PublicSource tells that it
 	// lies on the internet for everybody.
 	SourceURL    string
@@ -111,6 +130,11 @@ type Plan struct {
 	Kernels []KernelPlan `json:"kernels"`
 	// Notes are what else to know, such as the other way.
 	Notes []string `json:"notes"`
+	// Now and Then count the nodes that the values at hand support, or that get a
+	// module built, and those with this plan, as far as both are known; steps that are
+	// to be done first are not counted as done.
+	Now  int `json:"supportedNow"`
+	Then int `json:"supportedThen"`
 	// Values are what to install with, under the user's own.
 	Values map[string]any `json:"values"`
 }
@@ -120,17 +144,51 @@ func Make(f Facts) Plan {
 	if f.ImageRepository == "" {
 		f.ImageRepository = PublicImages
 	}
-	d := &decision{Facts: f, kernels: group(f.Report)}
+	d := &decision{Facts: f, kernels: group(f.Report, f.Supply)}
 	d.plan = Plan{SchemaVersion: 1, Why: []string{}, First: []Step{}, Notes: []string{}}
 	d.apply()
-	d.plan.Way = d.decide()
-	d.plan.Mode, d.plan.Title = d.plan.Way.Mode(), d.plan.Way.Title()
-	d.plan.Kernels = d.perKernel()
+	d.take(d.decide())
+	d.guard()
 	d.steps()
 	d.notes()
 	d.plan.Values = d.values()
 	d.plan.Ready = len(d.plan.First) == 0 && d.plan.Way != None
 	return d.plan
+}
+
+// take chooses a way.
+func (d *decision) take(w Way) {
+	d.plan.Way, d.plan.Mode, d.plan.Title = w, w.Mode(), w.Title()
+	d.plan.Kernels = d.perKernel()
+	d.plan.Then = 0
+	for _, k := range d.plan.Kernels {
+		d.plan.Then += k.good
+	}
+}
+
+// guard makes sure that nobody loses by the plan: where the values at hand support
+// more nodes, they stay, or, where a mode was asked for, that is said.
+func (d *decision) guard() {
+	if d.Current == nil {
+		return
+	}
+	d.plan.Now = d.Current.Totals.Yes + d.Current.Totals.WillBeBuilt
+	if d.plan.Then >= d.plan.Now || d.plan.Way == None || d.NoEgress {
+		return
+	}
+	if d.Mode != "" {
+		d.note("Fewer nodes are known to have a module with this plan (%d) than with your values as they are (%d).", d.plan.Then, d.plan.Now)
+		return
+	}
+	d.plan.Why = append(d.plan.Why[:0:0], fmt.Sprintf("With your values %s or get a module built, and no other way is known to do as much.", supported(d.plan.Now)))
+	d.take(Keep)
+}
+
+func supported(nodes int) string {
+	if nodes == 1 {
+		return "1 node is supported"
+	}
+	return fmt.Sprintf("%d nodes are supported", nodes)
 }
 
 // decision is one run of Make.

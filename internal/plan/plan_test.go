@@ -83,35 +83,41 @@ func cases() []planCase {
 		{"everything is there, no egress", with(facts(public, one), func(f *plan.Facts) { f.NoEgress = true }), plan.AutoPrivate, false},
 		{"everything is there, no egress, own source", with(facts(private, one), func(f *plan.Facts) { f.NoEgress = true }), plan.Auto, true},
 		{"no egress, KMM and own registry", with(facts(public, one), func(f *plan.Facts) {
-			f.NoEgress, f.Addons, f.ImageRepository = true, cluster.Addons{Known: true, KMM: true, CertManager: true}, own
+			f.NoEgress, f.Addons, f.ImageRepository = true, cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}, own
 		}), plan.KMMPrebuilt, false},
 		{"no egress, source unread", with(facts(public, one, two), func(f *plan.Facts) { f.NoEgress, f.SourceUnread = true, true }), plan.AutoPrivate, false},
-		{"one is missing", facts(public, one, two, third), plan.KMMPrebuilt, false},
+		{"one is missing", facts(public, one, two, third), plan.AutoPrivate, false},
 		{"one is missing in an own source", facts(private, one, two), plan.Auto, false},
 		{"one is missing in an own source, KMM there", with(facts(private, one, two), func(f *plan.Facts) {
-			f.Addons = cluster.Addons{Known: true, KMM: true, CertManager: true}
-		}), plan.KMMPrebuilt, false},
+			f.Addons = cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}
+		}), plan.Auto, false},
+		{"one is missing, KMM does not run", with(facts(public, one, two), func(f *plan.Facts) {
+			f.Addons, f.ImageRepository = cluster.Addons{Known: true, KMM: true, KMMRuns: "no", CertManager: true}, own
+		}), plan.AutoPrivate, false},
 		{"one is missing, KMM there", with(facts(public, one, two), func(f *plan.Facts) {
-			f.Addons, f.ImageRepository, f.ImageRepoSecret = cluster.Addons{Known: true, KMM: true, CertManager: true}, own, "pull"
+			f.Addons, f.ImageRepository, f.ImageRepoSecret = cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}, own, "pull"
 		}), plan.KMMPrebuilt, false},
 		{"one is missing, built in the cluster", with(facts(public, one, two, third), func(f *plan.Facts) {
 			f.BuildConfigMap, f.ImageRepository = "pf-ring-build", own
 		}), plan.KMMBuild, false},
 		{"one is missing, built by Dockerfiles of the chart", with(facts(public, one, on(two, "Ubuntu 24.04.1 LTS"),
 			on(node("r", "5.14.0-427.el9.x86_64", cluster.Generic), "Rocky Linux 9.4 (Blue Onyx)"), on(node("s", "5.14.0-1.custom", cluster.Generic), "Slackware 15")), func(f *plan.Facts) {
-			f.ImageRepository, f.Addons = own, cluster.Addons{Known: true, KMM: true, CertManager: true}
+			f.ImageRepository, f.Addons = own, cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}
 		}), plan.KMMBuild, false},
 		{"one is missing on two architectures", with(facts(public, on(two, "Ubuntu 24.04.1 LTS"), on(arm64(node("b2", lacking, cluster.Generic)), "Ubuntu 24.04.1 LTS")), func(f *plan.Facts) {
-			f.ImageRepository, f.ImageRepoSecret, f.Addons = own, "push", cluster.Addons{Known: true, KMM: true, CertManager: true}
+			f.ImageRepository, f.ImageRepoSecret, f.Addons = own, "push", cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}
 		}), plan.KMMBuild, true},
 		{"one is missing, no egress to build", with(facts(public, on(two, "Ubuntu 24.04.1 LTS")), func(f *plan.Facts) {
-			f.ImageRepository, f.NoEgress, f.Addons = own, true, cluster.Addons{Known: true, KMM: true, CertManager: true}
+			f.ImageRepository, f.NoEgress, f.Addons = own, true, cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}
 		}), plan.KMMPrebuilt, false},
-		{"one is missing, OpenShift", with(facts(public, two), func(f *plan.Facts) { f.Addons = cluster.Addons{Known: true, OpenShift: true} }), plan.KMMPrebuilt, false},
+		{"one is missing, OpenShift", with(facts(public, two), func(f *plan.Facts) { f.Addons = cluster.Addons{Known: true, OpenShift: true} }), plan.AutoPrivate, false},
+		{"kmm asked for on OpenShift", with(facts(public, two), func(f *plan.Facts) {
+			f.Mode, f.Addons = "kmm", cluster.Addons{Known: true, OpenShift: true}
+		}), plan.KMMPrebuilt, false},
 		{"one is missing, auto asked for", with(facts(public, one, two), func(f *plan.Facts) { f.Mode = "auto" }), plan.AutoPrivate, false},
 		{"one is missing, auto from own source", with(facts(private, one, two), func(f *plan.Facts) { f.Mode = "auto" }), plan.Auto, false},
 		{"all there, kmm asked for", with(facts(public, one), func(f *plan.Facts) {
-			f.Mode, f.Addons = "kmm", cluster.Addons{Known: true, KMM: true, CertManager: true}
+			f.Mode, f.Addons = "kmm", cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}
 		}), plan.KMMPrebuilt, true},
 		{"nodes refuse the source", plan.Facts{Report: unsigned, SourceURL: public, PublicSource: true}, plan.Auto, false},
 		{"no node can", facts(public, windows, node("f", there, cluster.Fargate)), plan.None, false},
@@ -135,7 +141,22 @@ func cases() []planCase {
 			f.ImageRepository = own
 			f.Seen = []plan.Seen{{Kernel: lacking, Arch: "amd64", Nodes: 1, Signed: "no", Registry: "asking the registry: connection refused (source-unreachable, seen on b)"}}
 		}), plan.KMMPrebuilt, false},
-		{"a long name", with(facts(public, two), func(f *plan.Facts) { f.Release = "a-release-with-a-rather-long-name" }), plan.KMMPrebuilt, false},
+		{"a long name", with(facts(public, two), func(f *plan.Facts) { f.Release, f.Mode = "a-release-with-a-rather-long-name", "kmm" }), plan.KMMPrebuilt, false},
+		{"kmm keeps what it has", with(facts(private, one, two), func(f *plan.Facts) {
+			current := compatibility.Match([]cluster.Node{one, two}, func(string, string) compatibility.Answer {
+				return compatibility.Answer{Supported: compatibility.Yes, Present: true, Image: own + ":x"}
+			})
+			f.Current = &current
+		}), plan.Keep, true},
+		{"images were looked up", with(facts(public, one, two), func(f *plan.Facts) {
+			f.Addons, f.ImageRepository, f.ImageRepoSecret = cluster.Addons{Known: true, KMM: true, KMMRuns: "yes", CertManager: true}, own, "pull"
+			f.Images = func(kernel, _ string) compatibility.Answer {
+				if kernel == there {
+					return compatibility.Answer{Supported: compatibility.Yes}
+				}
+				return compatibility.Answer{Supported: compatibility.No, Message: "It is not in the registry."}
+			}
+		}), plan.KMMPrebuilt, false},
 	}
 }
 
@@ -175,7 +196,7 @@ func TestValidateAcceptsTheWrittenValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if way := plan.Make(test.facts).Way; values.Installs() == (way == plan.None) || way != plan.None && values.Tap.KernelModule.Mode != way.Mode() {
+		if way := plan.Make(test.facts).Way; values.Installs() == (way == plan.None) || way.Mode() != "" && values.Tap.KernelModule.Mode != way.Mode() {
 			t.Errorf("%s: the values install %v in mode %s", test.name, values.Installs(), values.Tap.KernelModule.Mode)
 		}
 	}
@@ -213,7 +234,7 @@ func TestTheMappingsGiveEachKernelItsImage(t *testing.T) {
 func TestArchitecturesOfAKernelShareAMapping(t *testing.T) {
 	arm := node("b", lacking, cluster.Generic)
 	arm.Arch = "arm64"
-	p := plan.Make(facts(public, node("a", lacking, cluster.Generic), arm))
+	p := plan.Make(with(facts(public, node("a", lacking, cluster.Generic), arm), func(f *plan.Facts) { f.Mode = "kmm" }))
 	data, err := p.ValuesYAML()
 	if err != nil || strings.Count(string(data), "literal:") != 1 || len(p.Kernels) != 2 {
 		t.Errorf("%v, %d kernels\n%s", err, len(p.Kernels), data)

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
@@ -32,41 +32,44 @@ func (p Plan) Write(w io.Writer, format string) error {
 
 func (p Plan) writeText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Use %s\n", p.Title)
+	width := printout.Width(w)
+	printout.Wrap(&b, "", "Use "+p.Title, width)
 	b.WriteString("\nWhy\n")
 	for _, why := range p.Why {
-		fmt.Fprintf(&b, "  - %s\n", why)
+		printout.Wrap(&b, "  - ", why, width)
 	}
 	if len(p.First) > 0 {
 		b.WriteString("\nDo first\n")
 	}
 	for i, s := range p.First {
-		fmt.Fprintf(&b, "  %d. %s\n", i+1, s.What)
+		printout.Wrap(&b, fmt.Sprintf("  %d. ", i+1), s.What, width)
 		for _, more := range []string{s.Command, s.Link} {
 			if more != "" {
-				fmt.Fprintf(&b, "     %s\n", more)
+				fmt.Fprintf(&b, "     %s\n", printout.Line(more))
 			}
 		}
 	}
-	p.writeKernels(&b)
+	p.writeKernels(&b, width)
 	if len(p.Notes) > 0 {
 		b.WriteString("\nTo know\n")
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintf(&b, "  - %s\n", note)
+		printout.Wrap(&b, "  - ", note, width)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// writeKernels prints the table. Writing to a strings.Builder cannot fail.
-func (p Plan) writeKernels(b *strings.Builder) {
+// indent is before the lines of the table.
+const indent = "  "
+
+// writeKernels prints the table.
+func (p Plan) writeKernels(b *strings.Builder, width int) {
 	if len(p.Kernels) == 0 {
 		return
 	}
 	b.WriteString("\nBy kernel\n")
-	t := tabwriter.NewWriter(b, 2, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "  Kernel Version\tArch\tNodes\tModule by\tState")
+	rows := [][]string{{"Kernel Version", "Arch", "Nodes", "Module by", "State"}}
 	for _, k := range p.Kernels {
 		state := "is there"
 		switch {
@@ -74,6 +77,12 @@ func (p Plan) writeKernels(b *strings.Builder) {
 			state = "not served by KMM, see below"
 		case k.By == byLibpcap:
 			state = "cannot load modules"
+		case k.By == bySupply && k.Supported == compatibility.Yes:
+			state = "is built"
+		case k.By == bySupply:
+			state = "will be built in the cluster"
+		case k.By == byKept:
+			state = string(k.Supported)
 		case k.By == byBuild:
 			state = "built by KMM as " + k.Image
 		case k.By == byImage && k.Missing:
@@ -87,7 +96,11 @@ func (p Plan) writeKernels(b *strings.Builder) {
 		case k.Why != "":
 			state = "is there, but see below"
 		}
-		_, _ = fmt.Fprintln(t, "  "+strings.Join([]string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), k.By, state}, "\t"))
+		rows = append(rows, []string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), k.By, state})
 	}
-	_ = t.Flush()
+	var table strings.Builder
+	printout.TableIn(&table, rows, max(0, width-len(indent)))
+	for line := range strings.Lines(table.String()) {
+		b.WriteString(indent + line)
+	}
 }

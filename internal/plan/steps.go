@@ -17,10 +17,12 @@ func (d *decision) steps() {
 	case Auto:
 		d.stepMissing()
 		d.stepRefused()
+	case AutoSupply:
+		d.stepMissing()
 	case KMMPrebuilt, KMMBuild:
 		d.stepKMM()
 		d.stepImages()
-	case None:
+	case Keep, None:
 	}
 	d.stepsSeen()
 }
@@ -67,6 +69,9 @@ func (d *decision) stepKMM() {
 	seen := " (none was seen in this cluster)"
 	if !d.Addons.Known {
 		seen = ""
+	}
+	if d.Addons.KMM && d.Addons.KMMRuns == outcome.No {
+		d.first(Step{What: "Start the operator of Kernel Module Management: its API is there, and its controller does not run", Command: "pfring prereq check --mode kmm --only kmm"})
 	}
 	if !d.Addons.CertManager && !d.Addons.OpenShift {
 		d.first(Step{What: "Install cert-manager" + seen, Link: "https://cert-manager.io/docs/installation/"})
@@ -119,13 +124,18 @@ func (d *decision) notes() {
 	}
 	switch d.plan.Mode {
 	case "kmm":
-		d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
+		if d.Images == nil {
+			d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
+		}
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
 		d.noteBuild()
 		if d.Mode == "" {
 			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")
 		}
 	case "auto":
+		if d.plan.Way == AutoSupply {
+			d.note("The controller's build Jobs fetch compiler, headers and PF_RING's source: nodes, or a proxy of tap.kernelModule.supply.builder, must reach them.")
+		}
 		d.note("A node without a module falls back to libpcap; capture is never blocked.")
 	}
 	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" && len(d.Seen) == 0 {

@@ -16,11 +16,14 @@ func (d *decision) values() map[string]any {
 	switch d.plan.Mode {
 	case "auto":
 		k["mode"] = "auto"
-		if d.plan.Way == Auto && d.SourceURL != "" {
-			source := map[string]any{"url": d.SourceURL}
-			if len(d.PublicKeys) > 0 {
-				source["publicKeys"] = d.PublicKeys
-			}
+		if d.plan.Way == AutoSupply {
+			k["supply"] = map[string]any{"enabled": true}
+		}
+		switch source := d.source(); {
+		case d.plan.Way == AutoSupply && d.refuses() && d.SourceURL != "":
+			// Nodes take nothing from it, and would ask it first.
+			k["source"] = map[string]any{"url": ""}
+		case (d.plan.Way != AutoPrivate || !d.NoEgress) && source != nil:
 			k["source"] = source
 		}
 	case "kmm":
@@ -35,9 +38,35 @@ func (d *decision) values() map[string]any {
 			k["kmm"] = map[string]any{"moduleName": "pf-ring"}
 		}
 	default:
-		k["enabled"] = false
+		if d.plan.Way == None {
+			k["enabled"] = false
+		}
 	}
 	return map[string]any{"tap": map[string]any{"kernelModule": k}}
+}
+
+// source is what the values say of the module repository; nil for none.
+func (d *decision) source() map[string]any {
+	if d.SourceURL == "" {
+		return nil
+	}
+	source := map[string]any{"url": d.SourceURL}
+	if len(d.PublicKeys) > 0 {
+		source["publicKeys"] = d.PublicKeys
+	}
+	return source
+}
+
+// refuses tells whether nodes take nothing that the source has.
+func (d *decision) refuses() bool {
+	refused := false
+	for _, k := range d.kernels {
+		if k.usable() {
+			return false
+		}
+		refused = refused || k.refused != ""
+	}
+	return refused
 }
 
 // mappings has one literal for each kernel; architectures share an image.

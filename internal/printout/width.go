@@ -96,8 +96,8 @@ func Cut(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// Wrap writes text on lines of width characters, each after indent; 0 writes one
-// line. Words are never broken, since commands and addresses are to be copied.
+// Wrap writes text on lines of width characters, the first after indent, the others
+// below it; 0 writes one line. Words are never broken, since commands and addresses are to be copied.
 func Wrap(b *strings.Builder, indent, text string, width int) {
 	text = Line(text)
 	if width <= 0 {
@@ -108,7 +108,7 @@ func Wrap(b *strings.Builder, indent, text string, width int) {
 	for _, word := range strings.Fields(text) {
 		if line != "" && len(indent)+utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			b.WriteString(indent + line + "\n")
-			line = ""
+			line, indent = "", strings.Repeat(" ", len(indent))
 		}
 		if line != "" {
 			line += " "
