@@ -134,7 +134,13 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 	}
 	f.facts.PublicSource = strings.TrimSuffix(f.facts.SourceURL, "/") == valuesschema.HistoricRoot
 	q := f.question(cmd, values)
-	if f.facts.NoEgress && f.facts.PublicSource {
+	if f.facts.Mode == "kmm" {
+		// What auto's source has does not matter then.
+		f.facts.SourceUnread, q.Unasked = true, true
+		q.Otherwise = func(string, string) compatibility.Answer {
+			return compatibility.Answer{Supported: compatibility.Unknown, Reason: compatibility.ReasonImageNotChecked}
+		}
+	} else if f.facts.NoEgress && f.facts.PublicSource {
 		// Then this machine may be as cut off as the nodes.
 		q.Otherwise = func(string, string) compatibility.Answer {
 			f.facts.SourceUnread = true

@@ -91,7 +91,7 @@ func (k *kernel) add(n compatibility.NodeResult) {
 		k.sure++
 	}
 	switch n.Reason {
-	case verdict.PlatformForbids:
+	case verdict.PlatformForbids, verdict.ArchUnsupported:
 		k.forbidden++
 		k.platform = n.Message
 	case verdict.PlatformSigned, verdict.PlatformUnclear:
@@ -141,6 +141,9 @@ func (d *decision) decide() Way {
 	}
 	if d.SourceUnread {
 		known = "what the public repository has for them is not known here"
+		if d.Mode == "kmm" {
+			known = "KMM loads them from images"
+		}
 	}
 	d.because("%s, on %s that can load modules: %s.", text.Count(have+lack, "kernel"), text.Count(nodes, "node"), known)
 	if unfit > 0 {

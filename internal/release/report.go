@@ -30,6 +30,8 @@ type Question struct {
 	Access *Access
 	// Otherwise answers when the source cannot be read; nil makes that an error.
 	Otherwise compatibility.Lookup
+	// Unasked leaves the source alone: Otherwise answers at once.
+	Unasked bool
 }
 
 // Report reads nodes and source, at the same time, and matches them.
@@ -53,7 +55,12 @@ func (q Question) Report(ctx context.Context) (r compatibility.Report, err error
 		}
 		list <- listed{nodes, err}
 	}()
-	find, about, err := q.Answers(ctx)
+	find, about, err := Lookup(nil), compatibility.Report{}, error(nil)
+	if q.Unasked {
+		find = func(context.Context) compatibility.Lookup { return q.Otherwise }
+	} else {
+		find, about, err = q.Answers(ctx)
+	}
 	if e := (*module.Error)(nil); q.Otherwise != nil && errors.As(err, &e) {
 		about.Warnings = append(about.Warnings, err.Error())
 		find, err = func(context.Context) compatibility.Lookup { return q.Otherwise }, nil
