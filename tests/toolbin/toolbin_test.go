@@ -44,3 +44,31 @@ func TestCacheDirIsTheOneTheEnvironmentNames(t *testing.T) {
 		t.Errorf("got %q, %v", dir, err)
 	}
 }
+
+func TestNeighboursAreBuiltAndRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds helm 4, flux and Argo CD's library; run without -short")
+	}
+	for name, test := range map[string]struct {
+		build func() (string, error)
+		args  []string
+		input string
+		says  string
+	}{
+		"helm 4": {toolbin.Helm4, []string{"version", "--short"}, "", "v4."},
+		"flux":   {toolbin.Flux, []string{"--version"}, "", "flux version"},
+		"argo":   {toolbin.Argo, nil, `[{"live": {"apiVersion": "v1", "kind": "ConfigMap"}}]`, `"Differs":false`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, err := test.build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program, test.args...)
+			cmd.Stdin = strings.NewReader(test.input)
+			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), test.says) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
