@@ -22,7 +22,7 @@ func checkKubernetes(c *check) {
 	c.tolerations(tap.With("tolerations", "workers"))
 	for _, path := range []Path{
 		tap.With("labels"), agent.With("podLabels"), module.With("kmm", "selector"),
-		module.With("metrics", "podMonitor", "labels"), module.With("metrics", "prometheusRule", "labels"), module.With("metrics", "dashboard", "labels"),
+		module.With("metrics", "podMonitor", "labels"), module.With("metrics", "serviceMonitor", "labels"), module.With("metrics", "service", "labels"), module.With("metrics", "prometheusRule", "labels"), module.With("metrics", "dashboard", "labels"),
 	} {
 		c.labels(path)
 	}

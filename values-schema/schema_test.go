@@ -138,7 +138,7 @@ func TestEveryKeyOfTheBlockStandsInTheChartsValues(t *testing.T) {
 	if err := yaml.Unmarshal(chartDefaults(t), &values); err != nil {
 		t.Fatal(err)
 	}
-	without := []string{".image", ".agent.resources.requests.", ".parameters."}
+	without := []string{".image", ".agent.resources.requests.", ".agent.initResources.", ".parameters."}
 	var walk func(path string, n node, v any)
 	walk = func(path string, n node, v any) {
 		props, _ := resolve(root, n)["properties"].(node)

@@ -11,8 +11,16 @@ import (
 // Kubernetes may say in a volume source or a node selector term is left as it
 // is.
 type Values struct {
-	InternetConnectivity *bool `json:"internetConnectivity"`
-	Tap                  Tap   `json:"tap"`
+	InternetConnectivity *bool  `json:"internetConnectivity"`
+	Global               Global `json:"global"`
+	Tap                  Tap    `json:"tap"`
+}
+
+// Global are values that an umbrella chart hands to all its charts.
+type Global struct {
+	ImageRegistry string `json:"imageRegistry"`
+	// ImagePullSecrets are names, or maps with a name.
+	ImagePullSecrets []any `json:"imagePullSecrets"`
 }
 
 // Tap holds the keys shared with Kubeshark, and this project's own block.
@@ -62,25 +70,27 @@ type Capabilities struct {
 
 // KernelModule is tap.kernelModule.
 type KernelModule struct {
-	Enabled         bool            `json:"enabled"`
-	Mode            string          `json:"mode"`
-	Image           string          `json:"image"`
-	OnUnavailable   string          `json:"onUnavailable"`
-	WaitTimeout     Duration        `json:"waitTimeout"`
-	ReplaceLoaded   bool            `json:"replaceLoaded"`
-	UnloadOnDestroy bool            `json:"unloadOnDestroy"`
-	Parameters      StringMap       `json:"parameters"`
-	Source          Source          `json:"source"`
-	Supply          Supply          `json:"supply"`
-	KernelMappings  []KernelMapping `json:"kernelMappings"`
-	ImageRepoSecret string          `json:"imageRepoSecret"`
-	KMM             KMM             `json:"kmm"`
-	Agent           Agent           `json:"agent"`
-	ServiceAccount  ServiceAccount  `json:"serviceAccount"`
-	Metrics         Metrics         `json:"metrics"`
-	NetworkPolicy   Switch          `json:"networkPolicy"`
-	OpenShift       OpenShift       `json:"openshift"`
-	StateFile       string          `json:"stateFile"`
+	NameOverride     string          `json:"nameOverride"`
+	FullnameOverride string          `json:"fullnameOverride"`
+	Enabled          bool            `json:"enabled"`
+	Mode             string          `json:"mode"`
+	Image            string          `json:"image"`
+	OnUnavailable    string          `json:"onUnavailable"`
+	WaitTimeout      Duration        `json:"waitTimeout"`
+	ReplaceLoaded    bool            `json:"replaceLoaded"`
+	UnloadOnDestroy  bool            `json:"unloadOnDestroy"`
+	Parameters       StringMap       `json:"parameters"`
+	Source           Source          `json:"source"`
+	Supply           Supply          `json:"supply"`
+	KernelMappings   []KernelMapping `json:"kernelMappings"`
+	ImageRepoSecret  string          `json:"imageRepoSecret"`
+	KMM              KMM             `json:"kmm"`
+	Agent            Agent           `json:"agent"`
+	ServiceAccount   ServiceAccount  `json:"serviceAccount"`
+	Metrics          Metrics         `json:"metrics"`
+	NetworkPolicy    NetworkPolicy   `json:"networkPolicy"`
+	OpenShift        OpenShift       `json:"openshift"`
+	StateFile        string          `json:"stateFile"`
 }
 
 // Source is the module repository of auto mode.
@@ -212,15 +222,29 @@ type SignDefaults struct {
 
 // Agent is the node agent.
 type Agent struct {
-	Image             Image        `json:"image"`
-	Resources         Resources    `json:"resources"`
-	Tolerations       []Toleration `json:"tolerations"`
-	NodeSelector      StringMap    `json:"nodeSelector"`
-	PriorityClassName string       `json:"priorityClassName"`
-	LogLevel          string       `json:"logLevel"`
-	PodAnnotations    StringMap    `json:"podAnnotations"`
-	PodLabels         StringMap    `json:"podLabels"`
-	SELinuxType       string       `json:"seLinuxType"`
+	Image         Image     `json:"image"`
+	Resources     Resources `json:"resources"`
+	InitResources Resources `json:"initResources"`
+	// Tolerations are nil where those of Kubeshark's workers apply, and empty for none.
+	Tolerations []Toleration `json:"tolerations"`
+	// Affinity is nil where that of Kubeshark's workers applies, and empty for none.
+	Affinity             map[string]any   `json:"affinity"`
+	RuntimeClassName     string           `json:"runtimeClassName"`
+	UpdateStrategy       map[string]any   `json:"updateStrategy"`
+	RevisionHistoryLimit *int32           `json:"revisionHistoryLimit"`
+	HostNetwork          bool             `json:"hostNetwork"`
+	DNSPolicy            string           `json:"dnsPolicy"`
+	DNSConfig            map[string]any   `json:"dnsConfig"`
+	ExtraEnv             []map[string]any `json:"extraEnv"`
+	ExtraVolumes         []map[string]any `json:"extraVolumes"`
+	ExtraVolumeMounts    []map[string]any `json:"extraVolumeMounts"`
+	PodSecurityContext   map[string]any   `json:"podSecurityContext"`
+	NodeSelector         StringMap        `json:"nodeSelector"`
+	PriorityClassName    string           `json:"priorityClassName"`
+	LogLevel             string           `json:"logLevel"`
+	PodAnnotations       StringMap        `json:"podAnnotations"`
+	PodLabels            StringMap        `json:"podLabels"`
+	SELinuxType          string           `json:"seLinuxType"`
 }
 
 // Image names the agent's image.
@@ -247,10 +271,13 @@ type ServiceAccount struct {
 
 // Metrics of the agent.
 type Metrics struct {
-	Enabled    bool       `json:"enabled"`
-	Port       int        `json:"port"`
-	Rings      bool       `json:"rings"`
-	PodMonitor PodMonitor `json:"podMonitor"`
+	Enabled bool `json:"enabled"`
+	Port    int  `json:"port"`
+	Rings   bool `json:"rings"`
+	// Service is made for a ServiceMonitor too.
+	Service        Service `json:"service"`
+	PodMonitor     Monitor `json:"podMonitor"`
+	ServiceMonitor Monitor `json:"serviceMonitor"`
 	// PrometheusRule and Dashboard are made when enabled.
 	PrometheusRule Labelled `json:"prometheusRule"`
 	Dashboard      Labelled `json:"dashboard"`
@@ -262,16 +289,28 @@ type Labelled struct {
 	Labels  StringMap `json:"labels"`
 }
 
-// PodMonitor is Prometheus' operator's.
-type PodMonitor struct {
-	Enabled  bool      `json:"enabled"`
-	Interval string    `json:"interval"`
-	Labels   StringMap `json:"labels"`
+// Service is the headless one for the metrics.
+type Service struct {
+	Enabled     bool      `json:"enabled"`
+	Labels      StringMap `json:"labels"`
+	Annotations StringMap `json:"annotations"`
 }
 
-// Switch is a block with one switch.
-type Switch struct {
-	Enabled bool `json:"enabled"`
+// Monitor is a PodMonitor or ServiceMonitor of Prometheus' operator.
+type Monitor struct {
+	Enabled           bool             `json:"enabled"`
+	Namespace         string           `json:"namespace"`
+	Interval          string           `json:"interval"`
+	ScrapeTimeout     string           `json:"scrapeTimeout"`
+	Labels            StringMap        `json:"labels"`
+	Relabelings       []map[string]any `json:"relabelings"`
+	MetricRelabelings []map[string]any `json:"metricRelabelings"`
+}
+
+// NetworkPolicy is that of the agent's pods; From are the peers of its ingress.
+type NetworkPolicy struct {
+	Enabled bool             `json:"enabled"`
+	From    []map[string]any `json:"from"`
 }
 
 // OpenShift are settings for that distribution.

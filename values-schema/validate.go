@@ -32,7 +32,8 @@ func (d *Document) Validate() []Problem {
 // rules are what is checked beyond the schema.
 func rules() []func(*check) {
 	return []func(*check){
-		checkYAML, checkNulls, checkHistoric, checkMappings, checkImages, checkBuild, checkKMM, checkSource, checkSupply, checkParameters, checkEgress,
+		checkYAML, checkNulls, checkHistoric, checkKubeshark, checkMappings, checkImages, checkBuild, checkKMM, checkSource, checkSupply, checkParameters,
+		checkEgress,
 		checkKubernetes, checkUnread,
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
 // add adds what o says to a worker that has none of it.
@@ -15,14 +17,14 @@ func (w *worker) add(o *Options) error {
 		return fmt.Errorf("%s: two loaders on one node must not be; render Kubeshark's chart with --set tap.kernelModule.enabled=false (to 52.0: tap.noKernelModule=true), "+
 			"and keep the values of kubeshark-pfring in a file of their own", how)
 	}
-	if backend := packetCapture(w.sniffer); OtherBackend(backend) {
+	if backend := packetCapture(w.sniffer); kubeshark.OtherBackend(backend) {
 		w.warnings = append(w.warnings, fmt.Sprintf(
 			"DaemonSet %s: it captures with tap.packetCapture %s, so PF_RING is of no use to it and no wait was added; best or pf_ring may use it",
 			nameOf(w.object), backend))
 		return nil
 	}
 	v := versionOf(w.object, w.sniffer)
-	if o.WorkerFlag == "always" || o.WorkerFlag == "auto" && v.takesFlag() {
+	if o.WorkerFlag == "always" || o.WorkerFlag == "auto" && v.TakesFlag() {
 		if err := w.addFlag(); err != nil {
 			return err
 		}

@@ -6,20 +6,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
-
-// captureFlag is the worker's flag for tap.packetCapture, since 52.2.1.
-const captureFlag = "-packet-capture"
-
-// otherBackends are those with which a worker does not look for PF_RING. "best",
-// the default, leaves the choice to the worker; pf_ring asks for it.
-var otherBackends = []string{"af_packet", "ebpf", "libpcap", "pcap"}
-
-// OtherBackend is true if a worker with this value of tap.packetCapture does not
-// look for PF_RING, so that the module is of no use to it.
-func OtherBackend(packetCapture string) bool {
-	return slices.Contains(otherBackends, packetCapture)
-}
 
 // packetCapture is the worker's capture backend, empty if it is not told one.
 func packetCapture(sniffer *yaml.Node) string {
@@ -29,20 +18,16 @@ func packetCapture(sniffer *yaml.Node) string {
 			continue
 		}
 		for i, item := range list.Content {
-			if value, ok := strings.CutPrefix(item.Value, captureFlag+"="); ok {
+			if value, ok := strings.CutPrefix(item.Value, kubeshark.CaptureFlag+"="); ok {
 				return value
 			}
-			if item.Value == captureFlag && i+1 < len(list.Content) {
+			if item.Value == kubeshark.CaptureFlag && i+1 < len(list.Content) {
 				return list.Content[i+1].Value
 			}
 		}
 	}
 	return ""
 }
-
-// LoaderName is the init container of Kubeshark 52.1.0 to 52.3.88 that loads
-// PF_RING from an image with all modules, without checking what it loads.
-const LoaderName = "load-pf-ring"
 
 // ownLoader says how a worker loads the module by itself; empty if it does not.
 func ownLoader(spec *yaml.Node) string {
@@ -54,7 +39,7 @@ func ownLoader(spec *yaml.Node) string {
 		for _, c := range list.Content {
 			name := scalar(get(c, "name"))
 			switch {
-			case name == LoaderName:
+			case name == kubeshark.Loader:
 				return fmt.Sprintf("its init container %s loads PF_RING from %s", name, scalar(get(c, "image")))
 			case name == "sniffer" && addsCapability(c, "SYS_MODULE") && !hasArgument(c, "-no-kernel-module"):
 				return fmt.Sprintf("its container %s has SYS_MODULE and loads PF_RING from Kubeshark's own bucket", name)
@@ -74,4 +59,28 @@ func hasArgument(container *yaml.Node, argument string) bool {
 		list := get(container, key)
 		return list != nil && slices.ContainsFunc(list.Content, func(c *yaml.Node) bool { return c.Value == argument })
 	})
+}
+
+// versionOf reads the worker's version: from its image's tag, else from the
+// labels that Kubeshark's chart gives it.
+func versionOf(daemonSet, sniffer *yaml.Node) kubeshark.Version {
+	image, _, _ := strings.Cut(scalar(get(sniffer, "image")), "@")
+	return kubeshark.Best(image[strings.LastIndexByte(image, ':')+1:],
+		scalar(get(daemonSet, "metadata", "labels", "app.kubernetes.io/version")), scalar(get(daemonSet, "metadata", "labels", "helm.sh/chart")))
+}
+
+// hasShell is true for the workers whose image is known to have /bin/sh.
+func hasShell(v kubeshark.Version, daemonSet *yaml.Node) bool {
+	if v.Known() {
+		return v.HasShell()
+	}
+	// The later labels came with 52.10.
+	for _, labels := range []*yaml.Node{get(daemonSet, "metadata", "labels"), get(daemonSet, "spec", "template", "metadata", "labels")} {
+		for _, key := range workerLabels[1:] {
+			if scalar(get(labels, key)) == "worker" {
+				return true
+			}
+		}
+	}
+	return false
 }

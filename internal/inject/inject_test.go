@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -280,9 +282,9 @@ func TestAnOldWorkerWithoutAKnownShellIsNotMadeToWait(t *testing.T) {
 	}
 }
 
-// What each release of Kubeshark's chart renders is in testdata/tags.tsv.
+// What each release of Kubeshark's chart renders is in a table of package kubeshark.
 func TestEachReleaseOfKubesharksChart(t *testing.T) {
-	text, err := os.ReadFile("testdata/tags.tsv")
+	text, err := os.ReadFile("../kubeshark/testdata/tags.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,14 +294,14 @@ func TestEachReleaseOfKubesharksChart(t *testing.T) {
 			continue
 		}
 		f := strings.Split(strings.TrimSpace(line), "\t")
-		release, _ := parseVersion(f[0])
+		release, _ := kubeshark.Parse(f[0])
 		in := workerOf(f)
 		r, err := Inject([]byte(in), Default())
 		waits := strings.Contains(string(r.Text), "name: pfring-wait")
-		switch loads := strings.Contains(f[6], LoaderName); {
+		switch loads := strings.Contains(f[6], kubeshark.Loader); {
 		case loads:
 			count["refused"]++
-			if err == nil || !strings.Contains(err.Error(), LoaderName) {
+			if err == nil || !strings.Contains(err.Error(), kubeshark.Loader) {
 				t.Errorf("%s loads PF_RING itself: %v", f[0], err)
 			}
 			continue
@@ -308,10 +310,10 @@ func TestEachReleaseOfKubesharksChart(t *testing.T) {
 			continue
 		}
 		properties(t, f[0], []byte(in), Default(), r)
-		if want := release.atLeast(52, 3, 83); waits != want || len(r.Warnings) > 0 == want {
+		if want := release.HasShell(); waits != want || len(r.Warnings) > 0 == want {
 			t.Errorf("%s: a wait: %v; %q", f[0], waits, r.Warnings)
 		}
-		if want := release.atLeast(52, 1, 0) && release.before(52, 3, 89); strings.Contains(string(r.Text), "- -kernel-module\n") != want {
+		if want := release.TakesFlag(); strings.Contains(string(r.Text), "- -kernel-module\n") != want {
 			t.Errorf("%s: the flag is not as wanted (%v)", f[0], want)
 		}
 		count[map[bool]string{true: "waits", false: "no shell known"}[waits]]++

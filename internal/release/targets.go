@@ -19,6 +19,18 @@ func Targets(tap valuesschema.Tap) (cluster.Targets, error) {
 	if k.Mode == "kmm" && len(k.KMM.Selector) > 0 {
 		return cluster.Targets{Labels: k.KMM.Selector}, nil
 	}
-	terms, err := cluster.ParseTerms(tap.WorkerTerms())
+	list := tap.WorkerTerms()
+	if k.Agent.Affinity != nil {
+		list = affinityTerms(k.Agent.Affinity)
+	}
+	terms, err := cluster.ParseTerms(list)
 	return cluster.Targets{Terms: terms, Labels: k.Agent.NodeSelector}, err
+}
+
+// affinityTerms are the node selector terms that the agent's own affinity requires.
+func affinityTerms(affinity map[string]any) []any {
+	node, _ := affinity["nodeAffinity"].(map[string]any)
+	required, _ := node["requiredDuringSchedulingIgnoredDuringExecution"].(map[string]any)
+	list, _ := required["nodeSelectorTerms"].([]any)
+	return list
 }

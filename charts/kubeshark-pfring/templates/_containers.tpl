@@ -12,7 +12,10 @@ env:
   {{- include "pfring.env" (list "PFRING_WAIT_MODE" "kmm") | trim | nindent 2 }}
   {{- include "pfring.env" (list "PFRING_WAIT_TIMEOUT" .waitTimeout) | trim | nindent 2 }}
   {{- end }}
-{{- include "pfring.resources" . }}
+  {{- with .agent.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- include "pfring.resources" .agent.initResources }}
 securityContext:
   {{- if eq .mode "auto" }}
   {{- include "pfring.mayLoad" . | nindent 2 }}
@@ -29,6 +32,9 @@ volumeMounts:
   {{- nindent 2 . }}
   {{- end }}
   {{- end }}
+  {{- with .agent.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{/* The main container: watches the module and serves probes and metrics. Call with the settings. */}}
@@ -40,6 +46,9 @@ args:
 env:
   {{- include "pfring.commonEnv" . | trim | nindent 2 }}
   {{- include "pfring.runEnv" . | trim | nindent 2 }}
+  {{- with .agent.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 ports:
   - name: http
     containerPort: {{ int64 .metrics.port }}
@@ -55,7 +64,7 @@ livenessProbe:
     port: http
   periodSeconds: 20
   timeoutSeconds: 5
-{{- include "pfring.resources" . }}
+{{- include "pfring.resources" .agent.resources }}
 securityContext:
   {{- if and (eq .mode "auto") .unloadOnDestroy }}
   {{- include "pfring.mayLoad" . | nindent 2 }}
@@ -69,6 +78,9 @@ volumeMounts:
     mountPath: /host/proc
     readOnly: true
   {{- end }}
+  {{- with .agent.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- define "pfring.containerImage" -}}
@@ -79,7 +91,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 
 {{- define "pfring.resources" -}}
-{{- with .agent.resources }}
+{{- with . }}
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -89,7 +101,7 @@ resources:
 {{- with .agent.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ ternary (get (ternary . dict (kindIs "map" .)) "name") . (kindIs "map" .) | quote }}
+  - name: {{ quote . }}
   {{- end }}
 {{- end }}
 {{- end -}}

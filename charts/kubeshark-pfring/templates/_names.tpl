@@ -1,9 +1,15 @@
 {{/*
 Name of the namespaced objects. Two releases never share one: each of the two suffixes tells which releases it belongs to,
 and a release name (at most 53 characters) is never cut. So a release named kubeshark-pfring gets kubeshark-pfring-agent.
+nameOverride takes the suffix's place, fullnameOverride that of the whole. The labels stay, since pfring finds its objects by them.
 */}}
 {{- define "pfring.fullname" -}}
-{{- ternary "agent" "pfring" (hasSuffix "pfring" .Release.Name) | printf "%s-%s" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- $km := default dict (default dict .Values.tap).kernelModule -}}
+{{- if $km.fullnameOverride -}}
+{{- $km.fullnameOverride -}}
+{{- else -}}
+{{- default (ternary "agent" "pfring" (hasSuffix "pfring" .Release.Name)) $km.nameOverride | printf "%s-%s" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Labels that select the agent's pods. They are immutable in a DaemonSet, so neither versions nor users' labels go in. */}}
@@ -70,8 +76,7 @@ The agent's image. Of tap.docker only the registry is inherited: its tag is Kube
 {{- define "pfring.imageOf" -}}
 {{- $root := index . 0 -}}
 {{- $image := default dict (index . 1) -}}
-{{- $docker := default dict (default dict $root.Values.tap).docker -}}
-{{- $registry := default (default "docker.io/kubeshark" $docker.registry) $image.registry | trimSuffix "/" -}}
+{{- $registry := default (include "pfring.registry" $root) $image.registry | trimSuffix "/" -}}
 {{- $name := printf "%s/%s" $registry (default (index . 2) $image.repository) -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}

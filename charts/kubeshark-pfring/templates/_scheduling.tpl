@@ -1,16 +1,29 @@
 {{/*
-Tolerations as a JSON list: the agent's own, or those of Kubeshark's workers. Its newer charts name them in
-tap.tolerations.workers; the older ones always tolerate NoExecute, and NoSchedule unless tap.ignoreTainted.
+Tolerations as a JSON list: the agent's own, else those of Kubeshark's workers; an empty list is none. Kubeshark's charts from
+52.5 on name them in tap.tolerations.workers, by default NoExecute. The ones before tolerate NoExecute always, and NoSchedule
+unless tap.ignoreTainted. They are told by keys that went away at that time or before.
 */}}
 {{- define "pfring.workerTolerations" -}}
 {{- $tap := default dict .Values.tap -}}
 {{- $own := (default dict (default dict $tap.kernelModule).agent).tolerations -}}
 {{- $workers := (default dict $tap.tolerations).workers -}}
-{{- $historic := list (dict "effect" "NoExecute" "operator" "Exists") -}}
-{{- if not $tap.ignoreTainted -}}
-{{- $historic = append $historic (dict "effect" "NoSchedule" "operator" "Exists") -}}
+{{- $list := list (dict "effect" "NoExecute" "operator" "Exists") -}}
+{{- if not (kindIs "invalid" $own) -}}
+{{- $list = $own -}}
+{{- else if not (kindIs "invalid" $workers) -}}
+{{- $list = $workers -}}
+{{- else if and (include "pfring.isHistoric" .) (not $tap.ignoreTainted) -}}
+{{- $list = append $list (dict "effect" "NoSchedule" "operator" "Exists") -}}
 {{- end -}}
-{{- default $historic (default $workers $own) | toJson -}}
+{{- toJson $list -}}
+{{- end -}}
+
+{{/* Whether the values are of a chart of Kubeshark before 52.5: "true" or empty. */}}
+{{- define "pfring.isHistoric" -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $isList := and (kindIs "slice" $tap.nodeSelectorTerms) (not (empty $tap.nodeSelectorTerms)) -}}
+{{- $km := default dict $tap.kernelModule -}}
+{{- if or $isList (not (kindIs "invalid" $tap.ignoreTainted)) $km.image (hasKey $tap "noKernelModule") (hasKey (default dict $tap.capabilities) "kernelModule") -}}true{{- end -}}
 {{- end -}}
 
 {{/* Node selector terms of Kubeshark's workers as a JSON list: a list up to its 52.3, a map with one for the workers since. */}}
@@ -33,21 +46,55 @@ tap.tolerations.workers; the older ones always tolerate NoExecute, and NoSchedul
 {{- end -}}
 
 {{/*
-Where the agent's pods go: where Kubeshark's workers go, and only on Linux. The label is asked for by nodeSelector, which
-holds together with every term; inside a term it would change what an empty term matches. Call with the settings.
+What a node must be that can ever run the agent, as a JSON list of requirements: there is an image for two architectures, and
+labels give away nodes that stand for a service or for nothing at all.
+*/}}
+{{- define "pfring.possibleNodes" -}}
+{{- list
+  (dict "key" "kubernetes.io/arch" "operator" "In" "values" (list "amd64" "arm64"))
+  (dict "key" "eks.amazonaws.com/compute-type" "operator" "NotIn" "values" (list "fargate"))
+  (dict "key" "type" "operator" "NotIn" "values" (list "virtual-kubelet" "kwok"))
+  (dict "key" "liqo.io/type" "operator" "NotIn" "values" (list "virtual-node"))
+  | toJson -}}
+{{- end -}}
+
+{{/*
+The agent's affinity, as JSON: its own, where {} is none, or the terms of Kubeshark's workers, each together with what a node
+must be to run the agent. A term that asks for nothing matches no node, so it is left as it is. Call with the root context.
+*/}}
+{{- define "pfring.affinity" -}}
+{{- $own := (default dict (default dict (default dict .Values.tap).kernelModule).agent).affinity -}}
+{{- if not (kindIs "invalid" $own) -}}
+{{- toJson $own -}}
+{{- else -}}
+{{- $possible := include "pfring.possibleNodes" . | fromJsonArray -}}
+{{- $terms := list -}}
+{{- range default (list dict) (include "pfring.workerTerms" . | fromJsonArray) -}}
+{{- $term := deepCopy . -}}
+{{- if or $term.matchExpressions $term.matchFields (empty (include "pfring.workerTerms" $ | fromJsonArray)) -}}
+{{- $_ := set $term "matchExpressions" (concat (default list $term.matchExpressions) $possible) -}}
+{{- end -}}
+{{- $terms = append $terms $term -}}
+{{- end -}}
+{{- dict "nodeAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms)) | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Where the agent's pods go: where Kubeshark's workers go, only on Linux, and only where it can run. The label is asked for by
+nodeSelector, which holds together with every term. Call with the settings.
 */}}
 {{- define "pfring.scheduling" -}}
 nodeSelector:
   {{- include "pfring.stringMap" (merge (dict "kubernetes.io/os" "linux") .agent.nodeSelector) | nindent 2 }}
-{{- with .nodeSelectorTerms }}
+{{- with .agent.affinity }}
 affinity:
-  nodeAffinity:
-    requiredDuringSchedulingIgnoredDuringExecution:
-      nodeSelectorTerms:
-        {{- toYaml . | nindent 8 }}
+  {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .tolerations }}
 tolerations:
-  {{- include "pfring.tolerations" .tolerations | trim | nindent 2 }}
+  {{- include "pfring.tolerations" . | trim | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/*

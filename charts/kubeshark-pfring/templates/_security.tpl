@@ -5,18 +5,17 @@
 
 {{/*
 Pod level: what is common to all containers. In kmm nothing needs root; on OpenShift with its own SCC binding the uid is left
-to the range of the namespace, which restricted-v2 demands. Call with the settings.
+to the range of the namespace, which restricted-v2 demands. agent.podSecurityContext is laid over it. Call with the settings.
 */}}
 {{- define "pfring.podSecurity" -}}
-{{- if eq .mode "kmm" }}
-runAsNonRoot: true
-{{- if not .scc }}
-runAsUser: 65532
-runAsGroup: 65532
-{{- end }}
-{{- end }}
-seccompProfile:
-  type: RuntimeDefault
+{{- $base := dict "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if eq .mode "kmm" -}}
+{{- $_ := set $base "runAsNonRoot" true -}}
+{{- if not .scc -}}
+{{- $_ := merge $base (dict "runAsUser" 65532 "runAsGroup" 65532) -}}
+{{- end -}}
+{{- end -}}
+{{- mergeOverwrite $base .agent.podSecurityContext | toYaml -}}
 {{- end -}}
 
 {{/*

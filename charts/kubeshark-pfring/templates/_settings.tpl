@@ -13,15 +13,12 @@ more than once, so they are worked out once and kept in the root context. Call w
 {{- define "pfring.readSettings" -}}
 {{- $tap := default dict .Values.tap -}}
 {{- $km := default dict $tap.kernelModule -}}
-{{- $agent := default dict $km.agent -}}
-{{- $image := default dict $agent.image -}}
-{{- $docker := default dict $tap.docker -}}
 {{- $kmm := default dict $km.kmm -}}
 {{- $build := default dict $kmm.build -}}
 {{- $sign := default dict $kmm.sign -}}
 {{- $sa := default dict $km.serviceAccount -}}
 {{- $metrics := default dict $km.metrics -}}
-{{- $podMonitor := default dict $metrics.podMonitor -}}
+{{- $service := default dict $metrics.service -}}
 {{- $rule := default dict $metrics.prometheusRule -}}
 {{- $dashboard := default dict $metrics.dashboard -}}
 {{- $scc := default dict (default dict $km.openshift).scc -}}
@@ -53,17 +50,7 @@ more than once, so they are worked out once and kept in the root context. Call w
     "sign" (dict
       "keySecret" (default "" $sign.keySecret)
       "certSecret" (default "" $sign.certSecret)))
-  "agent" (dict
-    "image" (include "pfring.image" .)
-    "pullPolicy" (default (default "Always" $docker.imagePullPolicy) $image.pullPolicy)
-    "pullSecrets" (default list $docker.imagePullSecrets)
-    "resources" (default dict $agent.resources)
-    "nodeSelector" (default dict $agent.nodeSelector)
-    "priorityClassName" (default "" $agent.priorityClassName)
-    "logLevel" (default "info" $agent.logLevel)
-    "podAnnotations" (default dict $agent.podAnnotations)
-    "podLabels" (default dict $agent.podLabels)
-    "seLinuxType" (default "" $agent.seLinuxType))
+  "agent" (include "pfring.agent" . | fromJson)
   "tolerations" (include "pfring.workerTolerations" . | fromJsonArray)
   "nodeSelectorTerms" (include "pfring.workerTerms" . | fromJsonArray)
   "serviceAccount" (dict
@@ -74,10 +61,12 @@ more than once, so they are worked out once and kept in the root context. Call w
     "enabled" (ne (toString $metrics.enabled) "false")
     "port" (int64 (default 9102 $metrics.port))
     "rings" (default false $metrics.rings)
-    "podMonitor" (dict
-      "enabled" (default false $podMonitor.enabled)
-      "interval" (default "30s" $podMonitor.interval)
-      "labels" (default dict $podMonitor.labels))
+    "podMonitor" (include "pfring.monitor" $metrics.podMonitor | fromJson)
+    "serviceMonitor" (include "pfring.monitor" $metrics.serviceMonitor | fromJson)
+    "service" (dict
+      "enabled" (default false $service.enabled)
+      "labels" (default dict $service.labels)
+      "annotations" (default dict $service.annotations))
     "prometheusRule" (dict
       "enabled" (default false $rule.enabled)
       "labels" (default dict $rule.labels))
@@ -85,6 +74,7 @@ more than once, so they are worked out once and kept in the root context. Call w
       "enabled" (default false $dashboard.enabled)
       "labels" (default dict $dashboard.labels)))
   "networkPolicy" (default false (default dict $km.networkPolicy).enabled)
+  "networkPolicyFrom" (default list (default dict $km.networkPolicy).from)
   "scc" (default false $scc.create)
   "stateFile" (default "" $km.stateFile)
   "labels" (default dict $tap.labels)

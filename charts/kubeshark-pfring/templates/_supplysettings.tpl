@@ -21,7 +21,7 @@ context.
   "store" (include "pfring.store" $supply.store | fromJson)
   "builder" (include "pfring.builder" (list $supply.builder $docker.imagePullSecrets) | fromJson)
   "image" (include "pfring.imageOf" (list . $image "pfring-controller"))
-  "pullPolicy" (default (default "Always" $docker.imagePullPolicy) $image.pullPolicy)
+  "pullPolicy" (include "pfring.pullPolicy" (list . $image))
   "resources" (default dict $supply.resources)
   "nodeSelector" (default dict $supply.nodeSelector)
   "tolerations" (default list $supply.tolerations)
