@@ -19,12 +19,14 @@ import (
 // buildKeep says where built modules go.
 type buildKeep struct {
 	dir, repository, key, expires string
+	compress                      bool
 	pack                          packFlags
 }
 
 func (k *buildKeep) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko (default . if they go nowhere else)")
+	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko.zst (default . if they go nowhere else)")
+	fl.BoolVar(&k.compress, "compress", true, "compress modules in --output-dir by zstd; =false keeps .ko files, such as for insmod")
 	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is brought up to date")
 	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
 	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 means no end")
@@ -81,7 +83,7 @@ func (k *keeper) add(cmd *cobra.Command, m build.Module) error {
 	if k.flags.dir == "" {
 		return nil
 	}
-	path, err := build.WriteFile(k.flags.dir, m)
+	path, err := build.WriteFile(k.flags.dir, m, k.flags.compress)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"aead.dev/minisign"
@@ -17,6 +20,8 @@ import (
 
 func newModuleIndexCmd(o *Options) *cobra.Command {
 	var expires, key string
+	var symvers []string
+	var shrink shrinkFlags
 	cmd := &cobra.Command{
 		Use:   "index DIR",
 		Short: "Make or update a repository's index, and sign it",
@@ -24,20 +29,66 @@ func newModuleIndexCmd(o *Options) *cobra.Command {
 
 Every kernel module below DIR (.ko, .ko.gz, .ko.xz, .ko.zst) is read and listed in
 DIR/index.json with its kernel release, architecture, version, size and sha256. The
-serial grows by one. Then upload the folder: modules first, index and signature last.`,
+serial grows by one. Then upload the folder: modules first, index and signature last.
+
+--strip and --compress make the modules that are there smaller: 1.6 MB become some
+60 KB, which is what each node fetches. A module with a kernel signature is not
+stripped, since that would break the signature: strip first, then sign.
+
+--symvers proves by the checksums of all symbols that a module fits a further kernel
+release, and lists that in the index. It takes the Module.symvers of that release, which
+its headers package has. Proofs stay in the index as long as the file stays the same.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := lifetime(expires)
 			if err != nil {
 				return err
 			}
-			return updateIndex(cmd, args[0], repository.Options{Lifetime: d, Now: time.Now()}, key)
+			options := repository.Options{Lifetime: d, Now: time.Now(), Shrink: shrink.options()}
+			if options.Symvers, err = readSymvers(symvers); err != nil {
+				return err
+			}
+			return updateIndex(cmd, args[0], options, key)
 		},
 	}
-	cmd.Example = examples(o, "module index ./repository --key pfring.key\nmodule index ./repository --expires 90d")
+	cmd.Example = examples(o, `module index ./repository --key pfring.key
+module index ./repository --expires 90d --strip --compress
+module index ./repository --key pfring.key --symvers 5.10.198-187.748.amzn2.x86_64=/usr/src/kernels/5.10.198-187.748.amzn2.x86_64/Module.symvers`)
 	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index, such as 90d or 720h; 0 means no end")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
+	cmd.Flags().StringSliceVar(&symvers, "symvers", nil, "RELEASE=`FILE`: prove which modules fit this kernel release too, by its Module.symvers; repeatable")
+	shrink.register(cmd)
+	complete(cmd, "expires", cobra.NoFileCompletions)
 	return cmd
+}
+
+// shrinkFlags say whether modules are made smaller.
+type shrinkFlags struct{ strip, compress bool }
+
+func (s *shrinkFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.strip, "strip", false, "take debug information out of modules that have no kernel signature")
+	cmd.Flags().BoolVar(&s.compress, "compress", false, "compress modules by zstd, as .ko.zst")
+}
+
+func (s *shrinkFlags) options() repository.Shrink {
+	return repository.Shrink{Strip: s.strip, Compress: s.compress}
+}
+
+// readSymvers reads RELEASE=FILE for each release.
+func readSymvers(list []string) ([]repository.Symvers, error) {
+	var out []repository.Symvers
+	for _, text := range list {
+		release, file, ok := strings.Cut(text, "=")
+		if !ok || release == "" || file == "" {
+			return nil, fmt.Errorf("invalid --symvers %q: must be RELEASE=FILE, such as \"$(uname -r)=/lib/modules/$(uname -r)/build/Module.symvers\"", text)
+		}
+		s, err := repository.ReadSymvers(release, file)
+		if err != nil {
+			return nil, fmt.Errorf("--symvers: %w", err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // updateIndex reads the key first: a wrong password must not leave an index
@@ -89,6 +140,9 @@ func printChange(cmd *cobra.Command, c repository.Change, key *minisign.PrivateK
 			}
 		}
 	}
+	if err := printProofs(cmd, c.Proofs); err != nil {
+		return err
+	}
 	until := "indefinitely"
 	if !c.Index.Expires.IsZero() {
 		until = "until " + c.Index.Expires.Format(time.DateOnly)
@@ -106,6 +160,31 @@ func printChange(cmd *cobra.Command, c repository.Change, key *minisign.PrivateK
 	}
 	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "The index is not signed. Run: %s module sign %s --key FILE\n", cmd.Root().CommandPath(), printout.Shell(dir))
 	return err
+}
+
+// printProofs says which modules fit further releases, and of a release that none
+// fits what speaks against one of them.
+func printProofs(cmd *cobra.Command, proofs []repository.Proof) error {
+	proved, against := map[string]bool{}, map[string]repository.Proof{}
+	for _, p := range proofs {
+		if p.Why != "" {
+			against[p.Release] = p
+			continue
+		}
+		proved[p.Release] = true
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s fits kernel %s too (symvers)\n", p.Path, p.Release); err != nil {
+			return err
+		}
+	}
+	for _, release := range slices.Sorted(maps.Keys(against)) {
+		if proved[release] {
+			continue
+		}
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "No module was proved to fit kernel %s. %s: %s\n", release, against[release].Path, against[release].Why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func printSigned(cmd *cobra.Command, index *module.Index, key *minisign.PrivateKey) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
+	"github.com/kubeshark/kubeshark-pfring/module/strip"
 )
 
 // CheckFolder makes a folder and tells whether files can be made in it: better
@@ -26,11 +27,18 @@ func CheckFolder(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// WriteFile puts a module into a folder, as ARCH/pf-ring-RELEASE.ko, and returns
-// its path. A file of that name is replaced.
-func WriteFile(dir string, m Module) (string, error) {
-	path := filepath.Join(dir, m.Info.Arch, "pf-ring-"+m.Info.KernelRelease+".ko")
-	return path, write(path, m.Data)
+// WriteFile puts a module into a folder, as ARCH/pf-ring-RELEASE.ko.zst, or as
+// .ko if it is not to be compressed, and returns its path. A file of that name is
+// replaced.
+func WriteFile(dir string, m Module, compress bool) (path string, err error) {
+	path, data := filepath.Join(dir, m.Info.Arch, "pf-ring-"+m.Info.KernelRelease+".ko"), m.Data
+	if compress {
+		path += ".zst"
+		if data, err = strip.Small(data); err != nil {
+			return "", err
+		}
+	}
+	return path, write(path, data)
 }
 
 func write(path string, data []byte) error {
@@ -40,8 +48,8 @@ func write(path string, data []byte) error {
 	return atomicfile.Replace(path, data, 0o644)
 }
 
-// AddToRepository puts modules into a module repository's folder and brings its
-// index up to date. Where the repository has the same version for the same
+// AddToRepository puts modules, stripped and compressed by zstd, into a module
+// repository's folder and brings its index up to date. Where the repository has the same version for the same
 // kernel under another name, or its index cannot be made, everything stays as it
 // was.
 func AddToRepository(ctx context.Context, dir string, modules []Module, o repository.Options) (change repository.Change, err error) {
@@ -50,13 +58,22 @@ func AddToRepository(ctx context.Context, dir string, modules []Module, o reposi
 	}
 	files := map[string][]byte{}
 	for _, m := range modules {
-		files[placeOf(m)] = m.Data
+		small, err := strip.Small(m.Data)
+		if err != nil {
+			return change, err
+		}
+		files[placeOf(m)], files[formerPlaceOf(m)] = small, nil
 	}
 	return repository.Add(ctx, dir, files, o)
 }
 
 // placeOf is a module's path below the repository's root.
 func placeOf(m Module) string {
+	return formerPlaceOf(m) + ".zst"
+}
+
+// formerPlaceOf is where a module was put before modules were compressed.
+func formerPlaceOf(m Module) string {
 	return "modules/" + m.Info.Arch + "/" + m.Info.KernelRelease + "/pf_ring.ko"
 }
 
@@ -77,7 +94,7 @@ func free(dir string, modules []Module) error {
 	var faults error
 	for _, m := range modules {
 		for _, e := range index.Modules {
-			if e.KernelRelease == m.Info.KernelRelease && e.Arch == m.Info.Arch && e.Version == m.Info.Version && e.Path != placeOf(m) {
+			if e.KernelRelease == m.Info.KernelRelease && e.Arch == m.Info.Arch && e.Version == m.Info.Version && e.Path != placeOf(m) && e.Path != formerPlaceOf(m) {
 				faults = errors.Join(faults, fmt.Errorf("the repository has version %s for kernel %s on %s already, in %s: remove that file to take the new one",
 					e.Version, e.KernelRelease, e.Arch, e.Path))
 			}

@@ -50,8 +50,8 @@ func TestModulesOfOneReleaseForTwoArchitecturesKeepApart(t *testing.T) {
 	dir := t.TempDir()
 	release := "5.14.0-503.el9+64k"
 	for _, arch := range []string{"amd64", "arm64"} {
-		path, err := WriteFile(dir, made(t, moduletest.KO{Kernel: release, Arch: arch}))
-		if want := filepath.Join(dir, arch, "pf-ring-"+release+".ko"); err != nil || path != want {
+		path, err := WriteFile(dir, made(t, moduletest.KO{Kernel: release, Arch: arch}), true)
+		if want := filepath.Join(dir, arch, "pf-ring-"+release+".ko.zst"); err != nil || path != want {
 			t.Errorf("%s %v, want %s", path, err, want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 
 	// The same key under another path.
 	third := made(t, moduletest.KO{Kernel: "6.1.0-20-amd64"})
-	if err := os.Rename(filepath.Join(dir, "modules", "amd64", "6.1.0-19-amd64", "pf_ring.ko"), filepath.Join(dir, "old.ko")); err != nil {
+	if err := os.Rename(filepath.Join(dir, "modules", "amd64", "6.1.0-19-amd64", "pf_ring.ko.zst"), filepath.Join(dir, "old.ko.zst")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := repository.Update(t.Context(), dir, o); err != nil {
@@ -80,7 +80,7 @@ func TestARepositoryTakesModulesOrStaysAsItWas(t *testing.T) {
 	}
 	before := read(t, dir)
 	_, err = AddToRepository(t.Context(), dir, []Module{third, second}, o)
-	if err == nil || !strings.Contains(err.Error(), "old.ko") {
+	if err == nil || !strings.Contains(err.Error(), "old.ko.zst") {
 		t.Errorf("two modules for one key: %v", err)
 	}
 	same(t, dir, before)

@@ -32,6 +32,11 @@ type Options struct {
 	Now      time.Time
 	// Key signs the index; nil leaves it without a signature.
 	Key *minisign.PrivateKey
+	// Shrink makes the modules that are there smaller.
+	Shrink Shrink
+	// Symvers are of further kernel releases, for which modules are proved to fit.
+	// What an index proved of a file before stays in it.
+	Symvers []Symvers
 }
 
 // Change says what an update did.
@@ -42,6 +47,8 @@ type Change struct {
 	// Unsigned says that there was a signature, which does not fit the new index
 	// and was removed.
 	Unsigned bool
+	// Proofs tell which modules fit the releases of Options.Symvers.
+	Proofs []Proof
 	// Warnings tell of files that nodes may look for in vain.
 	Warnings []string
 }
@@ -65,7 +72,8 @@ func Update(ctx context.Context, dir string, o Options) (Change, error) {
 }
 
 // Add puts files, by their paths below dir, into the repository and updates its
-// index. If that fails, everything stays as it was.
+// index; nil stands for a file that goes. If that fails, everything stays as it
+// was.
 func Add(ctx context.Context, dir string, files map[string][]byte, o Options) (change Change, err error) {
 	r, err := open(ctx, dir)
 	if err != nil {
@@ -128,7 +136,12 @@ func (r *locked) put(files map[string][]byte) (undo func() error, err error) {
 		default:
 			return undo, fmt.Errorf("cannot read %s: %w", filepath.Join(r.dir, name), err)
 		}
-		if err := atomicfile.ReplaceIn(r.root, name, files[name], 0o644); err != nil {
+		if files[name] == nil {
+			err = ignoreMissing(r.root.Remove(name))
+		} else {
+			err = atomicfile.ReplaceIn(r.root, name, files[name], 0o644)
+		}
+		if err != nil {
 			return undo, err
 		}
 	}
@@ -155,12 +168,23 @@ func (r *locked) update(o Options) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	entries, warnings, err := scan(r.dir, o.ModuleName)
+	entries, symbols, warnings, err := scan(r.dir, o.ModuleName)
 	if err != nil {
 		return Change{}, err
 	}
+	proved := provedBefore(old)
+	proofs := prove(entries, symbols, o.Symvers)
+	for i, e := range entries {
+		entries[i].Fits = fits(e.KernelRelease, symbols[e.Path], proved[e.SHA256], o.Symvers)
+	}
 	if len(entries) == 0 && old.Serial == 0 {
 		return Change{}, fmt.Errorf("there is no kernel module below %s; name the folder that holds them", r.dir)
+	}
+	gone, undo := []string(nil), noUndo
+	if !o.Shrink.Nothing() {
+		if entries, gone, undo, err = r.shrink(entries, o.Shrink); err != nil {
+			return Change{}, errors.Join(err, undo())
+		}
 	}
 	now := o.Now.UTC().Truncate(time.Second)
 	index := &module.Index{
@@ -170,9 +194,24 @@ func (r *locked) update(o Options) (Change, error) {
 		index.Expires = now.Add(o.Lifetime)
 	}
 	change := compare(old, index)
-	change.Warnings = warnings
-	change.Unsigned, err = r.publish(index, o)
+	change.Warnings, change.Proofs = warnings, proofs
+	if change.Unsigned, err = r.publish(index, o); err != nil {
+		return Change{}, errors.Join(err, undo())
+	}
+	// Last, so that who has read the old index still finds its files.
+	for _, name := range gone {
+		err = errors.Join(err, r.root.Remove(filepath.FromSlash(name)))
+	}
 	return change, err
+}
+
+// provedBefore are the proofs of an index by the files' digests.
+func provedBefore(index *module.Index) map[string][]module.Fit {
+	proved := map[string][]module.Fit{}
+	for _, e := range index.Modules {
+		proved[e.SHA256] = e.Fits
+	}
+	return proved
 }
 
 // publish writes the signature, then the index: a node that meets the new one
@@ -219,16 +258,17 @@ func readIndex(dir string) (*module.Index, error) {
 
 // scan reads each module of the folder, one after the other, so that memory
 // stays that of the largest.
-func scan(dir, name string) (entries []module.Entry, warnings []string, err error) {
-	entries = []module.Entry{}
+// The symbols that each needs come by its path.
+func scan(dir, name string) (entries []module.Entry, symbols map[string][]module.Symbol, warnings []string, err error) {
+	entries, symbols = []module.Entry{}, map[string][]module.Symbol{}
 	from := map[[3]string]string{}
 	var faults error
 	walk := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !module.IsFileName(d.Name()) {
 			return err
 		}
-		e, warning, err := describe(dir, path, name)
-		if warning != "" {
+		e, info, err := describe(dir, path, name)
+		if warning := info.Misnamed(e.Path); err == nil && warning != "" {
 			warnings = append(warnings, path+": "+warning)
 		}
 		if err != nil {
@@ -241,47 +281,45 @@ func scan(dir, name string) (entries []module.Entry, warnings []string, err erro
 			return nil
 		}
 		from[key] = path
-		entries = append(entries, e)
+		entries, symbols[e.Path] = append(entries, e), info.Symbols
 		return nil
 	}
 	if err := filepath.WalkDir(dir, walk); err != nil {
-		return nil, nil, fmt.Errorf("cannot read the repository's folder: %w", err)
+		return nil, nil, nil, fmt.Errorf("cannot read the repository's folder: %w", err)
 	}
 	if faults != nil {
-		return nil, nil, faults
+		return nil, nil, nil, faults
 	}
 	slices.SortFunc(entries, func(a, b module.Entry) int {
 		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version))
 	})
-	return entries, warnings, nil
+	return entries, symbols, warnings, nil
 }
 
-// describe is the entry for one file. A warning says that its name speaks of
-// another kernel: nodes that run that one get nothing.
-func describe(dir, path, name string) (e module.Entry, warning string, err error) {
+// describe is the entry for one file, and what the module says of itself.
+func describe(dir, path, name string) (e module.Entry, info module.Info, err error) {
 	data, err := readfile.Regular(path, module.DefaultMaxSize)
 	if err != nil {
-		return e, "", err
+		return e, info, err
 	}
 	ko, format, err := module.Decompress(data, module.DefaultMaxSize)
 	if err != nil {
-		return e, "", err
+		return e, info, err
 	}
-	info, err := module.Inspect(ko)
-	if err != nil {
-		return e, "", err
+	if info, err = module.Inspect(ko); err != nil {
+		return e, info, err
 	}
 	switch {
 	case info.Name != name:
-		return e, "", fmt.Errorf("this is the module %q, not %q", info.Name, name)
+		return e, info, fmt.Errorf("this is the module %q, not %q", info.Name, name)
 	case info.KernelRelease == "":
-		return e, "", errors.New("the module does not say for which kernel it was built (no vermagic)")
+		return e, info, errors.New("the module does not say for which kernel it was built (no vermagic)")
 	case info.Version == "":
-		return e, "", errors.New("the module has no version (MODULE_VERSION)")
+		return e, info, errors.New("the module has no version (MODULE_VERSION)")
 	}
 	rel, err := filepath.Rel(dir, path)
 	if err != nil {
-		return e, "", err
+		return e, info, err
 	}
 	rel = filepath.ToSlash(rel)
 	sum := sha256.Sum256(data)
@@ -289,7 +327,7 @@ func describe(dir, path, name string) (e module.Entry, warning string, err error
 		KernelRelease: info.KernelRelease, Arch: info.Arch, Version: info.Version, Path: rel,
 		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Vermagic: info.Vermagic, Signed: info.Signed,
 		Compression: format, SrcVersion: info.SrcVersion,
-	}, info.Misnamed(rel), nil
+	}, info, nil
 }
 
 func compare(before, after *module.Index) Change {

@@ -193,9 +193,12 @@ func TestTwoKernelsAreBuiltAtTheSameTimeAndKept(t *testing.T) {
 	r := pfring(t.Context(), namespace, "module", "build", "--source", "file://"+have,
 		"--set", "tap.kernelModule.source.verify=checksum,tap.kernelModule.source.volume.hostPath.path=/m", "--output-dir", files, "--repository", have, "--pack", "oci:"+files+"/image", "--base", "scratch")
 	r.want(t, 1, "6.12.1-talos amd64: not built: it cannot be built on Talos", "6.1.0-18-amd64 amd64: compile", "6.1.0-18-amd64 amd64: PF_RING 8.9.0 built in", "1 of 3 modules not built",
-		filepath.Join(files, "amd64", "pf-ring-6.12.95+deb12-cloud-amd64.ko"), "+ modules/amd64/6.1.0-18-amd64/pf_ring.ko", "serial 2, 3 modules", "oci:"+files+"/image:6.12.95_deb12-cloud-amd64")
-	ko, err := os.ReadFile(filepath.Join(files, "amd64", "pf-ring-6.1.0-18-amd64.ko"))
+		filepath.Join(files, "amd64", "pf-ring-6.12.95+deb12-cloud-amd64.ko.zst"), "+ modules/amd64/6.1.0-18-amd64/pf_ring.ko.zst", "serial 2, 3 modules", "oci:"+files+"/image:6.12.95_deb12-cloud-amd64")
+	ko, err := os.ReadFile(filepath.Join(files, "amd64", "pf-ring-6.1.0-18-amd64.ko.zst"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if ko, _, err = module.Decompress(ko, module.DefaultMaxSize); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := module.Inspect(ko); err != nil || info.KernelRelease != "6.1.0-18-amd64" {
@@ -296,7 +299,7 @@ func TestOneFailureDoesNotCostTheOthers(t *testing.T) {
 	})
 	dir := t.TempDir()
 	r := pfring(t.Context(), namespace, "module", "build", "--all", "-o", dir, "--parallel", "1")
-	r.want(t, 1, "6.1.0-32-amd64 amd64: not built: there are no headers", "1 of 2 modules not built", filepath.Join(dir, "amd64", "pf-ring-6.1.0-31-amd64.ko"))
+	r.want(t, 1, "6.1.0-32-amd64 amd64: not built: there are no headers", "1 of 2 modules not built", filepath.Join(dir, "amd64", "pf-ring-6.1.0-31-amd64.ko.zst"))
 	nothingLeft(t, namespace)
 }
 
@@ -309,7 +312,10 @@ func TestALostConnectionCostsNothing(t *testing.T) {
 	})
 	dir := t.TempDir()
 	pfring(t.Context(), namespace, "module", "build", "--kernel", kernel, "-o", dir).want(t, 0)
-	got, err := os.ReadFile(filepath.Join(dir, "amd64", "pf-ring-"+kernel+".ko"))
+	got, err := os.ReadFile(filepath.Join(dir, "amd64", "pf-ring-"+kernel+".ko.zst"))
+	if err == nil {
+		got, _, err = module.Decompress(got, module.DefaultMaxSize)
+	}
 	if err != nil || !bytes.Equal(got, ko.Bytes()) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
@@ -320,7 +326,7 @@ func TestInterruptLeavesNoJobsAndKeepsWhatWasBuilt(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	node(t, "6.1.0-50-amd64", builds(moduletest.KO{Kernel: "6.1.0-50-amd64"}))
 	dir := t.TempDir()
-	first := filepath.Join(dir, "amd64", "pf-ring-6.1.0-50-amd64.ko")
+	first := filepath.Join(dir, "amd64", "pf-ring-6.1.0-50-amd64.ko.zst")
 	node(t, "6.1.0-51-amd64", func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end {
 		say(pod, log, ":step compile")
 		_ = kube.Poll(ctx, "the other module", func(context.Context) (bool, error) { _, err := os.Stat(first); return err == nil, nil })
@@ -427,7 +433,7 @@ func TestPrintedManifestsBuildElsewhere(t *testing.T) {
 	if err := os.WriteFile(name, log, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pfring(t.Context(), namespace, "module", "build", "--from-log", name, "-o", dir).want(t, 0, "pf-ring-"+kernel+".ko")
+	pfring(t.Context(), namespace, "module", "build", "--from-log", name, "-o", dir).want(t, 0, "pf-ring-"+kernel+".ko.zst")
 	pfring(t.Context(), namespace, "module", "build", "--from-log", name, "-o", dir, "--kernel", "6.1.0-91-amd64").want(t, 1, "built for kernel")
 	if err := os.WriteFile(name, log[:len(log)/2], 0o600); err != nil {
 		t.Fatal(err)

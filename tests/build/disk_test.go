@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
 // smallDisk is a file system of 256 KiB.
@@ -49,8 +50,12 @@ func TestAFullDiskIsSaidAndLosesNothing(t *testing.T) {
 	pfring(t.Context(), "default", "module", "build", "--from-log", logOf(small), "-o", disk, "--repository", disk+"/repo").want(t, 0, "serial 1, 1 module")
 	pfring(t.Context(), "default", "module", "build", "--from-log", logOf(large), "-o", disk).want(t, 2, "no space left on device", disk)
 	pfring(t.Context(), "default", "module", "build", "--from-log", logOf(large), "--repository", disk+"/repo").want(t, 2, "no space left on device")
-	for _, path := range []string{"amd64/pf-ring-6.1.0-18-amd64.ko", "repo/modules/amd64/6.1.0-18-amd64/pf_ring.ko"} {
-		if got, err := os.ReadFile(filepath.Join(disk, path)); err != nil || !bytes.Equal(got, small.Bytes()) {
+	for _, path := range []string{"amd64/pf-ring-6.1.0-18-amd64.ko.zst", "repo/modules/amd64/6.1.0-18-amd64/pf_ring.ko.zst"} {
+		got, err := os.ReadFile(filepath.Join(disk, path))
+		if err == nil {
+			got, _, err = module.Decompress(got, module.DefaultMaxSize)
+		}
+		if err != nil || !bytes.Equal(got, small.Bytes()) {
 			t.Errorf("%s: %d bytes, %v", path, len(got), err)
 		}
 	}

@@ -81,7 +81,7 @@ func TestWhatAJobBuildsIsLoadedByItsKernel(t *testing.T) {
 		node(t, k.Release, runsIn(roots[i], filepath.Join(roots[i], "nothing"), &logs[i]))
 	}
 	dir := t.TempDir()
-	args := []string{"module", "build", "--all", "--source-url", mirror.URL + "/PF_RING.tar.gz", "--source-sha256", sum, "-o", dir, "--host-headers=false"}
+	args := []string{"module", "build", "--all", "--source-url", mirror.URL + "/PF_RING.tar.gz", "--source-sha256", sum, "-o", dir, "--host-headers=false", "--compress=false"}
 	r := pfring(t.Context(), namespace, args...)
 	if r.code != 0 {
 		t.Fatalf("%s\n%s\n%s\n%s", r.out, r.errOut, logs[0].String(), logs[1].String())
@@ -127,7 +127,7 @@ func headersOfTheNode(t *testing.T, k vm.Kernel, nodeRoot, mirror, sum string) {
 	if r.code != 0 || strings.Contains(log.String(), "Unpacking linux-headers-") {
 		t.Fatalf("exit %d, or headers were fetched\n%s\n%s", r.code, r.errOut, log.String())
 	}
-	if _, err := os.Stat(filepath.Join(dir, "amd64", "pf-ring-"+k.Release+".ko")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "amd64", "pf-ring-"+k.Release+".ko.zst")); err != nil {
 		t.Error(err)
 	}
 }
