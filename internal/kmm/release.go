@@ -19,3 +19,6 @@ func Fields() []Field {
 // tolerate what the Module does. From internal/pod/imagepuller.go, which in
 // 2.6.0 gives them none.
 const PullTolerations = "2.7"
+
+// PullTolerationsField is a field of the Module that came with them.
+const PullTolerationsField = "spec.dra"

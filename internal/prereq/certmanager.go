@@ -36,7 +36,7 @@ func certManagerChecks() []Check {
 		{
 			ID: "cert-manager.definitions", Mode: ModeKMM, Title: "cert-manager's API is there", Needs: []string{"api.reachable"},
 			Why:     "KMM's webhook gets its certificate from cert-manager; on OpenShift from the platform.",
-			Settles: true, look: certManagerDefined,
+			Settles: true, limit: webhookLimit, look: certManagerDefined,
 		},
 		{
 			ID: "cert-manager.controllers", Mode: ModeKMM, Title: "cert-manager runs", Needs: defined,
@@ -89,6 +89,9 @@ func certManagerDefined(ctx context.Context, e *env) Finding {
 		if e.underOLM(ctx) {
 			return skip("KMM is installed by OLM, which gives its webhook the certificate; cert-manager is not needed")
 		}
+		if kmmTried(ctx, e).Result == OK {
+			return skip("KMM's webhook works with a certificate that is not cert-manager's; cert-manager is not needed")
+		}
 		return fail("cert-manager-missing", "cert-manager is not installed", certManagerInstall)
 	}
 	return definitionsFinding(len(wanted), missing, broken, "cert-manager", certManagerInstall)
@@ -103,9 +106,21 @@ func definitionsFinding(wanted int, missing, broken []string, of, install string
 			"Apply "+of+"'s definitions again, those of the same version as its controller. "+install, append(missing, broken...)...)
 	case len(broken) > 0:
 		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s %s not served", len(broken), of, text.CountOrNo(wanted, "resource definition"), verb(len(broken), "is", "are")),
-			"Wait a moment; if it stays, see kubectl describe crd.", broken...)
+			notServedRemedy(broken, of), broken...)
 	}
 	return ok("all " + text.CountOrNo(wanted, "resource definition"))
+}
+
+// notServedRemedy goes by why definitions are not served.
+func notServedRemedy(broken []string, of string) string {
+	switch {
+	case slices.ContainsFunc(broken, func(s string) bool { return strings.HasSuffix(s, deletedWords) }):
+		name, _, _ := strings.Cut(broken[0], " ")
+		return "It goes when its objects are gone, which finalizers may hold: kubectl get " + name + " -A. Delete them, have " + of + "'s controller running until they are gone, then install " + of + " again."
+	case !slices.ContainsFunc(broken, func(s string) bool { return !strings.Contains(s, unservedWords) }):
+		return "This release of " + of + " is too old: upgrade it."
+	}
+	return "Wait a moment; if it stays, see kubectl describe crd."
 }
 
 // underOLM tells whether OLM has installed KMM.

@@ -44,6 +44,12 @@ func (e *env) definition(ctx context.Context, name string) (*unstructured.Unstru
 // wantedDefinition is a definition by name, and the version that it must serve.
 type wantedDefinition struct{ name, version string }
 
+// Words of what is wrong with a definition, by which the remedy goes.
+const (
+	deletedWords  = " is being deleted"
+	unservedWords = " does not serve "
+)
+
 // defined tells of definitions what is wrong with each, and how many there are.
 func (e *env) defined(ctx context.Context, wanted []wantedDefinition) (missing, broken []string, err error) {
 	for _, w := range wanted {
@@ -54,11 +60,11 @@ func (e *env) defined(ctx context.Context, wanted []wantedDefinition) (missing, 
 		case crd == nil:
 			missing = append(missing, w.name)
 		case crd.GetDeletionTimestamp() != nil:
-			broken = append(broken, w.name+" is being deleted")
+			broken = append(broken, w.name+deletedWords)
 		case conditionOf(crd, "Established") != "True":
 			broken = append(broken, w.name+" is not established: "+conditionMessage(crd, "NamesAccepted"))
 		case !serves(crd, w.version):
-			broken = append(broken, w.name+" does not serve "+w.version)
+			broken = append(broken, w.name+unservedWords+w.version)
 		}
 	}
 	return missing, broken, nil

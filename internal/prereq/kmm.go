@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
@@ -53,7 +54,7 @@ func kmmChecks() []Check {
 			Settles: true, limit: webhookLimit, look: kmmTried,
 		},
 		{
-			ID: "kmm.certificate", Mode: ModeKMM, Title: "the certificate of KMM's webhook is in order", Needs: []string{"kmm.controller"},
+			ID: "kmm.certificate", Mode: ModeKMM, Title: "the CA of KMM's webhook is there, and its certificate is renewed", Needs: []string{"kmm.controller"},
 			Why:     "When it ends, every Module is refused.",
 			Settles: true, look: kmmCertificate,
 		},
@@ -176,7 +177,7 @@ func kmmCertificate(ctx context.Context, e *env) Finding {
 		return unread("the API groups", err)
 	}
 	if addons.OpenShift || !addons.CertManager {
-		return ok("the API server has its CA; the certificate is not cert-manager's")
+		return ok("the API server has its CA; the certificate is not cert-manager's, so that who renews it is not known here")
 	}
 	controller, _, err := e.kmmOperator(ctx)
 	if err != nil {
@@ -236,12 +237,36 @@ func kmmModule(ctx context.Context, e *env) Finding {
 		return unread("the Module", err)
 	}
 	o := list[0].DeepCopy()
-	_, err = c.dynamic.Resource(modules).Namespace(e.Namespace).Create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	api := c.dynamic.Resource(modules).Namespace(e.Namespace)
+	dryRun := []string{metav1.DryRunAll}
+	_, err = api.Create(ctx, o, metav1.CreateOptions{DryRun: dryRun})
+	how := "by a dry run"
+	if apierrors.IsAlreadyExists(err) {
+		// An upgrade: the webhook looks at what changes, too.
+		how = "by a dry run of the update"
+		err = updateModule(ctx, api, o, dryRun)
+	}
 	switch {
-	case err == nil, apierrors.IsAlreadyExists(err):
-		return ok("by a dry run")
+	case err == nil:
+		return ok(how)
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource"):
 		return skip("no right to create modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
+	case apierrors.IsForbidden(err) && (strings.Contains(err.Error(), "cannot update resource") || strings.Contains(err.Error(), "cannot get resource")):
+		return skip("the Module is there, and there is no right to update modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
+	case strings.Contains(err.Error(), "to or from an empty version"):
+		return fail("module-refused", plain(err), "Leave tap.kernelModule.kmm.version as it is, or delete the Module first, which unloads PF_RING on its nodes: kubectl delete modules."+kmm.Group+" -n "+e.Namespace+" "+o.GetName())
 	}
 	return fail("module-refused", plain(err), "Correct the values that it comes from: pfring render shows the Module.")
+}
+
+// updateModule tries to replace the Module that is there.
+func updateModule(ctx context.Context, api dynamic.ResourceInterface, o *unstructured.Unstructured, dryRun []string) error {
+	old, err := api.Get(ctx, o.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	o.SetResourceVersion(old.GetResourceVersion())
+	o.SetFinalizers(old.GetFinalizers())
+	_, err = api.Update(ctx, o, metav1.UpdateOptions{DryRun: dryRun})
+	return err
 }

@@ -6,20 +6,20 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
-// fingerprints tell KMM's version by what its definition of Module knows, newest
-// first: its image's tag is often "latest".
-var fingerprints = []struct{ field, version string }{
-	{"spec.dra", "newer than 2.6"},
-	{"spec.imageRebuildTriggerGeneration", "2.6"},
-	{"", "2.4 or 2.5"}, // by another definition
-	{"spec.tolerations", "2.3"},
-	{"spec.moduleLoader.container.inTreeModulesToRemove", "2.1 or 2.2"},
+// since says which KMM brought a field, by its last part.
+func since(path string) string {
+	for _, f := range kmm.Fields() {
+		if f.Path[strings.LastIndexByte(f.Path, '.'):] == path[strings.LastIndexByte(path, '.'):] {
+			return f.Since
+		}
+	}
+	return ""
 }
-
-// since says which KMM brought a field.
-var since = map[string]string{"tolerations": "2.3", "inTreeModulesToRemove": "2.1", "imageRebuildTriggerGeneration": "2.6"}
 
 func kmmVersion(ctx context.Context, e *env) Finding {
 	crd, err := e.definition(ctx, "modules.kmm.sigs.x-k8s.io")
@@ -48,7 +48,7 @@ func kmmVersion(ctx context.Context, e *env) Finding {
 	var lines []string
 	for _, field := range lacking {
 		line := field
-		if v := since[field[strings.LastIndexByte(field, '.')+1:]]; v != "" {
+		if v := since(field); v != "" {
 			line += " (KMM " + v + " has it)"
 		}
 		lines = append(lines, line)
@@ -56,28 +56,60 @@ func kmmVersion(ctx context.Context, e *env) Finding {
 	remedy := "Upgrade KMM to 2.4 or newer; before that, such nodes stay without the module."
 	switch {
 	case len(lacking) == 0:
-		return ok("KMM " + version + " by its definition of Module")
+		return e.pullPods(ctx, known, version)
 	case len(lacking) == 1 && lacking[0] == "spec.tolerations":
 		return warn("kmm-without-tolerations", "this is KMM "+version+", which knows no tolerations: nodes with taints get no module, and a cordoned node loses it", remedy, lines...)
 	}
 	return fail("kmm-too-old", "this is KMM "+version+", which would drop fields of the Module silently", "Upgrade KMM to 2.4 or newer, or leave these out of the values.", lines...)
 }
 
-func kmmFingerprint(known map[string]any, imagesConfig bool) string {
-	for _, f := range fingerprints {
-		if f.field == "" && imagesConfig {
-			return f.version
-		}
-		at, found := known, f.field != ""
-		for _, key := range strings.Split(f.field, ".") {
-			at = property(at, key)
-			found = found && at != nil
-		}
-		if found {
-			return f.version
+// pullPods looks whether the pods by which KMM pulls images have a node: in older
+// releases they tolerate nothing.
+func (e *env) pullPods(ctx context.Context, known map[string]any, version string) Finding {
+	found := ok("KMM " + version + " by its definition of Module")
+	// The release that brought tolerations for them also brought this field.
+	if knows(known, kmm.PullTolerationsField) {
+		return found
+	}
+	nodes, err := e.nodes(ctx)
+	if err != nil || len(nodes) == 0 {
+		return found
+	}
+	for i := range nodes {
+		if cluster.Untolerated(nodes[i].taints, nil) == nil {
+			return found
 		}
 	}
+	return warn("kmm-pull-without-tolerations", "this is KMM "+version+", whose pods that pull images have no tolerations, and every node has a taint: no image is ever pulled",
+		"Keep one node without taints, or upgrade KMM to a release newer than 2.6.")
+}
+
+// kmmFingerprint tells KMM's release by what its definitions know.
+func kmmFingerprint(known map[string]any, imagesConfig bool) string {
+	fields := kmm.Fields()
+	switch {
+	case knows(known, fields[0].Path):
+		return "newer than 2.6"
+	case knows(known, fields[1].Path):
+		return fields[1].Since
+	case imagesConfig:
+		return "2.4 or 2.5"
+	case knows(known, fields[2].Path):
+		return fields[2].Since
+	case knows(known, fields[3].Path):
+		return "2.1 or 2.2"
+	}
 	return "2.0 or older"
+}
+
+// knows tells whether a schema has a field.
+func knows(schema map[string]any, path string) bool {
+	for _, key := range strings.Split(path, ".") {
+		if schema = property(schema, key); schema == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // schemaOf is a definition's schema of a version, or nil.

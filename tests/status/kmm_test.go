@@ -123,7 +123,7 @@ status: {imagesStates: [{image: "reg/pf:1", status: DoesNotExist}]}
 	b.update(kmmResource("nodemodulesconfigs"), "", node, func(o map[string]any) {
 		o["spec"] = map[string]any{"modules": []any{entry}}
 	})
-	stage("nobody loads", "", "there is no worker pod on the node, and KMM does not say why")
+	stage("nobody loads", "", "there is no worker pod on the node: KMM's controller is not installed")
 
 	// The load comes after all, too late for the agent's wait.
 	n, err := shared.Client.CoreV1().Nodes().Get(b.ctx, node, metav1.GetOptions{})
