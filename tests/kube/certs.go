@@ -61,7 +61,8 @@ func (a *Authority) Issue(name string, user pkix.Name) (certFile, keyFile string
 	template := certTemplate(user)
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	template.DNSNames = []string{"localhost", "kubernetes.default.svc"}
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	// Beside loopback, the address that pods have of the API server.
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(ServiceAddress)}
 	if _, err := a.write(name, template, key); err != nil {
 		return "", "", err
 	}

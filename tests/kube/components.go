@@ -11,6 +11,12 @@ import (
 	"strconv"
 )
 
+// ServiceAddress is that of the Service kubernetes, the first in serviceRange.
+const (
+	ServiceAddress = "10.96.0.1"
+	serviceRange   = "10.96.0.0/16"
+)
+
 // run starts one component, to be stopped with the cluster.
 func (c *Cluster) run(program, name string, flags []string) error {
 	p, err := startProcess(c.dir, name, program, flags...)
@@ -48,7 +54,7 @@ func (c *Cluster) startAPIServer(program, etcd string, port int) error {
 		"--tls-cert-file=" + cert, "--tls-private-key-file=" + key, "--client-ca-file=" + c.CA.CertFile(),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + account, "--service-account-signing-key-file=" + account,
-		"--service-cluster-ip-range=10.96.0.0/16",
+		"--service-cluster-ip-range=" + serviceRange,
 		"--authorization-mode=Node,RBAC",
 		// Pod Security admission is on by default; that it says no is for the tests to see.
 		"--enable-admission-plugins=NodeRestriction",

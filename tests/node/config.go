@@ -7,11 +7,15 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 )
 
+// address is the node's own.
+const address = "10.0.2.15"
+
 // Where containerd and the kubelet of a node have their files.
 const (
 	containerdSocket = "/run/containerd/containerd.sock"
 	containerdLog    = "/var/log/containerd.log"
 	kubeletLog       = "/var/log/kubelet.log"
+	servicesLog      = "/var/log/services.log"
 )
 
 // containerdConfig takes all images from one registry, without TLS.
@@ -54,6 +58,8 @@ containerRuntimeEndpoint: unix://` + containerdSocket + `
 cgroupDriver: cgroupfs
 failSwapOn: false
 resolvConf: ""
+clusterDNS: [` + address + `]
+clusterDomain: cluster.local
 # There is one of everything, and it ends with the test.
 enforceNodeAllocatable: []
 evictionHard: {memory.available: 1Mi, nodefs.available: 1%, imagefs.available: 1%}
@@ -68,7 +74,7 @@ users: [{name: node, user: {client-certificate: /etc/kubernetes/kubelet.crt, cli
 contexts: [{name: node, context: {cluster: node, user: node}}]
 `, vm.HostAddress, port),
 		// Their folder has to be there.
-		kubeletLog: nil, containerdLog: nil,
+		kubeletLog: nil, containerdLog: nil, servicesLog: nil,
 		"/etc/hosts":      []byte("127.0.0.1 localhost\n10.0.2.15 " + name + "\n"),
 		"/etc/os-release": []byte("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"),
 		"/etc/hostname":   []byte(name + "\n"),

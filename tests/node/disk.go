@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,15 +33,16 @@ var programs = map[string][]string{
 // want to.
 var links = []string{"sh", "mount", "umount", "cat", "ls", "pidof", "sleep", "du"}
 
-// makeDisk makes a disk's image with programs, kubelet and files, by path.
-func makeDisk(t testing.TB, image string, files map[string][]byte) {
+// makeDisk makes a disk's image with Debian's programs, kubelet, and files and
+// programs of the project by path.
+func makeDisk(t testing.TB, image string, files, own map[string][]byte) {
 	t.Helper()
 	kubelet, err := toolbin.Kubelet()
 	if err != nil {
 		t.Fatal(err)
 	}
 	tree := t.TempDir()
-	if err := fill(tree, vm.Packages(t, packages...), kubelet, files); err != nil {
+	if err := fill(tree, vm.Packages(t, packages...), kubelet, files, own); err != nil {
 		t.Fatalf("putting a node's files together: %v", err)
 	}
 	if err := makeFileSystem(image, tree); err != nil {
@@ -48,7 +50,7 @@ func makeDisk(t testing.TB, image string, files map[string][]byte) {
 	}
 }
 
-func fill(tree, debian, kubelet string, files map[string][]byte) error {
+func fill(tree, debian, kubelet string, files, own map[string][]byte) error {
 	for folder, names := range programs {
 		for _, name := range names {
 			if err := place(filepath.Join(debian, name), filepath.Join(tree, folder, filepath.Base(name))); err != nil {
@@ -67,12 +69,17 @@ func fill(tree, debian, kubelet string, files map[string][]byte) error {
 			return err
 		}
 	}
+	return errors.Join(write(tree, files, 0o644), write(tree, own, 0o755))
+}
+
+// write puts files into the tree.
+func write(tree string, files map[string][]byte, mode os.FileMode) error {
 	for name, data := range files {
 		path := filepath.Join(tree, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, data, 0o644); err != nil {
+		if err := os.WriteFile(path, data, mode); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func Start(t testing.TB, cluster *kube.Cluster, registry *Registry, name string,
 			all[path] = data
 		}
 	}
-	makeDisk(t, n.Disk, all)
+	makeDisk(t, n.Disk, all, map[string][]byte{"/bin/services": vm.Program(t, "./tests/node/services")})
 	n.boot(t)
 	return n
 }
@@ -112,8 +112,10 @@ func (n *Node) boot(t testing.TB) {
 	} {
 		n.Do(t, step.Request{Op: step.Write, Path: path, Data: value})
 	}
+	n.Do(t, step.Request{Op: step.Exec, Args: []string{"/bin/busybox", "ip", "address", "add", kube.ServiceAddress + "/32", "dev", "lo"}})
+	n.start(t, "services "+n.Name+" "+Reachable(strings.TrimPrefix(n.cluster.URL, "https://"))+" "+kube.ServiceAddress+":443 "+address+":53", servicesLog)
 	n.start(t, "containerd", containerdLog)
-	n.start(t, "kubelet --config=/etc/kubernetes/kubelet.yaml --kubeconfig=/etc/kubernetes/kubeconfig --node-ip=10.0.2.15 --hostname-override="+n.Name, kubeletLog)
+	n.start(t, "kubelet --config=/etc/kubernetes/kubelet.yaml --kubeconfig=/etc/kubernetes/kubeconfig --node-ip="+address+" --hostname-override="+n.Name, kubeletLog)
 	n.awaitReady(t)
 	t.Logf("node %s with kernel %s: its init answered after %.1f s, it was ready after %.1f s", n.Name, n.Kernel.Release, up.Seconds(), time.Since(began).Seconds())
 }
@@ -129,7 +131,7 @@ func (n *Node) start(t testing.TB, command, log string) {
 func (n *Node) showLogs(machine *vm.Machine) {
 	n.test.Cleanup(func() {
 		if n.test.Failed() && machine == n.Machine {
-			n.test.Logf("the logs on %s end:\n%s\n%s", n.Name, n.tail(n.test, containerdLog), n.tail(n.test, kubeletLog))
+			n.test.Logf("the logs on %s end:\n%s\n%s\n%s", n.Name, n.tail(n.test, servicesLog), n.tail(n.test, containerdLog), n.tail(n.test, kubeletLog))
 		}
 	})
 }
