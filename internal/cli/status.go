@@ -158,10 +158,11 @@ func (p *progress) show(s rollout.Summary) {
 	if p.width == 0 || s.Wanted == 0 {
 		return
 	}
-	done := (s.OK + s.Fallback) * p.width / s.Wanted
+	none := s.Fallback + s.BuildFailed + s.Unsupported
+	done := (s.OK + none) * p.width / s.Wanted
 	// The line is only for the eye: nothing is lost if it cannot be written.
 	_, _ = fmt.Fprintf(p.out, "\r\x1b[K[%s%s] %d of %d nodes have PF_RING, %d on libpcap, %d failing, %d to come",
-		strings.Repeat("=", done), strings.Repeat(" ", p.width-done), s.OK, s.Wanted, s.Fallback, s.Failed, s.Pending+s.Unknown)
+		strings.Repeat("=", done), strings.Repeat(" ", p.width-done), s.OK, s.Wanted, none, s.Failed, s.Pending+s.Unknown+s.Building)
 }
 
 func (p *progress) end() {

@@ -21,6 +21,9 @@ type facts struct {
 	workers map[string]*corev1.Pod
 	// gone are nodes that no longer exist, while pods of theirs still do.
 	gone map[string]bool
+	// built is what the supply controller says; nil unless the cluster builds the
+	// release's modules.
+	built *built
 	// creating says why pods could not be made, if an event does.
 	creating string
 }
@@ -65,6 +68,7 @@ func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) 
 	default:
 		judgePod(&n, p, t, now)
 		f.outdated(&n, p, t)
+		f.built.explain(&n)
 	}
 	return n
 }

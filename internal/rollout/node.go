@@ -21,12 +21,22 @@ const (
 	Pending State = "pending"
 	// Unknown: what the API holds of the node may be out of date.
 	Unknown State = "unknown"
+	// Building: it stays on libpcap until the cluster has built its module, which
+	// the agent then loads.
+	Building State = "building"
+	// BuildFailed: the cluster cannot build its module so far, and tries again
+	// with growing pauses.
+	BuildFailed State = "build-failed"
+	// Unsupported: the cluster cannot build its module at all.
+	Unsupported State = "unsupported"
 	// Excluded: the release does not want the node.
 	Excluded State = "excluded"
 )
 
 // settled states do not change by themselves.
-func (s State) settled() bool { return s == OK || s == Fallback || s == Excluded }
+func (s State) settled() bool {
+	return s == OK || s == Fallback || s == BuildFailed || s == Unsupported || s == Excluded
+}
 
 // Node is the state of one node.
 type Node struct {
@@ -51,6 +61,10 @@ type Node struct {
 	Pod      string           `json:"pod,omitempty"`
 	Verified outcome.Verified `json:"verified,omitempty"`
 	Source   string           `json:"source,omitempty"`
+	// Step is that of a build which runs, and Log has the lines of a failed one
+	// that tell most.
+	Step string   `json:"step,omitempty"`
+	Log  []string `json:"log,omitempty"`
 }
 
 // target is the part of a Node object that matters here; a list of thousands

@@ -74,12 +74,13 @@ func (c *Client) Status(ctx context.Context, r *Release) (*Report, error) {
 // read lists the nodes. Without the right to, the pods alone tell of nodes.
 func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error) {
 	f := &facts{release: r, pods: map[string]*corev1.Pod{}, workers: map[string]*corev1.Pod{}, gone: map[string]bool{}}
+	warnings := c.readBuilt(ctx, f)
 	targets, err := r.readTargets(ctx, c.core.Nodes())
 	if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok && words.Kind == apierror.Forbidden {
-		return f, []string{"only nodes with a pod of the agent are shown: " + words.String()}, nil
+		return f, append(warnings, "only nodes with a pod of the agent are shown: "+words.String()), nil
 	}
 	f.targets = targets
-	return f, nil, err
+	return f, warnings, err
 }
 
 // listPods lists the pods anew and returns where a watch goes on.

@@ -39,6 +39,8 @@ type Release struct {
 	Name, Namespace, DaemonSet string
 	// Mode is auto or kmm.
 	Mode string
+	// Supplied tells that the cluster builds modules for it.
+	Supplied bool
 
 	generation string
 	targets    cluster.Targets
@@ -105,6 +107,11 @@ func releaseOf(ds *appsv1.DaemonSet) *Release {
 	}
 	if len(pod.InitContainers) > 0 && pod.InitContainers[0].Name == "wait" {
 		r.Mode = "kmm"
+	}
+	for _, c := range pod.InitContainers {
+		for _, e := range c.Env {
+			r.Supplied = r.Supplied || e.Name == "PFRING_SUPPLY_URL"
+		}
 	}
 	if a := pod.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
 		r.targets.Terms = a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms

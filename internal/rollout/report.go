@@ -28,7 +28,7 @@ type Report struct {
 	now time.Time
 }
 
-// Summary counts nodes. OK, Fallback, Failed, Pending and Unknown add up to Wanted.
+// Summary counts nodes. All but Nodes and Wanted add up to Wanted.
 type Summary struct {
 	Nodes    int `json:"nodes"`
 	Wanted   int `json:"wanted"`
@@ -39,6 +39,10 @@ type Summary struct {
 	Unknown  int `json:"unknown"`
 	// Outdated are those of OK that have another version or configuration.
 	Outdated int `json:"outdated,omitempty"`
+	// These three are of releases for which the cluster builds modules.
+	Building    int `json:"building,omitempty"`
+	BuildFailed int `json:"buildFailed,omitempty"`
+	Unsupported int `json:"unsupported,omitempty"`
 	// Reasons counts the nodes that should have the module and have not, by
 	// reason code; "" for those without an outcome.
 	Reasons map[outcome.Reason]int `json:"reasons,omitempty"`
@@ -77,6 +81,12 @@ func (r *Report) conclude() {
 			s.Failed++
 		case Pending:
 			s.Pending++
+		case Building:
+			s.Building++
+		case BuildFailed:
+			s.BuildFailed++
+		case Unsupported:
+			s.Unsupported++
 		default:
 			s.Unknown++
 		}
@@ -102,7 +112,7 @@ func (s Summary) verdict() string {
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{s.Fallback, "on libpcap"}, {s.Failed, "failing"}, {s.Pending, "pending"}, {s.Unknown, "unknown"}} {
+	}{{s.Building, "being built"}, {s.BuildFailed, "could not be built"}, {s.Unsupported, "not supported"}, {s.Fallback, "on libpcap"}, {s.Failed, "failing"}, {s.Pending, "pending"}, {s.Unknown, "unknown"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
@@ -111,4 +121,6 @@ func (s Summary) verdict() string {
 }
 
 // settled is true when no node's state will change by itself.
-func (s Summary) settled() bool { return s.Wanted > 0 && s.OK+s.Fallback == s.Wanted }
+func (s Summary) settled() bool {
+	return s.Wanted > 0 && s.OK+s.Fallback+s.BuildFailed+s.Unsupported == s.Wanted
+}

@@ -39,6 +39,7 @@ func (c *Client) Wait(ctx context.Context, r *Release, progress func(Summary)) (
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if !w.complete {
+		c.readBuilt(last, f)
 		if targets, err := r.readTargets(last, c.core.Nodes()); err == nil {
 			f.targets = targets
 		}
@@ -131,6 +132,9 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 				if targets, err := r.readTargets(ctx, w.client.core.Nodes()); err == nil {
 					w.facts.targets = targets
 				}
+			}
+			if !dirty {
+				w.client.readBuilt(ctx, w.facts)
 			}
 			dirty = false
 			timer.Reset(lookAgain)

@@ -110,7 +110,7 @@ func (b *bed) writeValues(t *testing.T, key string) {
 // pods are the agent's that are not being deleted.
 func (b *bed) pods(t *testing.T) []corev1.Pod {
 	t.Helper()
-	list, err := b.cluster.Client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release})
+	list, err := b.cluster.Client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=agent,app.kubernetes.io/instance=" + release})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,10 @@ package observability_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,8 +77,43 @@ func scene(t *testing.T, minutes int, expires time.Time) []scrape {
 		for _, name := range slices.Sorted(maps.Keys(agents)) {
 			out = append(out, agents[name].scrape(minute))
 		}
+		out = append(out, controller(minute))
 	}
 	return out
+}
+
+// controller is the supply controller: it has built one kernel's module and fails
+// on another's. Its index ends in a month.
+func controller(minute int) scrape {
+	text := fmt.Sprintf(`# TYPE pfring_supply_kernels gauge
+pfring_supply_kernels{state="built"} 1
+pfring_supply_kernels{state="failed"} 1
+# TYPE pfring_supply_builds_total counter
+pfring_supply_builds_total{kernel="6.1.0-56-amd64",arch="amd64",result="built"} 1
+pfring_supply_builds_total{kernel="6.1.0-57-amd64",arch="amd64",result="failed"} %d
+# TYPE pfring_supply_index_expires gauge
+pfring_supply_index_expires %d
+`, 1+minute/10, time.Now().Add(30*24*time.Hour).Unix())
+	return scrape{minute, map[string]string{"namespace": "kubeshark", "pod": "pfring-pfring-controller-0"}, text}
+}
+
+// The made up controller has the real one's metrics.
+func TestTheControllersMetricsAreThoseOfItsCode(t *testing.T) {
+	code, err := os.ReadFile("../../internal/supply/controller/metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := readDoc(t)
+	for _, m := range metric.FindAllStringSubmatch(controller(0).Text, -1) {
+		if !strings.Contains(string(code), `"`+m[1]+`"`) {
+			t.Errorf("the controller has no metric %s", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`Name: "(pfring_supply_\w+)"`).FindAllStringSubmatch(string(code), -1) {
+		if !strings.Contains(text, "`"+m[1]+"`") {
+			t.Errorf("docs/observability.md does not name the metric %s", m[1])
+		}
+	}
 }
 
 func TestTheRulesFireForWhatTheyAreMeantForAndForNothingElse(t *testing.T) {
@@ -86,9 +123,9 @@ func TestTheRulesFireForWhatTheyAreMeantForAndForNothingElse(t *testing.T) {
 		expires time.Time
 		want    []string
 	}{
-		"an index that ends in a week": {start.Add(7 * 24 * time.Hour), []string{"PFRingFallback c", "PFRingIndexExpiresSoon ", "PFRingModuleGone d", "PFRingPacketsLost b"}},
-		"an index for a year":          {start.Add(365 * 24 * time.Hour), []string{"PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
-		"no index":                     {time.Time{}, []string{"PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
+		"an index that ends in a week": {start.Add(7 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingIndexExpiresSoon ", "PFRingModuleGone d", "PFRingPacketsLost b"}},
+		"an index for a year":          {start.Add(365 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
+		"no index":                     {time.Time{}, []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := prometheus(t, input{Rules: chartFile(t, "files/rules.yaml"), Start: start.Unix(), Minutes: minutes, Scrapes: scene(t, minutes, c.expires)})
@@ -126,7 +163,7 @@ func TestTheDashboardShowsNodesReasonsVersionsExpiryAndLosses(t *testing.T) {
 	start := time.Now().Add(-time.Hour)
 	scrapes := scene(t, 10, start.Add(30*24*time.Hour))
 	exported := map[string]bool{}
-	for _, m := range metric.FindAllStringSubmatch(scrapes[0].Text, -1) {
+	for _, m := range metric.FindAllStringSubmatch(scrapes[0].Text+controller(0).Text, -1) {
 		exported[m[1]] = true
 	}
 	out := prometheus(t, input{Rules: chartFile(t, "files/rules.yaml"), Queries: queries(t), Start: start.Unix(), Minutes: 10, Scrapes: scrapes})
@@ -141,7 +178,7 @@ func TestTheDashboardShowsNodesReasonsVersionsExpiryAndLosses(t *testing.T) {
 	for name, metrics := range out.Metrics {
 		for _, m := range metrics {
 			if !exported[m] {
-				t.Errorf("%s asks for %s, which the agent does not export", name, m)
+				t.Errorf("%s asks for %s, which neither agent nor controller exports", name, m)
 			}
 		}
 	}

@@ -1,0 +1,105 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// built is what the supply controller has said, which may be nothing yet.
+type built struct {
+	status *supply.Status
+	// controller names its Deployment.
+	controller string
+	now        time.Time
+}
+
+// readBuilt reads anew what the controller says, where there is one. What it
+// said before stays if that cannot be read now.
+func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
+	if !f.release.Supplied {
+		return nil
+	}
+	status, err := supply.ReadStatus(ctx, c.core.ConfigMaps(f.release.Namespace), f.release.Name)
+	if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok && !apierrors.IsNotFound(err) {
+		return []string{"what the cluster builds is not shown: " + words.String()}
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return []string{"what the cluster builds is not shown: " + err.Error()}
+	}
+	f.built = &built{status: status, controller: supply.NamesOf(f.release.Name).Controller, now: c.now()}
+	return nil
+}
+
+// explain says of a node that fell back for want of a module what becomes of
+// its kernel's.
+func (b *built) explain(n *Node) {
+	if b == nil || n.State != Fallback && n.State != Failed || !wantsModule(n.Reason) {
+		return
+	}
+	if b.status == nil {
+		n.State, n.Message = Building, fmt.Sprintf("the controller, Deployment %s, has not said anything yet", b.controller)
+		n.Remedy = ""
+		return
+	}
+	k := b.status.Find(n.Kernel, n.Arch)
+	if k == nil {
+		n.State, n.Message, n.Remedy = Building, "the controller has not looked at this kernel yet", ""
+		return
+	}
+	b.kernel(n, k)
+}
+
+func (b *built) kernel(n *Node, k *supply.KernelStatus) {
+	n.Since, n.Step, n.Log = k.Since, k.Step, k.Log
+	n.State, n.Remedy = Building, ""
+	switch k.State {
+	case supply.Queued:
+		n.Message = "its module waits to be built"
+		if k.Reason != "" {
+			b.failed(n, k)
+		}
+	case supply.Building:
+		n.Message = "its module is being built"
+		if k.Step != "" {
+			n.Message += ": step " + k.Step
+		}
+		if k.Tries > 1 {
+			n.Message += fmt.Sprintf(", try %d", k.Tries)
+		}
+	case supply.Failed:
+		b.failed(n, k)
+	case supply.Unsupported:
+		n.State, n.Message, n.Remedy = Unsupported, k.Message, k.Remedy
+	default:
+		n.Message = "its module is there, and the controller starts the agent again"
+	}
+}
+
+func (b *built) failed(n *Node, k *supply.KernelStatus) {
+	n.State, n.Remedy = BuildFailed, k.Remedy
+	n.Message = fmt.Sprintf("%s: %s", k.Reason, k.Message)
+	if len(k.Log) > 0 {
+		n.Message += ": " + k.Log[len(k.Log)-1]
+	}
+	if pause := k.NextTry.Sub(b.now); pause > 0 {
+		n.Message += "; next try in " + duration.HumanDuration(pause)
+	}
+}
+
+// wantsModule tells whether a node fell back since a repository had no module
+// for it, or could not be asked.
+func wantsModule(r outcome.Reason) bool {
+	switch r {
+	case outcome.NoModuleForKernel, outcome.SourceUnreachable, outcome.SourceTimeout, outcome.SourceTLSUntrusted, outcome.SignatureInvalid, outcome.IndexExpired:
+		return true
+	}
+	return false
+}
