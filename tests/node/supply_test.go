@@ -192,4 +192,3 @@ func sourceArchive(t *testing.T) []byte {
 	}
 	return out.Bytes()
 }
-
