@@ -19,6 +19,11 @@ type Info struct {
 	// Depends are the modules that must be loaded before.
 	Depends []string `json:"depends"`
 	Aliases []string `json:"aliases"`
+	// Retpoline says that it was compiled with protection against Spectre v2, which
+	// kernels of 4.15 to 4.19 ask for. RHELVersion is the release of Red Hat's
+	// kernel that it was built for.
+	Retpoline   bool   `json:"retpoline,omitempty"`
+	RHELVersion string `json:"rhelversion,omitempty"`
 	// InTree says that the module is part of the kernel's own source.
 	InTree     bool        `json:"intree"`
 	Parameters []Parameter `json:"parameters"`

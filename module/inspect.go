@@ -114,6 +114,10 @@ func (i *Info) set(key, value string) {
 		i.Author = value
 	case "intree":
 		i.InTree = value == "Y"
+	case "retpoline":
+		i.Retpoline = value == "Y"
+	case "rhelversion":
+		i.RHELVersion = value
 	case "alias":
 		i.Aliases = append(i.Aliases, value)
 	case "depends":

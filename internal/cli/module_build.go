@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 )
@@ -106,8 +107,14 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("print", "from-log")
 }
 
+// maxBuildFile bounds a script or a bundle of CAs, in bytes; both go into a Job.
+const maxBuildFile = 1 << 20
+
 // check reads what the flags name.
 func (f *buildFlags) check() (err error) {
+	if f.archs, err = module.ParseArchs(f.archs); err != nil {
+		return fmt.Errorf("--arch: %w", err)
+	}
 	if f.settings.Source, err = build.NewSource(f.version, f.sourceURL, f.sourceSHA256); err != nil {
 		return fmt.Errorf("--pfring-version, --source-url, --source-sha256: %w", err)
 	}
@@ -125,7 +132,7 @@ func (f *buildFlags) check() (err error) {
 		if name == "" {
 			continue
 		}
-		text, err := os.ReadFile(name)
+		text, err := readfile.Bounded(name, maxBuildFile)
 		if err != nil {
 			return err
 		}

@@ -61,6 +61,13 @@ func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
 	if err := flags.OneOf("output", f.output, "table", "json"); err != nil {
 		return err
 	}
+	if f.arch != "" {
+		arch, err := module.ParseArch(f.arch)
+		if err != nil {
+			return fmt.Errorf("--arch: %w", err)
+		}
+		f.arch = arch
+	}
 	list := []inspected{}
 	fits := true
 	var failed []error
@@ -178,16 +185,30 @@ func printInspected(w io.Writer, format string, list []inspected, asked int) err
 	return t.Flush()
 }
 
+// caveat says what a yes does not cover.
+func (m inspected) caveat() string {
+	_, flags, _ := strings.Cut(m.Vermagic, " ")
+	if flags = strings.TrimSpace(flags); flags == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (by what was asked; a kernel also compares the flags %q)", flags)
+}
+
 func (m inspected) rows() [][2]string {
 	signed := "no"
 	if m.Signed {
 		signed = "yes, by " + m.Signer
+	}
+	retpoline := ""
+	if m.Retpoline {
+		retpoline = "yes"
 	}
 	rows := [][2]string{
 		{"File", fmt.Sprintf("%s (%s, %d bytes uncompressed)", m.File, m.Compression, m.Size)},
 		{"Module", m.Name}, {"Version", m.Version}, {"Kernel release", m.KernelRelease}, {"Architecture", m.Arch},
 		{"Vermagic", m.Vermagic}, {"Source version", m.SrcVersion}, {"License", m.License}, {"Description", m.Description},
 		{"Depends on", strings.Join(m.Depends, ", ")}, {"Signed", signed},
+		{"Retpoline", retpoline}, {"RHEL version", m.RHELVersion},
 	}
 	for i, p := range m.Parameters {
 		key := ""
@@ -204,7 +225,7 @@ func (m inspected) rows() [][2]string {
 		rows = append(rows, [2]string{key, fmt.Sprintf("0x%08x %s", s.CRC, s.Name)})
 	}
 	if m.Fits != nil {
-		rows = append(rows, [2]string{"Fits", map[bool]string{true: "yes", false: "no: " + m.Why}[*m.Fits]})
+		rows = append(rows, [2]string{"Fits", map[bool]string{true: "yes" + m.caveat(), false: "no: " + m.Why}[*m.Fits]})
 	}
 	return rows
 }

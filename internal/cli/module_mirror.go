@@ -13,23 +13,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
-	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // mirrorFlags are those of pfring module mirror.
 type mirrorFlags struct {
 	registryFlags
-	kube                                                       kubeFlags
-	verify, region, endpoint, nodesFrom, version, key, expires string
-	toRegion, toEndpoint                                       string
-	publicKeys, kernels, archs                                 []string
-	pathStyle, cluster                                         bool
-	minSerial                                                  int64
+	ownIndex
+	kube                                         kubeFlags
+	verify, region, endpoint, nodesFrom, version string
+	toRegion, toEndpoint                         string
+	publicKeys, kernels, archs                   []string
+	pathStyle, cluster                           bool
+	minSerial                                    int64
 }
 
 func newModuleMirrorCmd(o *Options) *cobra.Command {
@@ -48,7 +49,9 @@ The index must pass --verify, and every module its digest, before anything is st
 What is there already is not fetched again, and the index goes last: run it again after
 a failure, or for what is new. Index and signature are copied as they are, so the
 nodes' keys stay the same; with --key the copy gets an index of its own, of the modules
-chosen only, signed with that key. The values to use are printed.`,
+chosen only, signed with that key, and with --strip and --compress smaller modules.
+Only kernel modules are copied: what is no module, or not the one that the index
+says, ends the run. The values to use are printed.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
@@ -65,15 +68,14 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.StringVar(&f.nodesFrom, "nodes-from", "", "only what the nodes in `FILE` need: a saved kubectl get nodes -o json|yaml, or a kernel release on each line; - is stdin")
 	fl.BoolVar(&f.cluster, "cluster", false, "only what the nodes of the kubeconfig's cluster need")
 	fl.StringVar(&f.version, "version", "", "only this version of PF_RING")
-	fl.StringVar(&f.key, "key", "", "minisign secret key: sign an index of the chosen modules with it")
-	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 means no end")
 	fl.StringVar(&f.region, "region", "", "s3: region")
 	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS'")
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
 	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
 	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: the bucket stands in the path")
 	f.kube.register(cmd)
-	f.register(cmd)
+	f.registryFlags.register(cmd)
+	f.ownIndex.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("nodes-from", "kernel", "cluster")
 	return cmd
 }
@@ -84,10 +86,13 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	if f.verify != string(outcome.VerifiedSignature) && f.verify != string(outcome.VerifiedChecksum) {
-		return fmt.Errorf("--verify %q: it is signature or checksum", f.verify)
+		return fmt.Errorf("invalid --verify %q: must be signature or checksum", f.verify)
 	}
 	if f.verify == string(outcome.VerifiedSignature) && len(keys) == 0 {
-		return errors.New("give the source's key with --public-key, or take its index unproved with --verify checksum")
+		return errors.New("--verify signature requires --public-key: give the source's key, or skip signature verification with --verify checksum")
+	}
+	if f.archs, err = module.ParseArchs(f.archs); err != nil {
+		return fmt.Errorf("--arch: %w", err)
 	}
 	source, closeSource, err := f.openSource(cmd, from)
 	if err != nil {
@@ -106,10 +111,10 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	o.SkipAbsent = !f.chooses()
-	if f.key != "" {
-		if keys, err = f.signWith(cmd, &o); err != nil {
-			return err
-		}
+	if own, err := f.apply(cmd, &o); err != nil {
+		return err
+	} else if own != "" {
+		keys = []string{own}
 	}
 	destination, err := f.openDestination(cmd, to)
 	if err != nil {
@@ -124,11 +129,14 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	for _, kernel := range missing() {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "warning: the source has no module for kernel %s\n", kernel); err != nil {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the source has no module for kernel %s\n", printout.Line(kernel)); err != nil {
 			return err
 		}
 	}
-	return told(cmd, result, destination.String(), keys)
+	return published{
+		url: destination.String(), keys: keys, caFile: f.caFile,
+		region: cmp.Or(f.toRegion, f.region), endpoint: cmp.Or(f.toEndpoint, f.endpoint), pathStyle: f.pathStyle,
+	}.tell(cmd, result)
 }
 
 func (f *mirrorFlags) openSource(cmd *cobra.Command, text string) (module.Source, func() error, error) {
@@ -170,7 +178,7 @@ func (f *mirrorFlags) openDestination(cmd *cobra.Command, text string) (mirror.D
 			CAFile: f.caFile, UserAgent: userAgent(), Log: sourceLog(cmd),
 		})
 	case isURL:
-		return nil, fmt.Errorf("%s cannot be written to; mirror to a folder, and copy that there with the tool for it, index and signature last", scheme)
+		return nil, fmt.Errorf("cannot write to %s://: mirror to a folder, then upload the folder with your server's own tool, index.json and its signature last", scheme)
 	case strings.HasSuffix(text, ".tar"):
 		return mirror.NewTarball(text)
 	}
@@ -214,21 +222,4 @@ func (f *mirrorFlags) want(cmd *cobra.Command) (want func(module.Entry) bool, mi
 		maps.DeleteFunc(found, func(_ string, there bool) bool { return there })
 		return slices.Sorted(maps.Keys(found))
 	}, nil
-}
-
-// signWith makes the run publish an index of its own, and returns the key that
-// nodes need then.
-func (f *mirrorFlags) signWith(cmd *cobra.Command, o *mirror.Options) ([]string, error) {
-	life, err := lifetime(f.expires)
-	if err != nil {
-		return nil, err
-	}
-	key, err := repository.ReadKey(f.key, func() (string, error) { return password(cmd, "Password of "+f.key+": ") })
-	if err != nil {
-		return nil, err
-	}
-	o.Sign = func(index module.Index) ([]byte, []byte, error) {
-		return mirror.SignIndex(index, key, time.Now(), life)
-	}
-	return []string{mirror.PublicKey(key)}, nil
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
+	"github.com/kubeshark/kubeshark-pfring/module/strip"
 )
 
 // packFlags are those of pfring module pack.
@@ -20,6 +22,7 @@ type packFlags struct {
 	registryFlags
 	output, base, dirName   string
 	busybox, archs, kernels []string
+	strip                   bool
 	labels                  map[string]string
 	// flag is the one that output is from.
 	flag string
@@ -65,6 +68,7 @@ module pack pf_ring.ko --output docker-archive:image.tar`)
 	fl.StringSliceVar(&f.archs, "arch", nil, "only these architectures: amd64, arm64")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "only these kernel releases")
 	fl.StringVar(&f.dirName, "dir-name", image.DirName, "folder of the image with lib/modules; KMM's modprobe.dirName")
+	fl.BoolVar(&f.strip, "strip", false, "take debug information out of modules that have no kernel signature")
 	fl.StringToStringVar(&f.labels, "label", nil, "labels of the images, KEY=VALUE")
 	f.register(cmd)
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -78,12 +82,27 @@ func (f *packFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.archs, err = module.ParseArchs(f.archs); err != nil {
+		return fmt.Errorf("--arch: %w", err)
+	}
 	modules, err := image.Read(args, "pf_ring")
 	if err != nil {
 		return no(err)
 	}
 	if modules, err = f.chosen(modules); err != nil {
 		return no(err)
+	}
+	if f.strip {
+		for i, m := range modules {
+			plain, err := strip.Debug(m.Data)
+			if errors.Is(err, strip.ErrSigned) {
+				continue
+			}
+			if err != nil {
+				return no(fmt.Errorf("%s: %w", m.From, err))
+			}
+			modules[i].Data = plain
+		}
 	}
 	return p.pack(cmd.Context(), cmd, modules)
 }

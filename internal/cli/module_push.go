@@ -1,20 +1,27 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
+// pushFlags are those of pfring module push.
+type pushFlags struct {
+	registryFlags
+	ownIndex
+	publicKeys []string
+}
+
 func newModulePushCmd(o *Options) *cobra.Command {
-	var reg registryFlags
+	f := &pushFlags{}
 	cmd := &cobra.Command{
 		Use:   "push DIR oci://REGISTRY/REPOSITORY",
 		Short: "Publish a repository's folder in a registry, for oci:// sources",
@@ -22,63 +29,53 @@ func newModulePushCmd(o *Options) *cobra.Command {
 
 Every module is held against the index first and uploaded as a blob if it is not there
 yet; then the tag "index" moves to an artifact with the index, its signature and all
-modules.`,
+modules. With --public-key the signature is verified before. With --key the copy gets an
+index of its own, and --strip and --compress make its modules smaller.`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, err := filepath.Abs(args[0])
-			if err != nil {
-				return err
-			}
-			source, err := module.OpenSource(module.SourceOptions{URL: "file://" + filepath.ToSlash(dir)})
-			if err != nil {
-				return err
-			}
-			remote, err := reg.remote(cmd)
-			if err != nil {
-				return err
-			}
-			to, err := mirror.NewRegistry(args[1], remote)
-			if err != nil {
-				return err
-			}
-			request := module.Request{Verify: outcome.VerifiedChecksum, Now: time.Now}
-			result, err := mirror.Run(cmd.Context(), mirror.Options{Source: source, Request: request, Progress: copyProgress(cmd)}, to)
-			if err != nil {
-				return err
-			}
-			return told(cmd, result, to.String(), nil)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
-	cmd.Example = examples(o, "module push ./repository oci://registry.example.com/pf-ring")
-	reg.register(cmd)
+	cmd.Example = examples(o, `module push ./repository oci://registry.example.com/pf-ring --public-key pfring.key.pub
+module push ./repository oci://registry.example.com/pf-ring --key pfring.key --strip --compress`)
+	cmd.Flags().StringArrayVar(&f.publicKeys, "public-key", nil, "minisign public key of the index, or its .pub `FILE`; repeatable")
+	f.registryFlags.register(cmd)
+	f.ownIndex.register(cmd)
 	return cmd
 }
 
-// told sums a run up on stderr and prints the values to use.
-func told(cmd *cobra.Command, r *mirror.Result, url string, keys []string) error {
-	if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d new, %s; serial %d\n",
-		url, text.Count(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial); err != nil {
+func (f *pushFlags) run(cmd *cobra.Command, from, to string) (err error) {
+	keys, err := (&release.Access{PublicKeys: f.publicKeys}).Keys()
+	if err != nil {
 		return err
 	}
-	if r.Absent > 0 {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s of the index left out: the source is a copy of some modules only\n", text.Count(r.Absent, "module")); err != nil {
-			return err
-		}
+	dir, err := filepath.Abs(from)
+	if err != nil {
+		return err
 	}
-	out := "tap:\n  kernelModule:\n    source:\n      url: " + url + "\n"
-	switch {
-	case !r.Signed:
-		out += "      verify: checksum # the index is not signed: see pfring module sign\n"
-	case len(keys) > 0:
-		out += "      publicKeys:\n"
-		for _, k := range keys {
-			out += "        - " + k + "\n"
-		}
-	default:
-		out += "      # publicKeys: those of the key that signed the index\n"
+	source, err := module.OpenSource(module.SourceOptions{URL: "file://" + filepath.ToSlash(dir)})
+	if err != nil {
+		return err
 	}
-	_, err := fmt.Fprint(cmd.OutOrStdout(), out)
-	return err
+	o := mirror.Options{Source: source, Progress: copyProgress(cmd), Request: module.Request{Verify: outcome.VerifiedChecksum, Now: time.Now}}
+	if len(keys) > 0 {
+		o.Request.Verify, o.Request.PublicKeys = outcome.VerifiedSignature, keys
+	}
+	if own, err := f.apply(cmd, &o); err != nil {
+		return err
+	} else if own != "" {
+		keys = []string{own}
+	}
+	remote, err := f.remote(cmd)
+	if err != nil {
+		return err
+	}
+	destination, err := mirror.NewRegistry(to, remote)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, destination.Close()) }()
+	result, err := mirror.Run(cmd.Context(), o, destination)
+	if err != nil {
+		return err
+	}
+	return published{url: destination.String(), keys: keys, caFile: f.caFile}.tell(cmd, result)
 }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

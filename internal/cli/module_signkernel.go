@@ -2,19 +2,20 @@ package cli
 
 import (
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/sign"
+	"github.com/kubeshark/kubeshark-pfring/module/strip"
 )
 
 // signKernelFlags are those of pfring module sign-kernel.
 type signKernelFlags struct {
 	key, cert, hash, output string
-	replace                 bool
+	replace, strip          bool
 }
 
 func newModuleSignKernelCmd(o *Options) *cobra.Command {
@@ -24,7 +25,9 @@ func newModuleSignKernelCmd(o *Options) *cobra.Command {
 		Short: "Sign a kernel module for Secure Boot, as the kernel's sign-file does",
 		Long: `Sign a kernel module for Secure Boot, as the kernel's sign-file does.
 
-Appends a PKCS #7 signature to the module, in place or into --output. Nodes load it when
+Appends a PKCS #7 signature to the module, in place or into --output. A module that is
+compressed is signed inside, and compressed again by zstd. --strip takes debug
+information out first, which a signed module does not survive. Nodes load it when
 their kernel trusts the certificate: enrolled as a machine owner's key (mokutil
 --import), in the firmware's db, or built into the kernel.`,
 		Args: cobra.ExactArgs(1),
@@ -37,6 +40,7 @@ module sign-kernel pf_ring.ko.xz --key mok.key --cert mok.der --output signed/pf
 	fl.StringVar(&f.cert, "cert", "", "its X.509 certificate, in PEM or DER")
 	fl.StringVar(&f.hash, "hash", "sha256", "sha256, sha384 or sha512")
 	fl.StringVarP(&f.output, "output", "o", "", "write the signed module to this `FILE` instead of in place")
+	fl.BoolVar(&f.strip, "strip", false, "take debug information out before signing: 1.6 MB become 260 KB")
 	fl.BoolVar(&f.replace, "replace", false, "take off a signature that is there")
 	for _, name := range []string{"key", "cert"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -55,16 +59,21 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path)
 	if err != nil {
-		return fmt.Errorf("reading the module: %w", err)
+		return err
 	}
 	plain, format, err := module.Decompress(data, module.DefaultMaxSize)
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", path, err))
 	}
-	if format != module.FormatRaw && f.output == "" {
-		return fmt.Errorf("%s is compressed (%s), and what is signed is not: name a file with --output", path, format)
+	to := path
+	if f.output != "" {
+		to = f.output
+	}
+	compress := strings.HasSuffix(to, ".zst")
+	if format != module.FormatRaw && !compress && f.output == "" {
+		return fmt.Errorf("%s is compressed (%s), and this command compresses by zstd: name a file with --output, such as pf_ring.ko.zst", path, format)
 	}
 	info, err := module.Inspect(plain)
 	if err != nil {
@@ -78,13 +87,19 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 			return no(fmt.Errorf("%s: %w", path, err))
 		}
 	}
+	if f.strip {
+		if plain, err = strip.Debug(plain); err != nil {
+			return no(fmt.Errorf("%s: %w", path, err))
+		}
+	}
 	signed, err := sign.Sign(plain, key, cert, f.hash)
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", path, err))
 	}
-	to := path
-	if f.output != "" {
-		to = f.output
+	if compress {
+		if signed, err = strip.Compress(signed); err != nil {
+			return err
+		}
 	}
 	if err := atomicfile.Replace(to, signed, 0o644); err != nil {
 		return err

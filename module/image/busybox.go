@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -20,9 +19,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 )
+
+// maxProgram bounds a busybox or its package, in bytes.
+const maxProgram = 64 << 20
 
 // BusyboxBase is a base made from static busybox programs, one for each
 // architecture; a way for those who cannot reach a registry with a base.
@@ -36,7 +39,7 @@ type BusyboxBase struct {
 func ReadBusybox(paths []string) (*BusyboxBase, error) {
 	b := &BusyboxBase{programs: map[string][]byte{}}
 	for _, p := range paths {
-		data, err := os.ReadFile(p)
+		data, err := readfile.Regular(p, maxProgram)
 		if err != nil {
 			return nil, fmt.Errorf("reading busybox: %w", err)
 		}

@@ -34,7 +34,7 @@ var _ authn.Keychain = keychain{}
 func ReadKeychain(path string) (authn.Keychain, error) { return readKeychain(path) }
 
 func readKeychain(path string) (keychain, error) {
-	data, err := readfile.Regular(path, maxConfig)
+	data, err := readfile.Bounded(path, maxConfig)
 	if err != nil {
 		return keychain{}, fmt.Errorf("cannot read the docker config: %w", err)
 	}

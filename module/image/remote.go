@@ -100,7 +100,7 @@ func trusted(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := readfile.Regular(file, maxCA)
+	pem, err := readfile.Bounded(file, maxCA)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	// Sign makes the index and the signature that are published, from the
 	// source's index cut down to what was chosen. nil publishes the source's own.
 	Sign func(module.Index) (index, signature []byte, err error)
+	// Change makes another file and its entry of each, such as a smaller one, for
+	// an index of its own; nil copies them as they are. It requires Sign.
+	Change func(module.Entry, []byte) (module.Entry, []byte, error)
 	// Progress is told after each file; nil for none. It is called by one at a
 	// time.
 	Progress func(Progress)
@@ -139,7 +142,7 @@ func choose(index *module.Index, want func(module.Entry) bool) ([]module.Entry, 
 // the kernel's name of the module.
 func copyAll(ctx context.Context, o Options, d Destination, name string, entries []module.Entry, p *Progress) ([]module.Entry, error) {
 	var mu sync.Mutex
-	absent := make([]bool, len(entries))
+	absent, stored := make([]bool, len(entries)), make([]module.Entry, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	if d.Sequential() {
@@ -150,7 +153,9 @@ func copyAll(ctx context.Context, o Options, d Destination, name string, entries
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n, err := copyOne(ctx, o, d, name, e)
+			var n int64
+			var err error
+			stored[i], n, err = copyOne(ctx, o, d, name, e)
 			absent[i] = o.SkipAbsent && errors.Is(err, module.ErrNotFound)
 			if err != nil && !absent[i] {
 				return fmt.Errorf("copying %s: %w", e.Path, err)
@@ -175,30 +180,43 @@ func copyAll(ctx context.Context, o Options, d Destination, name string, entries
 		return nil, err
 	}
 	var have []module.Entry
-	for i, e := range entries {
+	for i, e := range stored {
 		if !absent[i] {
 			have = append(have, e)
 		}
 	}
-	return have, nil
+	// What two entries have become may not be one file.
+	return have, checkPaths(have)
 }
 
-// copyOne returns how many bytes were fetched; 0 when the file was there.
-func copyOne(ctx context.Context, o Options, d Destination, name string, e module.Entry) (int64, error) {
-	if there, err := d.Has(ctx, e); there || err != nil {
-		return 0, err
+// copyOne returns the entry of what is at the destination now, and how many bytes
+// were fetched; 0 when the file was there.
+func copyOne(ctx context.Context, o Options, d Destination, name string, e module.Entry) (module.Entry, int64, error) {
+	if o.Change == nil {
+		if there, err := d.Has(ctx, e); there || err != nil {
+			return e, 0, err
+		}
 	}
 	data, err := fetch(ctx, o.Source, o.Limit, e)
 	if err != nil {
-		return 0, err
+		return e, 0, err
 	}
 	if err := Fits(e, data); err != nil {
-		return 0, err
+		return e, 0, err
 	}
 	if err := checkModule(e, name, data); err != nil {
-		return 0, err
+		return e, 0, err
 	}
-	return int64(len(data)), d.Put(ctx, e, data)
+	fetched := int64(len(data))
+	if o.Change != nil {
+		if e, data, err = o.Change(e, data); err != nil {
+			return e, 0, err
+		}
+		if there, err := d.Has(ctx, e); there || err != nil {
+			return e, fetched, err
+		}
+	}
+	return e, fetched, d.Put(ctx, e, data)
 }
 
 func fetch(ctx context.Context, source module.Source, limit time.Duration, e module.Entry) ([]byte, error) {

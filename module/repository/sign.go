@@ -47,14 +47,14 @@ func Signature(index []byte, serial int64, key minisign.PrivateKey, now time.Tim
 	return hashed.SignWithComments(key, comment, "signature of a PF_RING module index")
 }
 
-// maxKey bounds a key's file, in bytes: it may be a device.
+// maxKey bounds a key's file, in bytes: it may be a pipe or a device.
 const maxKey = 64 << 10
 
 // ReadKey reads a minisign secret key. password is asked only for a key that is
 // encrypted.
 func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey, error) {
 	var key minisign.PrivateKey
-	data, err := readfile.Regular(path, maxKey)
+	data, err := readfile.Bounded(path, maxKey)
 	if err != nil {
 		return key, fmt.Errorf("cannot read the secret key: %w", err)
 	}

@@ -6,12 +6,16 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
+
+// maxFile bounds a key or a certificate, in bytes. Either may come through a pipe.
+const maxFile = 1 << 20
 
 // ReadKey reads a private key in PEM: PKCS #8, PKCS #1 or SEC 1.
 func ReadKey(path string) (crypto.Signer, error) {
-	data, err := os.ReadFile(path)
+	data, err := readfile.Bounded(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the signing key: %w", err)
 	}
@@ -56,7 +60,7 @@ var errEncrypted = errors.New("the private key is encrypted: decrypt it into mem
 
 // ReadCertificate reads an X.509 certificate, in PEM or DER.
 func ReadCertificate(path string) (*x509.Certificate, error) {
-	data, err := os.ReadFile(path)
+	data, err := readfile.Bounded(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate: %w", err)
 	}
