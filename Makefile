@@ -9,15 +9,18 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: e2e-two-nodes test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: controller image-agent image-controller e2e-two-nodes test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-build: agent ## Build bin/pfring and bin/pfring-agent-ARCH
+build: agent controller ## Build bin/pfring, bin/pfring-agent-ARCH and bin/pfring-controller-ARCH
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
 
 agent: ## Build the static agent for ARCH (amd64 or arm64)
 	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-agent-$(ARCH) ./cmd/pfring-agent
+
+controller: ## Build the static controller for ARCH (amd64 or arm64)
+	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-controller-$(ARCH) ./cmd/pfring-controller
 
 bin/pfring: ## Build only the CLI
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/pfring
@@ -25,17 +28,21 @@ bin/pfring: ## Build only the CLI
 dist: ## Release archives, chart, completions, SPDX, krew manifest and checksums into dist/release
 	VERSION=$(VERSION) hack/dist.sh
 
-image: ## The agent's image for amd64 and arm64, without Docker, into dist/image; IMAGE=REGISTRY/REPOSITORY pushes it
-	@rm -rf dist/image
-	@$(MAKE) --no-print-directory agent ARCH=amd64
-	@$(MAKE) --no-print-directory agent ARCH=arm64
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --version $(TAG) --revision "$$(git rev-parse HEAD)" \
-	  --output oci:dist/image:$(TAG) $(if $(IMAGE),--output $(IMAGE):$(TAG)) $(if $(PLAIN_HTTP),--plain-http)
+IMAGES := agent controller
+image: $(IMAGES:%=image-%) ## Images of agent and controller for amd64 and arm64, without Docker, into dist/image; IMAGE=REGISTRY/PREFIX pushes PREFIX/pfring-agent and PREFIX/pfring-controller
 
-image-archive: agent ## The agent's image for ARCH as a file for kind, k3s, docker or podman to load
+image-agent image-controller: image-%:
+	@rm -rf dist/image/pfring-$*
+	@$(MAKE) --no-print-directory $* ARCH=amd64
+	@$(MAKE) --no-print-directory $* ARCH=arm64
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --program pfring-$* --version $(TAG) --revision "$$(git rev-parse HEAD)" \
+	  --output oci:dist/image/pfring-$*:$(TAG) $(if $(IMAGE),--output $(IMAGE)/pfring-$*:$(TAG)) $(if $(PLAIN_HTTP),--plain-http)
+
+image-archive: agent controller ## Images of agent and controller for ARCH as files for kind, k3s, docker or podman to load
 	@mkdir -p dist
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --version $(TAG) --revision "$$(git rev-parse HEAD)" --arch $(ARCH) \
-	  --output docker-archive:dist/pfring-agent-$(ARCH).tar:docker.io/kubeshark/pfring-agent:$(TAG)
+	for program in $(IMAGES:%=pfring-%); do \
+	  SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --program $$program --version $(TAG) --revision "$$(git rev-parse HEAD)" --arch $(ARCH) \
+	    --output docker-archive:dist/$$program-$(ARCH).tar:docker.io/kubeshark/$$program:$(TAG) || exit 1; done
 
 chart: ## The chart's archive into dist/release; CHART_REPO=oci://REGISTRY/REPOSITORY pushes it
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/chart --release $(VERSION) $(if $(CHART_REPO),--push $(CHART_REPO)) $(if $(PLAIN_HTTP),--plain-http)

@@ -40,9 +40,11 @@ for platform in $platforms; do
     "$build/sbom" "$dir/pfring$exe" pfring "$version" >"$out/$name.spdx.json"
 done
 for arch in amd64 arm64; do
-    agent=$out/pfring-agent_${version}_linux_$arch
-    GOOS=linux GOARCH=$arch go build -trimpath -tags netgo,osusergo -ldflags "-s -w -X main.version=$version" -o "$agent" ./cmd/pfring-agent
-    "$build/sbom" "$agent" pfring-agent "$version" >"$agent.spdx.json"
+    for name in pfring-agent pfring-controller; do
+        program=$out/${name}_${version}_linux_$arch
+        GOOS=linux GOARCH=$arch go build -trimpath -tags netgo,osusergo -ldflags "-s -w -X main.version=$version" -o "$program" "./cmd/$name"
+        "$build/sbom" "$program" "$name" "$version" >"$program.spdx.json"
+    done
 done
 "$build/chart" --output "$out" --release "$version" >/dev/null
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,14 +24,16 @@ import (
 
 // Options say what goes into the image.
 type Options struct {
-	// Binaries is the folder with pfring-agent-ARCH.
+	// Program is pfring-agent or pfring-controller; "" is the first. Binaries is
+	// the folder with PROGRAM-ARCH.
+	Program  string
 	Binaries string
 	Archs    []string
 	// Version and Revision become labels.
 	Version, Revision string
 	// Created is the time of the image and its files.
 	Created time.Time
-	// License is this project's; Modules are what the agent is linked from.
+	// License is this project's; Modules are what the program is linked from.
 	License []byte
 	Modules []licenses.Module
 }
@@ -42,7 +46,7 @@ func Build(o Options) (*image.Image, error) {
 	images := map[string]v1.Image{}
 	var attached []v1.Image
 	for _, arch := range o.Archs {
-		program, err := readProgram(filepath.Join(o.Binaries, "pfring-agent-"+arch), arch)
+		program, err := readProgram(filepath.Join(o.Binaries, o.program()+"-"+arch), arch)
 		if err != nil {
 			return nil, err
 		}
@@ -66,11 +70,19 @@ func Build(o Options) (*image.Image, error) {
 	return out, nil
 }
 
-// readProgram reads the agent, which must need nothing from the image.
+// descriptions are those of the programs that there are images of.
+var descriptions = map[string]string{
+	"pfring-agent":      "Loads the PF_RING kernel module on a Kubernetes node, for Kubeshark",
+	"pfring-controller": "Builds, keeps and serves PF_RING kernel modules for the nodes of a Kubernetes cluster, for Kubeshark",
+}
+
+func (o Options) program() string { return cmp.Or(o.Program, "pfring-agent") }
+
+// readProgram reads the program, which must need nothing from the image.
 func readProgram(path, arch string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the agent (make agent ARCH=%s): %w", arch, err)
+		return nil, fmt.Errorf("reading the program (make %s ARCH=%s): %w", strings.TrimPrefix(filepath.Base(strings.TrimSuffix(path, "-"+arch)), "pfring-"), arch, err)
 	}
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
@@ -101,7 +113,7 @@ func one(o Options, arch string, program []byte) (v1.Image, error) {
 			{Name: "licenses/LICENSE", Mode: 0o644, Data: o.License},
 			{Name: "licenses/THIRD_PARTY_LICENSES", Mode: 0o644, Data: []byte(licenses.Texts(o.Modules))},
 		}},
-		{"pfring-agent " + o.Version, []layer.File{{Name: "pfring-agent", Mode: 0o755, Data: program}}},
+		{o.program() + " " + o.Version, []layer.File{{Name: o.program(), Mode: 0o755, Data: program}}},
 	} {
 		l, err := layer.New(part.files, o.Created, types.OCILayer)
 		if err != nil {
@@ -119,7 +131,7 @@ func one(o Options, arch string, program []byte) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: o.Created}
-	config.Config = v1.Config{User: nobody, WorkingDir: "/", Entrypoint: []string{"/pfring-agent"}, Labels: labels(o)}
+	config.Config = v1.Config{User: nobody, WorkingDir: "/", Entrypoint: []string{"/" + o.program()}, Labels: labels(o)}
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return nil, err
 	}
@@ -140,8 +152,8 @@ func certificates() []byte {
 
 func labels(o Options) map[string]string {
 	out := map[string]string{
-		"org.opencontainers.image.title":       "pfring-agent",
-		"org.opencontainers.image.description": "Loads the PF_RING kernel module on a Kubernetes node, for Kubeshark",
+		"org.opencontainers.image.title":       o.program(),
+		"org.opencontainers.image.description": descriptions[o.program()],
 		"org.opencontainers.image.source":      "https://github.com/kubeshark/kubeshark-pfring",
 		"org.opencontainers.image.licenses":    "Apache-2.0",
 		"org.opencontainers.image.version":     o.Version,

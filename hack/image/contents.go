@@ -21,16 +21,16 @@ func contentsOf(o Options, arch string, image v1.Image, program []byte) (v1.Imag
 	if err != nil {
 		return nil, err
 	}
-	document, err := sbom.Program("pfring-agent", o.Version, program, o.Modules, o.Created)
+	document, err := sbom.Program(o.program(), o.Version, program, o.Modules, o.Created)
 	if err != nil {
 		return nil, err
 	}
 	document.Contains(sbom.Package{
-		Name: "pfring-agent-image-" + arch, Version: o.Version, Purpose: "CONTAINER", Download: "NOASSERTION",
+		Name: o.program() + "-image-" + arch, Version: o.Version, Purpose: "CONTAINER", Download: "NOASSERTION",
 		LicenseConcluded: "NOASSERTION", LicenseDeclared: "Apache-2.0", Copyright: "NOASSERTION",
 		Checksums: []sbom.Checksum{{Algorithm: "SHA256", Value: subject.Digest.Hex}},
 		Refs: []sbom.Ref{{Category: "PACKAGE-MANAGER", Type: "purl",
-			Locator: "pkg:oci/pfring-agent@" + strings.Replace(subject.Digest.String(), ":", "%3A", 1) + "?arch=" + arch}},
+			Locator: "pkg:oci/" + o.program() + "@" + strings.Replace(subject.Digest.String(), ":", "%3A", 1) + "?arch=" + arch}},
 	}, sbom.Package{
 		Name: "mozilla-ca-certificates", Purpose: "FILE", Download: "NOASSERTION",
 		LicenseConcluded: "NOASSERTION", LicenseDeclared: "MPL-2.0", Copyright: "NOASSERTION",
@@ -43,6 +43,6 @@ func contentsOf(o Options, arch string, image v1.Image, program []byte) (v1.Imag
 	if artifact, err = mutate.AppendLayers(artifact, static.NewLayer(text, sbom.MediaType)); err != nil {
 		return nil, fmt.Errorf("making the artifact: %w", err)
 	}
-	artifact = mutate.Annotations(artifact, map[string]string{"org.opencontainers.image.title": "SPDX of pfring-agent " + o.Version + " for " + arch}).(v1.Image)
+	artifact = mutate.Annotations(artifact, map[string]string{"org.opencontainers.image.title": "SPDX of " + o.program() + " " + o.Version + " for " + arch}).(v1.Image)
 	return mutate.Subject(artifact, *subject).(v1.Image), nil
 }

@@ -1,4 +1,4 @@
-// Command image makes the agent's container image without Docker: for each
+// Command image makes the container image of the agent or of the controller without Docker: for each
 // architecture the static program, CA certificates and licences, nothing else,
 // as an index, with a list of what is in it (SPDX) as a referrer of each image.
 // The same programs give the same bytes. `make image` runs it:
@@ -37,8 +37,11 @@ func command() *cobra.Command {
 	var outputs []string
 	var remoteOptions image.RemoteOptions
 	cmd := &cobra.Command{
-		Use: "image", Short: "Make the agent's container image without Docker", Args: cobra.NoArgs, SilenceUsage: true,
+		Use: "image", Short: "Make the container image of a program without Docker", Args: cobra.NoArgs, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if descriptions[o.program()] == "" {
+				return fmt.Errorf("unknown --program %q: must be pfring-agent or pfring-controller", o.Program)
+			}
 			var err error
 			if o.Created, err = sourcedate.Get(); err != nil {
 				return err
@@ -46,7 +49,7 @@ func command() *cobra.Command {
 			if o.License, err = os.ReadFile(filepath.Join(source, "LICENSE")); err != nil {
 				return err
 			}
-			if o.Modules, err = licenses.Of(cmd.Context(), source, "./cmd/pfring-agent"); err != nil {
+			if o.Modules, err = licenses.Of(cmd.Context(), source, "./cmd/"+o.program()); err != nil {
 				return err
 			}
 			img, err := Build(o)
@@ -67,7 +70,8 @@ func command() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&source, "source", ".", "this repository, to read licences from")
-	fl.StringVar(&o.Binaries, "binaries", "bin", "folder with pfring-agent-amd64 and pfring-agent-arm64")
+	fl.StringVar(&o.Program, "program", "pfring-agent", "pfring-agent or pfring-controller")
+	fl.StringVar(&o.Binaries, "binaries", "bin", "folder with PROGRAM-amd64 and PROGRAM-arm64")
 	fl.StringSliceVar(&o.Archs, "arch", []string{"amd64", "arm64"}, "architectures")
 	fl.StringVar(&o.Version, "version", "devel", "version label")
 	fl.StringVar(&o.Revision, "revision", "", "label with the source's commit")

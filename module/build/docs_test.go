@@ -44,3 +44,33 @@ func TestTheDocumentedRecipesAreThese(t *testing.T) {
 		t.Errorf("%s is not what the code says; go test ./module/build -update", path)
 	}
 }
+
+func TestTheDocumentedCombinationsAreThese(t *testing.T) {
+	const path, begin, stop = "../../docs/supply.md", "<!-- combinations: go test ./module/build -update -->\n", "<!-- end -->"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(data), begin)
+	_, tail, ok2 := strings.Cut(rest, stop)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the combinations", path)
+	}
+	var b strings.Builder
+	b.WriteString("| PF_RING | kernel series | compiles | source |\n| --- | --- | --- | --- |\n")
+	for _, c := range Combinations() {
+		compiles := "yes"
+		if !c.Compiles {
+			compiles = "no"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Version, c.Series, compiles, c.Source)
+	}
+	want := head + begin + b.String() + stop + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(data) != want {
+		t.Errorf("%s is not what the code says; go test ./module/build -update", path)
+	}
+}

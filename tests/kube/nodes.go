@@ -29,6 +29,10 @@ type Node struct {
 	Labels map[string]string
 	// Taints last until somebody removes them.
 	Taints []corev1.Taint
+	// OSImage is what the nodes call their system: default "Simulated Linux".
+	OSImage string
+	// Logs serve what their containers print; without, nobody can read it.
+	Logs *Logs
 }
 
 // AddNodes makes n nodes that are ready at once and returns their names, when
@@ -101,7 +105,7 @@ func (n Node) object(i int) *corev1.Node {
 		corev1.ResourceMemory: resource.MustParse("16Gi"),
 		corev1.ResourcePods:   resource.MustParse("110"),
 	}
-	return &corev1.Node{
+	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: all},
 		Spec:       corev1.NodeSpec{Taints: n.Taints},
 		Status: corev1.NodeStatus{
@@ -110,11 +114,15 @@ func (n Node) object(i int) *corev1.Node {
 			Conditions: nodeConditions(),
 			NodeInfo: corev1.NodeSystemInfo{
 				MachineID: name, SystemUUID: name, BootID: "boot-" + name,
-				KernelVersion: kernel, Architecture: arch, OperatingSystem: "linux", OSImage: "Simulated Linux",
+				KernelVersion: kernel, Architecture: arch, OperatingSystem: "linux", OSImage: orDefault(n.OSImage, "Simulated Linux"),
 				ContainerRuntimeVersion: "containerd://2.1.0", KubeletVersion: "v1.36.3",
 			},
 		},
 	}
+	if n.Logs != nil {
+		n.Logs.at(node)
+	}
+	return node
 }
 
 func nodeConditions() []corev1.NodeCondition {

@@ -124,6 +124,7 @@ func TestAReleaseHasChecksumsOfAllItsFilesAndIsTheSameTwice(t *testing.T) {
 	for _, want := range []string{
 		"kubeshark-pfring-0.1.0.tgz", "pfring_v0.1.0_" + platform("_") + ".tar.gz", "pfring_v0.1.0_" + platform("_") + ".spdx.json",
 		"pfring-agent_v0.1.0_linux_amd64", "pfring-agent_v0.1.0_linux_arm64", "pfring-agent_v0.1.0_linux_arm64.spdx.json",
+		"pfring-controller_v0.1.0_linux_amd64", "pfring-controller_v0.1.0_linux_arm64.spdx.json",
 	} {
 		if listed[want] == "" {
 			t.Errorf("%s is missing", want)

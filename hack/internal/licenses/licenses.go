@@ -20,7 +20,7 @@ import (
 )
 
 // Programs are what is released.
-var Programs = []string{"./cmd/pfring", "./cmd/pfring-agent"}
+var Programs = []string{"./cmd/pfring", "./cmd/pfring-agent", "./cmd/pfring-controller"}
 
 // platforms are those that link different packages.
 var platforms = []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"}

@@ -51,6 +51,9 @@ type Options struct {
 	// usual value.
 	LeaseDuration time.Duration
 
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
 	serving *serving
 }
 
@@ -73,6 +76,9 @@ func Run(ctx context.Context, o Options) error {
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	o.serving = &serving{}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	names := supply.NamesOf(o.Release)
 	mgr, err := newManager(o, names, log)
 	if err != nil {
@@ -167,7 +173,7 @@ func newReconciler(ctx context.Context, o Options, names supply.Names, mgr manag
 	}
 	r := &reconciler{
 		o: o, names: names, client: mgr.GetClient(), cache: mgr.GetCache(), live: mgr.GetAPIReader(), store: keep, owner: owner, settings: how,
-		events: mgr.GetEventRecorder(supply.ManagedBy), log: mgr.GetLogger().WithName("supply"), now: time.Now,
+		events: mgr.GetEventRecorder(supply.ManagedBy), log: mgr.GetLogger().WithName("supply"), now: o.Now,
 		trigger: make(chan event.GenericEvent, 1), followers: map[string]*follower{}, made: map[string]made{}, foreign: map[string]bool{},
 		retried: &pacer{nodes: map[string]paced{}}, base: ctx,
 	}
@@ -210,7 +216,9 @@ func addController(mgr manager.Manager, r *reconciler) error {
 			}
 		},
 	}
-	c, err := controller.New("supply", mgr, controller.Options{Reconciler: r, MaxConcurrentReconciles: 1})
+	// Of several in one process, as in tests, each has metrics of the same names.
+	several := true
+	c, err := controller.New("supply", mgr, controller.Options{Reconciler: r, MaxConcurrentReconciles: 1, SkipNameValidation: &several})
 	if err != nil {
 		return err
 	}
