@@ -119,8 +119,7 @@ func Reword(err error, c Caller) error {
 	}
 	text := before + words.String()
 	if after != "" {
-		// Whoever added a remedy of their own knows more than the general one.
-		text = before + strings.TrimSuffix(words.Why, ".") + after
+		text = before + strings.TrimSuffix(words.String(), ".") + after
 	}
 	return &worded{text, err}
 }

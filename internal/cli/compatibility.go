@@ -6,10 +6,12 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -89,12 +91,33 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 
 // question asks what the source of the values has for the nodes.
 func (f *compatibilityFlags) question(cmd *cobra.Command, values valuesschema.Values) release.Question {
-	return release.Question{
+	q := release.Question{
 		Values: values, Release: f.release, Namespace: f.nodes.kube.overrides.Context.Namespace, Access: f.source.access(),
 		Nodes: func(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
 			return f.nodes.nodes(ctx, input(cmd), targets)
 		},
 	}
+	if f.nodes.live() {
+		q.Supply = func(ctx context.Context) (*supply.Status, error) { return f.nodes.kube.supplyStatus(ctx, f.release) }
+	}
+	return q
+}
+
+// supplyStatus is what the supply controller of a release tells of itself.
+func (k *kubeFlags) supplyStatus(ctx context.Context, name string) (*supply.Status, error) {
+	config, err := k.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := k.releaseNamespace()
+	if err != nil {
+		return nil, err
+	}
+	client, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+	}
+	return supply.ReadStatus(ctx, client.ConfigMaps(namespace), name)
 }
 
 // reportNodes are the nodes' names as kubectl's -o name has them, or the kernels

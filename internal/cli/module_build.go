@@ -217,6 +217,10 @@ func (f *buildFlags) present(cmd *cobra.Command, q release.Question, nodes []clu
 	have := map[[2]string]bool{}
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.source.timeout)
 	defer cancel()
+	if find == nil {
+		// No repository is named, so none has anything.
+		return nil, nil
+	}
 	lookup := find(ctx)
 	for _, n := range nodes {
 		key := [2]string{n.Kernel, n.Arch}

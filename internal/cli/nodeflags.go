@@ -68,13 +68,20 @@ func (n *nodeFlags) nodes(ctx context.Context, stdin io.Reader, targets cluster.
 		}
 		return nodes, nil
 	}
-	return n.liveNodes(ctx, targets)
+	if _, err := n.kube.restConfig(); err != nil {
+		return nil, fmt.Errorf("%w Or give the kernels by --nodes-from or --kernel", err)
+	}
+	nodes, err := n.liveNodes(ctx, targets)
+	if apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("%w; or have somebody save the nodes for --nodes-from: kubectl get nodes -o json", err)
+	}
+	return nodes, err
 }
 
 func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
 	config, err := n.kube.restConfig()
 	if err != nil {
-		return nil, fmt.Errorf("%w; or give the kernels by --nodes-from or --kernel", err)
+		return nil, err
 	}
 	lister, err := cluster.NewNodeLister(config)
 	if err != nil {
@@ -82,10 +89,6 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 	}
 	nodes, err := cluster.ListNodesFor(ctx, lister, n.selector, targets)
 	switch {
-	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("%w. Ask for the right to list nodes, or have somebody save them for --nodes-from: kubectl get nodes -o json", err)
-	case apierrors.IsUnauthorized(err):
-		return nil, fmt.Errorf("%w. The kubeconfig's credentials are not accepted by %s", err, config.Host)
 	case err != nil:
 		return nil, err
 	case len(nodes) == 0 && n.selector != "":

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/plan"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
@@ -127,6 +129,8 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 		return err
 	}
 	k := values.Tap.KernelModule
+	current := k
+	current.Source.URL = cmp.Or(f.source.url, k.Source.URL)
 	values.Tap.KernelModule.Mode = "auto"
 	f.facts.SourceURL = k.Source.URL
 	if f.source.url != "" {
@@ -147,22 +151,78 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 			return compatibility.Answer{Supported: compatibility.Unknown, Reason: string(outcome.SourceUnreachable)}
 		}
 	}
-	r, err := q.Report(cmd.Context())
+	q.Access.NoEgress = true
+	g, err := q.Gather(cmd.Context())
 	if err != nil {
 		return err
 	}
-	for _, w := range r.Warnings {
+	f.facts.Report, f.facts.Supply = f.reports(g, values.Tap.KernelModule)
+	if f.facts.Current, err = f.now(cmd, g, values, current); err != nil {
+		return err
+	}
+	for _, w := range g.About.Warnings {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
 			return err
 		}
 	}
-	f.facts.Report, f.facts.Release, f.facts.Namespace = r, f.release, f.nodes.kube.overrides.Context.Namespace
+	f.facts.Release, f.facts.Namespace = f.release, f.nodes.kube.overrides.Context.Namespace
 	if f.facts.PublicKeys, err = f.source.access().Keys(); err != nil {
 		return err
 	}
 	f.facts.ImageRepoSecret = k.ImageRepoSecret
-	f.facts.Addons, err = f.addons(cmd.Context())
+	if f.facts.Addons, err = f.addons(cmd.Context()); err != nil {
+		return err
+	}
+	f.facts.Images, err = f.images(cmd.Context(), g.Nodes, k)
 	return err
+}
+
+// reports are what the source of the values has, and what the supply controller
+// builds, each alone.
+func (f *planFlags) reports(g release.Gathered, k valuesschema.KernelModule) (source compatibility.Report, built *compatibility.Report) {
+	on, off := true, false
+	k.Supply.Enabled = &off
+	source = g.Report(k)
+	k.Supply.Enabled, g.Source = &on, nil
+	supplied := g.Report(k)
+	return source, &supplied
+}
+
+// now is what the nodes have with the values at hand; nil where that is not asked.
+func (f *planFlags) now(cmd *cobra.Command, g release.Gathered, values valuesschema.Values, k valuesschema.KernelModule) (*compatibility.Report, error) {
+	switch {
+	case f.facts.SourceUnread:
+		return nil, nil
+	case k.Mode != "kmm":
+		r := g.Report(k)
+		return &r, nil
+	}
+	values.Tap.KernelModule = k
+	q := f.question(cmd, values)
+	q.Access.URL, q.Access.Images = "", true
+	q.Nodes = func(context.Context, cluster.Targets) ([]cluster.Node, error) { return g.Nodes, nil }
+	r, err := q.Report(cmd.Context())
+	return &r, err
+}
+
+// images looks the images up that a plan for kmm would use, where KMM may be
+// planned for; nil looks for none.
+func (f *planFlags) images(ctx context.Context, nodes []cluster.Node, k valuesschema.KernelModule) (func(kernel, arch string) compatibility.Answer, error) {
+	if f.facts.NoEgress || f.facts.ImageRepository == "" && f.facts.Mode != "kmm" || f.facts.Mode == "auto" {
+		return nil, nil
+	}
+	k.Mode = "kmm"
+	ctx, cancel := context.WithTimeout(ctx, f.source.timeout)
+	defer cancel()
+	registries, err := f.source.access().Registries(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	find := func(kernel, arch string) compatibility.Answer {
+		_, answer := registries.Find(ctx, plan.ImageOf(cmp.Or(f.facts.ImageRepository, plan.PublicImages), kernel), arch, compatibility.RegistryTLS{})
+		return answer
+	}
+	return compatibility.Ahead(nodes, find, 4), nil
 }
 
 func (f *planFlags) addons(ctx context.Context) (cluster.Addons, error) {
@@ -196,5 +256,5 @@ func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
 	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(o.Files)); err != nil {
 		return err
 	}
-	return no(errors.New("the planned values do not go with yours, as told above; nothing was written"))
+	return no(errors.New("the planned values conflict with yours (see above, where - stands for the planned ones); nothing was written"))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -187,7 +189,8 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	}
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait.For
 	access := f.source.access()
-	o.OpenSource, o.SourceTimeout = access.Open, f.source.timeout
+	o.ReadSource = access.Read
+	o.Supply = func(ctx context.Context) (*supply.Status, error) { return f.kube.supplyStatus(ctx, f.release) }
 	o.Probe = f.probe.options()
 	if o.Targets, err = f.targets(cmd, o.Namespace); err != nil {
 		return o, err

@@ -40,6 +40,9 @@ func ReadRepository(ctx context.Context, source module.Source, request module.Re
 	return r, nil
 }
 
+// Verify is what modules must pass.
+func (r *Repository) Verify() outcome.Verified { return r.request.Verify }
+
 // Listing is what the repository says it holds.
 func (r *Repository) Listing() *module.Listing { return r.listing }
 

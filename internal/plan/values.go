@@ -19,11 +19,7 @@ func (d *decision) values() map[string]any {
 		if d.plan.Way == AutoSupply {
 			k["supply"] = map[string]any{"enabled": true}
 		}
-		switch source := d.source(); {
-		case d.plan.Way == AutoSupply && d.refuses() && d.SourceURL != "":
-			// Nodes take nothing from it, and would ask it first.
-			k["source"] = map[string]any{"url": ""}
-		case (d.plan.Way != AutoPrivate || !d.NoEgress) && source != nil:
+		if source := d.source(); source != nil && (d.plan.Way != AutoPrivate || !d.NoEgress) {
 			k["source"] = source
 		}
 	case "kmm":
@@ -55,18 +51,6 @@ func (d *decision) source() map[string]any {
 		source["publicKeys"] = d.PublicKeys
 	}
 	return source
-}
-
-// refuses tells whether nodes take nothing that the source has.
-func (d *decision) refuses() bool {
-	refused := false
-	for _, k := range d.kernels {
-		if k.usable() {
-			return false
-		}
-		refused = refused || k.refused != ""
-	}
-	return refused
 }
 
 // mappings has one literal for each kernel; architectures share an image.

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // sourceLimit lets --source-timeout be raised a little.
@@ -40,7 +43,7 @@ func autoChecks() []Check {
 			look: indexFresh,
 		},
 		{
-			ID: "auto.kernels", Mode: ModeAuto, Title: "there is a module for each kernel", Needs: []string{"nodes.selected", "auto.index-readable"},
+			ID: "auto.kernels", Mode: ModeAuto, Title: "there is a module for each kernel", Needs: []string{"nodes.selected"},
 			Why:  "A module fits exactly one kernel release; nodes without one stay on libpcap.",
 			look: kernelsCovered,
 		},
@@ -50,16 +53,8 @@ func autoChecks() []Check {
 // repository is what auto's source holds, or a *module.Error.
 func (e *env) repository(ctx context.Context) (*compatibility.Repository, error) {
 	return fact(e, "repository", func() (*compatibility.Repository, error) {
-		source, request, _, err := e.OpenSource(ctx, e.target(ModeAuto).Values.Tap.KernelModule)
-		if err != nil {
-			return nil, err
-		}
-		if e.SourceTimeout > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, e.SourceTimeout)
-			defer cancel()
-		}
-		return compatibility.ReadRepository(ctx, source, request)
+		r, _, err := e.ReadSource(ctx, e.target(ModeAuto).Values.Tap.KernelModule)
+		return r, err
 	})
 }
 
@@ -68,9 +63,20 @@ func (e *env) onNodesOnly() bool {
 	return strings.HasPrefix(e.target(ModeAuto).Values.Tap.KernelModule.Source.URL, "file://")
 }
 
+// elsewhere says why the source cannot be asked from here, or is "".
+func (e *env) elsewhere() string {
+	switch {
+	case e.target(ModeAuto).Values.Tap.KernelModule.Source.URL == "":
+		return "the values name no module repository: the cluster builds its modules"
+	case e.onNodesOnly():
+		return "the source is a volume of the agent's pods, which is not seen from here"
+	}
+	return ""
+}
+
 func sourceReachable(ctx context.Context, e *env) Finding {
-	if e.onNodesOnly() {
-		return skip("the source is a volume of the agent's pods, which is not seen from here")
+	if why := e.elsewhere(); why != "" {
+		return skip(why)
 	}
 	r, err := e.repository(ctx)
 	if err == nil {
@@ -147,42 +153,85 @@ func indexFresh(ctx context.Context, e *env) Finding {
 	return ok("it expires on " + end)
 }
 
+// kernelsCovered judges the nodes as pfring compatibility does.
 func kernelsCovered(ctx context.Context, e *env) Finding {
-	if e.onNodesOnly() {
-		return skip("the source is a volume of the agent's pods, which is not seen from here")
+	k := e.target(ModeAuto).Values.Tap.KernelModule
+	if why := e.elsewhere(); why != "" && !k.Supplied() {
+		return skip(why)
 	}
-	r, err := e.repository(ctx)
-	if err != nil {
-		return repositoryFault(err)
+	report, failed := e.judged(ctx, k)
+	if failed != nil {
+		return *failed
 	}
-	kernels, err := e.kernels(ctx, ModeAuto)
-	if err != nil {
-		return unread("the nodes", err)
-	}
-	find := r.Lookup(ctx)
 	var lacking, unknown []string
-	for _, k := range sortedKernels(kernels) {
-		// Why the whole repository is refused is told by the checks above.
-		switch answer := find(k.release, k.arch); {
-		case answer.Present:
-		case answer.Supported == compatibility.Unknown:
-			unknown = append(unknown, fmt.Sprintf("%s (%s): %s", k, text.CountOrNo(kernels[k], "node"), answer.Message))
+	remedy := ""
+	kernels, built := 0, 0
+	for _, sum := range report.Kernels {
+		if sum.Counted() == 0 || sum.Kernel == "" || sum.Reason == verdict.PlatformForbids || sum.Reason == verdict.ArchUnsupported {
+			continue
+		}
+		kernels++
+		line := fmt.Sprintf("%s %s (%s)", sum.Kernel, sum.Arch, text.CountOrNo(sum.Counted(), "node"))
+		switch {
+		case sum.Yes+sum.WillBeBuilt == sum.Counted():
+			built += min(1, sum.WillBeBuilt)
+			continue
+		case sum.Reason == verdict.PlatformSigned || sum.Reason == verdict.PlatformUnclear:
+			continue // nodes.platform tells of them
+		case sum.No+sum.CannotBeBuilt > 0 && sum.Reason != string(outcome.NoModuleForKernel):
+			lacking = append(lacking, line+": "+sum.Message)
+		case sum.No+sum.CannotBeBuilt > 0:
+			lacking = append(lacking, line)
 		default:
-			lacking = append(lacking, fmt.Sprintf("%s (%s)", k, text.CountOrNo(kernels[k], "node")))
+			unknown = append(unknown, line+": "+sum.Message)
+		}
+		if remedy == "" {
+			remedy = sum.Remedy
 		}
 	}
-	remedy := "Build them into the repository: pfring module build --repository DIR (docs/build.md); pfring plan says which way fits this cluster."
-	switch {
-	case len(kernels) == 0:
-		return skip("no selected node can take a module")
-	case len(lacking) == len(kernels):
-		return fail("no-module-for-kernel", "the repository has no module for any of the "+text.CountOrNo(len(kernels), "kernel"), remedy, some(lacking)...)
-	case len(lacking) > 0:
-		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(lacking), len(kernels)), remedy, some(slices.Concat(lacking, unknown))...)
-	case len(unknown) > 0:
-		return warn("module-unclear", fmt.Sprintf("for %d of %d kernels it cannot be told", len(unknown), len(kernels)), remedy, some(unknown)...)
+	if len(lacking)+len(unknown) > 1 || remedy == "" {
+		remedy = "Build them into the repository: pfring module build --repository DIR (docs/build.md); pfring plan says which way fits this cluster."
 	}
-	return ok("all " + text.CountOrNo(len(kernels), "kernel") + " have one")
+	switch {
+	case kernels == 0:
+		return skip("no selected node can take a module")
+	case len(lacking) == kernels:
+		return fail("no-module-for-kernel", "there is no module for any of the "+text.CountOrNo(kernels, "kernel"), remedy, some(lacking)...)
+	case len(lacking) > 0:
+		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(lacking), kernels), remedy, some(slices.Concat(lacking, unknown))...)
+	case len(unknown) > 0:
+		return warn("module-unclear", fmt.Sprintf("for %d of %d kernels it cannot be told", len(unknown), kernels), remedy, some(unknown)...)
+	case built > 0:
+		return ok(fmt.Sprintf("all %s have one, or get one that is built in the cluster (%d)", text.CountOrNo(kernels, "kernel"), built))
+	}
+	return ok("all " + text.CountOrNo(kernels, "kernel") + " have one")
+}
+
+// judged is what the nodes of auto can have, by the one judgement; failed says why
+// that cannot be told.
+func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compatibility.Report, failed *Finding) {
+	finding := func(f Finding) (compatibility.Report, *Finding) { return r, &f }
+	nodes, err := e.nodes(ctx)
+	if err != nil {
+		return finding(unread("the nodes", err))
+	}
+	g := release.Gathered{Supply: verdict.Supply{Version: k.Supply.PFRingVersion, AnySystem: k.Supply.Builder.Script != ""}}
+	for _, n := range nodes {
+		n.Excluded = !n.in[ModeAuto]
+		g.Nodes = append(g.Nodes, n.Node)
+	}
+	if e.elsewhere() == "" {
+		repository, err := e.repository(ctx)
+		if err != nil {
+			return finding(skip("depends on auto.index-readable"))
+		}
+		g.Source = repository.Lookup(ctx)
+	}
+	if k.Supplied() && e.Supply != nil {
+		// Without its status its recipes are gone by.
+		g.Supply.Status, _ = e.Supply(ctx)
+	}
+	return g.Report(k), nil
 }
 
 // reason is why something failed, without the remedy.

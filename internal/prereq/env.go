@@ -19,7 +19,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/probe"
-	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -39,12 +39,11 @@ type Options struct {
 	Namespace, Release string
 	// Targets has one entry for each mode that is checked.
 	Targets []Target
-	// OpenSource opens the module repository of auto from here. Warnings say what
-	// is not as on the nodes.
-	OpenSource func(context.Context, valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error)
-	// SourceTimeout bounds reading the repository; 0 leaves it to the check's own
-	// limit.
-	SourceTimeout time.Duration
+	// ReadSource reads the module repository of auto from here. Warnings say what is
+	// not as on the nodes.
+	ReadSource func(context.Context, valuesschema.KernelModule) (repository *compatibility.Repository, warnings []string, err error)
+	// Supply reads the supply controller's status; nil is none.
+	Supply func(context.Context) (*supply.Status, error)
 	// Images looks images up from here.
 	Images *compatibility.Images
 	// Probe has nodes looked at from the inside; nil makes no Job.

