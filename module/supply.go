@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 )
@@ -68,4 +69,20 @@ func (s *supply) entry(ctx context.Context, e Entry, max int64) ([]byte, error) 
 	data, err := blobs.FetchBlob(ctx, e.SHA256, max)
 	s.bytes += int64(len(data))
 	return data, err
+}
+
+// Answers reads the index of source, or the list that repositories had before
+// there was an index, keeps nothing of it, and returns which of them it was. It
+// fails with *Error.
+func Answers(ctx context.Context, source Source) (path string, err error) {
+	s := newSupply(source, Request{})
+	for _, path = range []string{IndexName, VersionsName} {
+		if err = s.to(ctx, path, maxIndexSize, stream.Discard); err == nil || !errors.Is(err, ErrNotFound) {
+			break
+		}
+	}
+	if err != nil {
+		return "", located(err, source)
+	}
+	return path, nil
 }

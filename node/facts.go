@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // capSysModule is CAP_SYS_MODULE's bit, from linux/capability.h.
@@ -95,7 +97,7 @@ func (h *Host) lockdown() string {
 func (h *Host) secureBoot() string {
 	const guid = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 	for _, sys := range []string{h.HostSys, h.Sys} {
-		data, err := os.ReadFile(filepath.Join(sys, "firmware/efi/efivars/SecureBoot-"+guid))
+		data, err := readfile.Regular(filepath.Join(sys, "firmware/efi/efivars/SecureBoot-"+guid), maxKernelFile)
 		if err == nil && len(data) == 5 {
 			return yesNo(strconv.Itoa(int(data[4])))
 		}

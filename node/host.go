@@ -6,7 +6,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
+
+// maxKernelFile bounds, in bytes, what is read of /proc and /sys.
+const maxKernelFile = 1 << 20
 
 // Host is the machine below the agent, by the folders through which the kernel
 // shows itself. Tests point them elsewhere.
@@ -36,7 +41,7 @@ func (h *Host) BootID() string { return h.line(h.Proc, "sys/kernel/random/boot_i
 
 // line reads a file of one line, "" if there is none.
 func (h *Host) line(parts ...string) string {
-	data, err := os.ReadFile(filepath.Join(parts...))
+	data, err := readfile.Regular(filepath.Join(parts...), maxKernelFile)
 	if err != nil {
 		return ""
 	}
@@ -64,7 +69,7 @@ type LoadedModule struct {
 
 // Loaded returns the module of that name, or nil.
 func (h *Host) Loaded(name string) *LoadedModule {
-	data, err := os.ReadFile(filepath.Join(h.Proc, "modules"))
+	data, err := readfile.Regular(filepath.Join(h.Proc, "modules"), maxKernelFile)
 	if err != nil {
 		return nil
 	}
@@ -91,6 +96,6 @@ func (h *Host) Loaded(name string) *LoadedModule {
 // Usable tells whether PF_RING answers. Its proc file is there in every network
 // namespace.
 func (h *Host) Usable(name string) bool {
-	data, err := os.ReadFile(filepath.Join(h.Proc, "net", name, "info"))
+	data, err := readfile.Regular(filepath.Join(h.Proc, "net", name, "info"), maxKernelFile)
 	return err == nil && len(data) > 0
 }

@@ -31,6 +31,8 @@ type LoadOptions struct {
 	Parameters string
 	// ReplaceLoaded replaces another version when nothing uses it.
 	ReplaceLoaded bool
+	// Memory bounds in bytes what is held at once; 0 is no bound.
+	Memory int64
 	// Timeout bounds all of it: finding, fetching and loading.
 	Timeout time.Duration
 	// State is the file on the host in which the agent's last outcome stands. In
@@ -105,7 +107,7 @@ func (l *loading) run(ctx context.Context) error {
 func (l *loading) request() module.Request {
 	return module.Request{
 		Kernel: l.out.Kernel, Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
-		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial,
+		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial, Memory: l.Memory,
 	}
 }
 

@@ -12,9 +12,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// maxAnswer bounds what a probe reads, in bytes.
-const maxAnswer = 16 << 20
-
 // ProbeOptions say what a probe looks at.
 type ProbeOptions struct {
 	Host       *Host
@@ -67,15 +64,11 @@ func probeSource(ctx context.Context, url string, open func(string) (module.Sour
 	if err != nil {
 		return "", "", err
 	}
-	for _, path := range []string{module.IndexName, module.VersionsName} {
-		if _, err = source.Fetch(ctx, path, maxAnswer); err == nil {
-			return source.String(), path + " was read", nil
-		}
-		if !errors.Is(err, module.ErrNotFound) {
-			break
-		}
+	path, err := module.Answers(ctx, source)
+	if err != nil {
+		return source.String(), "", err
 	}
-	return source.String(), "", err
+	return source.String(), path + " was read", nil
 }
 
 func probeTarget(kind, target, message string, err error) outcome.ProbeTarget {

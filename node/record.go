@@ -1,14 +1,23 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Bounds on reading an outcome: in bytes, and in time.
+const (
+	maxRecord  = 64 << 10
+	readWithin = 2 * time.Second
 )
 
 // Record is where an outcome is written down. Each path may be "".
@@ -52,7 +61,11 @@ func ReadOutcome(path string) (*outcome.Outcome, error) {
 	if path == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(path)
+	// Whoever may write there must not hold the reader up: not by a pipe, a file
+	// without end or a volume that hangs.
+	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+	defer cancel()
+	data, err := readfile.Read(ctx, path, maxRecord)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // Ring is one open PF_RING socket, as its file in /proc/net/pf_ring tells.
@@ -74,7 +76,7 @@ func readRings(dir string) []Ring {
 		if _, err := strconv.Atoi(pid); !ok || err != nil || e.IsDir() {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		data, err := readfile.Regular(filepath.Join(dir, e.Name()), maxKernelFile)
 		if err != nil {
 			continue
 		}

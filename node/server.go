@@ -30,11 +30,11 @@ func (w *Watch) Serve(ctx context.Context, l net.Listener, o ServerOptions) erro
 	}
 	s := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(&guests{Listener: l, most: maxGuests}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving probes and metrics: %w", err)
 	}
 	return nil

@@ -23,7 +23,7 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	given := node.LoadOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName,
 		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
-		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial,
+		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial, Memory: s.memory,
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
 		State: s.record.State, Linger: s.linger, Log: s.log,
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/node"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -24,6 +25,8 @@ type settings struct {
 	record                          node.Record
 	hostSys, hostProc, sys, proc    string
 	log                             *slog.Logger
+	// memory is how many bytes a load may hold at once; 0 is no bound.
+	memory int64
 
 	source        module.SourceOptions
 	supply        supply
@@ -77,6 +80,8 @@ func parse(command string, args []string, env func(string) (string, bool), stder
 	s.source.Log = s.log
 	s.source.UserAgent = "pfring-agent/" + version
 	s.supply.source.Log, s.supply.source.UserAgent = s.log, s.source.UserAgent
+	gomemlimit, _ := env("GOMEMLIMIT")
+	s.memory = s.host().BoundMemory("/sys/fs/cgroup", gomemlimit)
 	return s, errors.Join(err, s.check())
 }
 
@@ -159,7 +164,7 @@ func (s *settings) publicKeys() ([]string, error) {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(s.keyDir, e.Name()))
+		data, err := readfile.Regular(filepath.Join(s.keyDir, e.Name()), 64<<10)
 		if err != nil {
 			return nil, fmt.Errorf("reading the public keys: %w", err)
 		}

@@ -107,3 +107,12 @@ func (f *File) Size() int64 { return f.size }
 
 // Close closes the file. It does not wait for a read that hangs.
 func (f *File) Close() error { return f.file.Close() }
+
+// Cause is why a file could not be read, without its name, for a message that
+// says the name itself.
+func Cause(err error) error {
+	if named := (*fs.PathError)(nil); errors.As(err, &named) {
+		return named.Err
+	}
+	return err
+}

@@ -7,13 +7,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
+
+// maxCredential bounds, in bytes, one file of a Secret.
+const maxCredential = 64 << 10
 
 // Credentials are what a folder holds; "" where it holds no such file.
 type Credentials struct {
@@ -37,12 +40,12 @@ func Load(dir string) (Credentials, error) {
 		"accessKeyID": &c.AccessKeyID, "secretAccessKey": &c.SecretAccessKey, "sessionToken": &c.SessionToken,
 		"username": &c.Username, "password": &c.Password, "token": &c.Token,
 	} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := readfile.Regular(filepath.Join(dir, name), maxCredential)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return Credentials{}, unusable(filepath.Join(dir, name), errors.Unwrap(err).Error())
+			return Credentials{}, unusable(filepath.Join(dir, name), readfile.Cause(err).Error())
 		}
 		*value = strings.TrimSpace(string(data))
 	}

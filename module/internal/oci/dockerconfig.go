@@ -26,7 +26,7 @@ func dockerAuth(file, registry, repository string) (credentials.Credentials, err
 		return credentials.Credentials{}, nil
 	}
 	if err != nil {
-		return credentials.Credentials{}, badConfig(file, "it cannot be read: "+errors.Unwrap(err).Error())
+		return credentials.Credentials{}, badConfig(file, "it cannot be read: "+readfile.Cause(err).Error())
 	}
 	login, err := dockerconfig.Find(data, registry, repository)
 	if err != nil {

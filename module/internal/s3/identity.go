@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -162,9 +161,9 @@ func trustedAgent(u *url.URL) bool {
 }
 
 func readToken(what, file string) (string, error) {
-	token, err := os.ReadFile(file)
+	token, err := readfile.Regular(file, maxIdentityAnswer)
 	if err != nil {
-		return "", refusedIdentity(what, file, "the token cannot be read: "+errors.Unwrap(err).Error())
+		return "", refusedIdentity(what, file, "the token cannot be read: "+readfile.Cause(err).Error())
 	}
 	return strings.TrimSpace(string(token)), nil
 }

@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
+
+// maxProfile bounds, in bytes, AWS's shared credentials file.
+const maxProfile = 1 << 20
 
 // profile reads the keys of the user's profile from AWS's shared credentials
 // file; none where there is no such file, as on a node. Only keys are taken: a
@@ -25,12 +29,12 @@ func (i *identity) profile() (keys, error) {
 	if file == "" {
 		return keys{}, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := readfile.Regular(file, maxProfile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keys{}, nil
 	}
 	if err != nil {
-		return keys{}, refusedIdentity("reading the AWS credentials file", file, errors.Unwrap(err).Error())
+		return keys{}, refusedIdentity("reading the AWS credentials file", file, readfile.Cause(err).Error())
 	}
 	return parseProfile(data, name), nil
 }

@@ -7,17 +7,16 @@ package web
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -86,6 +85,9 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// maxBundle bounds, in bytes, a CA bundle: that of the web has 0.2 MB.
+const maxBundle = 4 << 20
+
 func rootCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -94,9 +96,9 @@ func rootCAs(file string) (*x509.CertPool, error) {
 		Reason: outcome.SourceTLSUntrusted, What: "reading the CA bundle", Where: file,
 		Do: "Check tap.kernelModule.source.caBundle: its key must hold certificates in PEM.",
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := readfile.Regular(file, maxBundle)
 	if err != nil {
-		e.Err = errors.Unwrap(err)
+		e.Err = readfile.Cause(err)
 		return nil, e
 	}
 	pool, err := x509.SystemCertPool()
