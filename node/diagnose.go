@@ -164,18 +164,3 @@ func clean(line string) string {
 	}
 	return strings.ToValidUTF8(line, "?")
 }
-
-// logSince returns the lines of after that were not in before; nil if either
-// cannot be read.
-func logSince(before, after []string) []string {
-	if before == nil || after == nil {
-		return nil
-	}
-	last := before[len(before)-1]
-	for i := len(after) - 1; i >= 0; i-- {
-		if after[i] == last {
-			return after[i+1:]
-		}
-	}
-	return after
-}

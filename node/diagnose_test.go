@@ -3,6 +3,7 @@ package node
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,16 +62,13 @@ func TestAnotherDriversLogLineIsNotTakenForPFRings(t *testing.T) {
 	}
 }
 
-func TestOnlyLinesSinceTheAttemptCount(t *testing.T) {
-	before := []string{"a", "b"}
-	if got := logSince(before, []string{"a", "b", "c"}); len(got) != 1 || got[0] != "c" {
-		t.Errorf("got %q", got)
+func TestOnlyLinesFromAMomentOnCount(t *testing.T) {
+	log := []string{"<6>[    1.000000] old", "<6>[  105.500000] new", "without a time", "<6>[x] neither"}
+	if got := linesFrom(log, 100*time.Second); len(got) != 3 || got[0] != log[1] {
+		t.Errorf("%q", got)
 	}
-	if got := logSince(nil, []string{"c"}); got != nil {
-		t.Errorf("an unreadable log gave %q", got)
-	}
-	if got := logSince(before, []string{"x", "y"}); len(got) != 2 {
-		t.Errorf("after the buffer has turned over: %q", got)
+	if got := linesFrom(nil, 0); got == nil {
+		t.Error("an empty log counts as one that may not be read")
 	}
 }
 

@@ -31,8 +31,8 @@ func LoadFirst(ctx context.Context, repositories ...func(context.Context) LoadOp
 func elsewhere(r outcome.Reason) bool {
 	switch r {
 	case outcome.NoModuleForKernel, outcome.SourceUnreachable, outcome.SourceForbidden, outcome.SourceTLSUntrusted, outcome.SourceTimeout,
-		outcome.SourceInvalid, outcome.SourceUnsigned, outcome.SignatureInvalid, outcome.IndexExpired, outcome.IndexRolledBack,
-		outcome.DigestMismatch, outcome.TooLarge, outcome.NotAModule, outcome.Truncated, outcome.WrongModule, outcome.WrongArch, outcome.WrongKernel:
+		outcome.SourceInvalid, outcome.SourceUnsigned, outcome.SignatureInvalid, outcome.IndexExpired, outcome.IndexRolledBack, outcome.VersionRolledBack,
+		outcome.DigestMismatch, outcome.TooLarge, outcome.NotAModule, outcome.Truncated, outcome.WrongModule, outcome.WrongArch, outcome.WrongKernel, outcome.OtherBuild:
 		return true
 	}
 	return false

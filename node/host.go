@@ -63,6 +63,9 @@ type LoadedModule struct {
 	SrcVersion string
 	// Refs counts what uses the module: open rings, mostly.
 	Refs int
+	// Instance is the inode of /sys/module/NAME, which the kernel gives anew with
+	// each load; 0 if it cannot be read.
+	Instance uint64
 	// Live is false while the module is being loaded or unloaded.
 	Live bool
 }
@@ -86,6 +89,7 @@ func (h *Host) Loaded(name string) *LoadedModule {
 		return &LoadedModule{
 			Version:    h.line(h.Sys, "module", name, "version"),
 			SrcVersion: h.line(h.Sys, "module", name, "srcversion"),
+			Instance:   inode(filepath.Join(h.Sys, "module", name)),
 			Refs:       refs,
 			Live:       f[4] == "Live",
 		}

@@ -1,9 +1,7 @@
 package node
 
 import (
-	"bytes"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +17,21 @@ type Kernel interface {
 	InitModule(image []byte, parameters string) error
 	// DeleteModule is delete_module(2) without waiting.
 	DeleteModule(name string) error
-	// Log is the kernel's log, oldest line first; nil if it may not be read,
-	// which is the rule in a container.
-	Log() []string
+	// Listen begins to follow the kernel's log. That costs nothing until it is
+	// read, which is needed after a failure only.
+	Listen() KernelLog
+	// KernelVersion is that of uname(2), which tells two builds of a release
+	// apart; "" if it cannot be had.
+	KernelVersion() string
+}
+
+// KernelLog is the kernel's log since a moment.
+type KernelLog interface {
+	// Lines are those since then, the oldest first; nil if the log may not be
+	// read, which is the rule in a container.
+	Lines() []string
+	// Close ends listening.
+	Close()
 }
 
 // Linux is the running kernel.
@@ -55,16 +65,11 @@ func (Linux) InitModule(image []byte, parameters string) error {
 // DeleteModule implements Kernel.
 func (Linux) DeleteModule(name string) error { return unix.DeleteModule(name, unix.O_NONBLOCK) }
 
-// Log implements Kernel.
-func (Linux) Log() []string {
-	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
-	if err != nil || size <= 0 {
-		return nil
+// KernelVersion implements Kernel.
+func (Linux) KernelVersion() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
 	}
-	buf := make([]byte, size)
-	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, buf)
-	if err != nil || n <= 0 {
-		return nil
-	}
-	return strings.Split(string(bytes.TrimSpace(buf[:n])), "\n")
+	return unix.ByteSliceToString(u.Version[:])
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// watchedWithin is how fresh the state file of an agent that runs is at least:
-// Watch marks it at every look.
+// watchedWithin is how fresh the file of an agent that runs is at least: Watch
+// marks it at every look.
 const watchedWithin = time.Minute
 
 // stays returns the loaded module once it is known to stay. After a change from
@@ -39,11 +39,16 @@ func (l *loading) watched(m *LoadedModule) bool {
 	if l.before(m) == nil {
 		return false
 	}
-	info, err := os.Stat(l.State)
-	return err == nil && time.Since(info.ModTime()) < watchedWithin
+	for _, path := range []string{l.Watch, l.State} {
+		info, err := os.Stat(path)
+		if err == nil && time.Since(info.ModTime()) < watchedWithin {
+			return true
+		}
+	}
+	return false
 }
 
-// mark says by the state file's time that an agent watches.
+// mark says by the file's time that an agent watches.
 func (r Record) mark() {
 	if r.State == "" {
 		return

@@ -10,13 +10,13 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// told calls f when something is logged.
+// told calls f when something is logged that is no warning.
 type told struct {
 	slog.Handler
 	f func()
 }
 
-func (h told) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (h told) Enabled(_ context.Context, level slog.Level) bool { return level == slog.LevelInfo }
 
 func (h told) Handle(context.Context, slog.Record) error {
 	h.f()
@@ -53,22 +53,22 @@ func TestAModuleThatStaysCounts(t *testing.T) {
 func TestAnAgentDoesNotLingerWhereAnotherWatchesOver(t *testing.T) {
 	m, opts := lingering(t, time.Hour, func(*machine, LoadOptions) { t.Error("it lingers") })
 	watching := m.host().blank("n1")
-	watching.Backend, watching.Reason, watching.Module.Version = outcome.PFRing, outcome.Loaded, "8.8.0"
+	watching.Backend, watching.Reason, watching.Module = outcome.PFRing, outcome.Loaded, m.host().Loaded("pf_ring").foreign()
 	Record{State: opts.State}.Write(watching, quiet())
-	opts.Version = "8.8.0"
+	opts.Version, opts.PublicKeys = "8.8.0", nil
 	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
 }
 
 func TestAnAgentLingersUntilAnotherHasTakenTheModuleOver(t *testing.T) {
 	m, opts := lingering(t, time.Hour, func(m *machine, o LoadOptions) {
 		watching := m.host().blank("n1")
-		watching.Backend, watching.Reason, watching.Module.Version = outcome.PFRing, outcome.AlreadyLoaded, "8.8.0"
+		watching.Backend, watching.Reason, watching.Module = outcome.PFRing, outcome.AlreadyLoaded, m.host().Loaded("pf_ring").foreign()
 		Record{State: o.State}.Write(watching, quiet())
 	})
-	opts.Version = "8.8.0"
+	opts.Version, opts.PublicKeys = "8.8.0", nil
 	// The state file of an agent that ended long ago is no sign of one.
 	old := m.host().blank("n1")
-	old.Backend, old.Module.Version = outcome.PFRing, "8.8.0"
+	old.Backend, old.Module = outcome.PFRing, m.host().Loaded("pf_ring").foreign()
 	Record{State: opts.State}.Write(old, quiet())
 	past := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(opts.State, past, past); err != nil {

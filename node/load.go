@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +40,9 @@ type LoadOptions struct {
 	// State is the file on the host in which the agent's last outcome stands. In
 	// the same boot it tells where a module that is loaded came from.
 	State string
+	// Watch is the file in which an agent that runs says what holds, "" for none:
+	// its time tells that one watches over the module.
+	Watch string
 	// Linger is how long a module that no agent has watched over must stay loaded
 	// before it counts: KMM may be about to unload it. 0 takes it at once.
 	Linger time.Duration
@@ -84,15 +89,15 @@ func (l *loading) run(ctx context.Context) error {
 	l.facts = l.Host.Facts()
 	l.Log.Debug("the node", "kernel", l.out.Kernel, "arch", l.out.Arch, "facts", l.facts)
 	loaded := l.stays(ctx, l.Host.settled(ctx, l.ModuleName))
-	if loaded != nil && l.enough(loaded) {
-		return l.already(ctx, loaded)
-	}
-	// A version that is loaded can only give way if this process may load.
+	// A module that is loaded can only give way if this process may load.
 	if err := l.Host.MayLoad(l.facts); err != nil {
-		if loaded != nil {
-			return l.already(ctx, loaded)
+		if loaded == nil {
+			return err
 		}
-		return err
+		if d := l.differs(loaded, module.Entry{}, false); d != nil {
+			return l.other(ctx, loaded, *d, ", and this agent may not load: "+err.Error())
+		}
+		return l.already(ctx, loaded)
 	}
 	if loaded != nil {
 		return l.beside(ctx, loaded)
@@ -106,15 +111,9 @@ func (l *loading) run(ctx context.Context) error {
 
 func (l *loading) request() module.Request {
 	return module.Request{
-		Kernel: l.out.Kernel, Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
+		Kernel: l.out.Kernel, KernelVersion: l.Host.Kernel.KernelVersion(), Arch: l.out.Arch, Version: l.Version, ModuleName: l.ModuleName,
 		Verify: l.Verify, PublicKeys: l.PublicKeys, MinSerial: l.MinSerial, Memory: l.Memory,
 	}
-}
-
-// enough tells whether the loaded module is the wanted one, as far as can be
-// told without the repository.
-func (l *loading) enough(loaded *LoadedModule) bool {
-	return l.Version != "" && loaded.Version == l.Version
 }
 
 // settled returns the loaded module. One that is just coming or going, such as
@@ -153,11 +152,15 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 
 // insert hands the very bytes that were verified to the kernel.
 func (l *loading) insert(ctx context.Context, v *module.Verified) error {
-	l.out.Module = outcome.Module{Version: v.Info.Version, SHA256: v.SHA256, Source: v.Source, Verified: v.Proof}
+	l.out.Module = outcome.Module{
+		Version: v.Info.Version, SHA256: v.SHA256, Source: v.Source, Verified: v.Proof,
+		SrcVersion: v.Info.SrcVersion, Serial: v.Serial, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
+	}
 	if err := ctx.Err(); err != nil {
 		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
 	}
-	before := l.Host.Kernel.Log()
+	log := l.Host.Kernel.Listen()
+	defer log.Close()
 	start := time.Now()
 	err := l.Host.Kernel.InitModule(v.Data, l.Parameters)
 	l.out.DurationMS.Load = time.Since(start).Milliseconds()
@@ -169,8 +172,10 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 		return refuse(outcome.KernelRejected, "the kernel says that the module is loaded (EEXIST), and does not list it: it may be built in")
 	}
 	if err != nil {
-		return diagnose(attempt{err: err, facts: l.facts, signed: v.Info.Signed, parameters: l.Parameters, log: logSince(before, l.Host.Kernel.Log())})
+		return diagnose(attempt{err: err, facts: l.facts, signed: v.Info.Signed, parameters: l.Parameters, log: log.Lines()})
 	}
+	// Before anybody else can have loaded another: it is ours until it goes.
+	l.out.Module.Instance = inode(filepath.Join(l.Host.Sys, "module", l.ModuleName))
 	return l.good(ctx, outcome.Loaded)
 }
 

@@ -15,12 +15,16 @@ import (
 
 // loadOptions are for a folder with a signed repository that has PF_RING 8.9.0
 // for the machine's kernel.
-func loadOptions(t *testing.T, m *machine) LoadOptions {
+func loadOptions(t *testing.T, m *machine, fields ...string) LoadOptions {
 	t.Helper()
+	if fields == nil {
+		fields = []string{"parmtype=min_num_slots:uint"}
+	}
 	dir := t.TempDir()
 	r := moduletest.NewRepository(t)
-	r.Add(moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: testRelease, Arch: m.host().Arch(), Fields: []string{"parmtype=min_num_slots:uint"}}, "zst")
+	r.Add(moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: testRelease, Arch: m.host().Arch(), Fields: fields}, "zst")
 	r.Sign().Write(dir)
+	m.keys = []string{r.PublicKey}
 	return LoadOptions{
 		Host: m.host(), Node: "n1", ModuleName: "pf_ring", Verify: outcome.VerifiedSignature, PublicKeys: []string{r.PublicKey},
 		Source:  func() (module.Source, error) { return module.OpenSource(module.SourceOptions{URL: "file://" + dir}) },
@@ -114,14 +118,17 @@ func TestALoadedModuleIsKeptWhateverTheRepositorySays(t *testing.T) {
 		says    string
 		version string
 	}{
-		"the same":               {nil, "8.9.0", 0, outcome.AlreadyLoaded, "", "8.9.0"},
-		"the pinned one":         {func(t *testing.T, _ *machine, o *LoadOptions) { o.Version, o.Source = "8.8.0", noSource(t) }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
-		"without rights":         {func(t *testing.T, m *machine, o *LoadOptions) { m.probeErr, o.Source = unix.EPERM, noSource(t) }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
-		"source is away":         {func(_ *testing.T, _ *machine, o *LoadOptions) { o.PublicKeys = nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
-		"another":                {nil, "8.8.0", 0, outcome.OtherVersionLoaded, "replaceLoaded", "8.8.0"},
-		"another, pinned":        {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version = "8.9.0" }, "8.8.0", 0, outcome.OtherVersionLoaded, "8.9.0", "8.8.0"},
-		"another in use":         {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 3, outcome.OtherVersionLoaded, "in use", "8.8.0"},
-		"another to be replaced": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 0, outcome.Replaced, "replaced by 8.9.0", "8.9.0"},
+		"the same":                        {nil, "8.9.0", 0, outcome.AlreadyLoaded, "", "8.9.0"},
+		"the pinned one, source is away":  {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.8.0", nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
+		"another, pinned, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.9.0", nil }, "8.8.0", 0, outcome.OtherVersionLoaded, "8.9.0 is wanted", "8.8.0"},
+		"pinned, to be replaced":          {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.ReplaceLoaded = "8.9.0", true }, "8.8.0", 0, outcome.Replaced, "replaced by 8.9.0", "8.9.0"},
+		"in use by one":                   {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 1, outcome.OtherVersionLoaded, "in use", "8.8.0"},
+		"without rights":                  {func(t *testing.T, m *machine, o *LoadOptions) { m.probeErr, o.Source = unix.EPERM, noSource(t) }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
+		"source is away":                  {func(_ *testing.T, _ *machine, o *LoadOptions) { o.PublicKeys = nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
+		"another":                         {nil, "8.8.0", 0, outcome.OtherVersionLoaded, "replaceLoaded", "8.8.0"},
+		"another, pinned":                 {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version = "8.9.0" }, "8.8.0", 0, outcome.OtherVersionLoaded, "8.9.0", "8.8.0"},
+		"another in use":                  {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 3, outcome.OtherVersionLoaded, "in use", "8.8.0"},
+		"another to be replaced":          {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 0, outcome.Replaced, "replaced by 8.9.0", "8.9.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
@@ -150,11 +157,65 @@ func TestARestartedAgentRemembersWhatItVerifiedInThisBoot(t *testing.T) {
 	if second.Module != first.Module {
 		t.Errorf("got %+v, want %+v", second.Module, first.Module)
 	}
+	// Another has unloaded it and loaded one that is just alike.
+	m.unload()
+	m.load("8.9.0", 0)
+	foreign := Load(t.Context(), opts)
+	check(t, foreign, outcome.PFRing, outcome.AlreadyLoaded, "")
+	if foreign.Module.Verified != outcome.VerifiedNone || foreign.Module.SHA256 != "" || foreign.Module.Source != "unknown" {
+		t.Errorf("a module of somebody else counts as verified: %+v", foreign.Module)
+	}
 	first.BootID = "another"
 	Record{State: opts.State}.Write(first, quiet())
 	third := Load(t.Context(), opts)
 	if third.Module.Verified != outcome.VerifiedNone {
 		t.Errorf("another boot's proof counts: %+v", third.Module)
+	}
+}
+
+// What is wanted is version, content and parameters: a difference is mended where
+// the values allow it and nothing uses the module, else it is told.
+func TestAnotherBuildOrOtherParametersAreReplacedOrTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		parameters string
+		rebuilt    bool
+		reason     outcome.Reason
+		says       string
+	}{
+		"as before":                 {"min_num_slots=8192", false, outcome.AlreadyLoaded, ""},
+		"the same number":           {"min_num_slots=0x2000", false, outcome.AlreadyLoaded, ""},
+		"another value":             {"min_num_slots=65536", false, outcome.OtherParameters, "min_num_slots is 8192, wanted is 65536"},
+		"no longer wanted":          {"", false, outcome.OtherParameters, "wanted is its default"},
+		"one that the module lacks": {"min_num_slots=8192 no_such=1", false, outcome.AlreadyLoaded, ""},
+		"rebuilt":                   {"min_num_slots=8192", true, outcome.OtherBuild, "another build"},
+		"rebuilt, other parameters": {"min_num_slots=1", true, outcome.OtherBuild, "another build"},
+	} {
+		for _, replace := range []bool{false, true} {
+			for _, refs := range []int{0, 1} {
+				m := newMachine(t)
+				opts := loadOptions(t, m)
+				opts.State, opts.Parameters = m.path("state.json"), "min_num_slots=8192"
+				first := Load(t.Context(), opts)
+				Record{State: opts.State}.Write(first, quiet())
+				m.load("8.9.0", refs)
+				if c.rebuilt {
+					opts.Source = loadOptions(t, m, "parmtype=min_num_slots:uint", "rebuilt=yes").Source
+					opts.PublicKeys = m.keys
+				}
+				opts.Parameters, opts.ReplaceLoaded = c.parameters, replace
+				o := Load(t.Context(), opts)
+				reason, says := c.reason, c.says
+				if replace && refs == 0 && !c.reason.Good() {
+					reason = outcome.Replaced
+				} else if replace && refs > 0 && !c.reason.Good() {
+					says = "in use"
+				}
+				t.Run(name, func(t *testing.T) { check(t, o, outcome.PFRing, reason, says) })
+				if replaced := m.inits == 2; replaced != (reason == outcome.Replaced) || (replaced && m.params != strings.Join(strings.Fields(c.parameters), " ")) {
+					t.Errorf("%s: %d loads, parameters %q", name, m.inits, m.params)
+				}
+			}
+		}
 	}
 }
 

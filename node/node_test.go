@@ -34,7 +34,12 @@ type machine struct {
 	log      []string
 	logAfter []string
 	inits    int
-	params   string
+	loads    int
+	// kernelVersion is what uname -v prints.
+	kernelVersion string
+	params        string
+	// keys are those of the last repository.
+	keys []string
 }
 
 func newMachine(t *testing.T) *machine {
@@ -67,7 +72,22 @@ func (m *machine) host() *Host {
 // load puts the module into the kernel.
 func (m *machine) load(version string, refs int) {
 	m.write("proc/modules", fmt.Sprintf("ext4 1 0 - Live 0x0\npf_ring 1032192 %d - Live 0x0000000000000000 (OE)\n", refs))
+	if err := os.MkdirAll(m.path("sys/module"), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if _, err := os.Stat(m.path("sys/module/pf_ring")); err != nil {
+		// A folder of its own for each load, as its inode tells them apart.
+		m.loads++
+		instance := fmt.Sprintf("instances/%d", m.loads)
+		m.write(instance+"/version", "")
+		if err := os.Symlink(m.path(instance), m.path("sys/module/pf_ring")); err != nil {
+			m.t.Fatal(err)
+		}
+	}
 	m.write("sys/module/pf_ring/version", version+"\n")
+	for key, value := range parameterMap(m.params) {
+		m.write("sys/module/pf_ring/parameters/"+key, value+"\n")
+	}
 	m.write("proc/net/pf_ring/info", "PF_RING Version          : "+version+"\n")
 }
 
@@ -118,7 +138,25 @@ func (m *machine) DeleteModule(string) error {
 	return unix.ENOENT
 }
 
-func (m *machine) Log() []string { return append([]string(nil), m.log...) }
+// Listen implements Kernel.
+func (m *machine) Listen() KernelLog { return since{m, len(m.log)} }
+
+func (m *machine) KernelVersion() string { return m.kernelVersion }
+
+// since is the machine's log from a line on; nil if it has none at all.
+type since struct {
+	*machine
+	line int
+}
+
+func (s since) Close() {}
+
+func (s since) Lines() []string {
+	if len(s.log) == 0 {
+		return nil
+	}
+	return append([]string{}, s.log[s.line:]...)
+}
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

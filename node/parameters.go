@@ -23,8 +23,14 @@ func CheckParameters(text string) error {
 }
 
 func isUint32(s string) bool {
-	_, err := strconv.ParseUint(s, 0, 32)
-	return err == nil
+	_, ok := parseUint(s)
+	return ok
+}
+
+// parseUint reads a number of 32 bits as the kernel does.
+func parseUint(s string) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 0, 32)
+	return n, err == nil
 }
 
 // unknownParameters are the names that the module does not declare. The kernel

@@ -24,7 +24,8 @@ const (
 type Record struct {
 	// Shared is read by the main container.
 	Shared string
-	// State is on the host, for whoever runs on the node.
+	// State is on the host, for whoever runs on the node: one file of the agent
+	// that loads, another of the one that watches.
 	State string
 	// Termination is the container's termination message.
 	Termination string

@@ -53,16 +53,21 @@ func (h *Host) Rings(name string) []Ring {
 // netNamespace tells the network namespace of a process from another's: the
 // entries below net/ are one for all processes of a namespace, and so is their
 // inode. It can be read without the rights of ptrace, unlike ns/net.
-func netNamespace(process string) (inode uint64, ok bool) {
-	info, err := os.Stat(filepath.Join(process, "net", "dev"))
+func netNamespace(process string) (namespace uint64, ok bool) {
+	namespace = inode(filepath.Join(process, "net", "dev"))
+	return namespace, namespace != 0
+}
+
+// inode is the number of a file or folder, 0 if it cannot be seen.
+func inode(path string) uint64 {
+	info, err := os.Stat(path)
 	if err != nil {
-		return 0, false
+		return 0
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
 	}
-	return st.Ino, true
+	return 0
 }
 
 func readRings(dir string) []Ring {

@@ -95,12 +95,14 @@ func (o WaitOptions) given(now *outcome.Outcome) *outcome.Outcome {
 
 func (o WaitOptions) origin(now *outcome.Outcome, m *LoadedModule) outcome.Module {
 	if o.Mode == WaitKMM {
-		return outcome.Module{Version: m.Version, Source: "kmm", Verified: outcome.VerifiedKMM}
+		k := m.foreign()
+		k.Source, k.Verified = "kmm", outcome.VerifiedKMM
+		return k
 	}
-	if before, err := ReadOutcome(o.State); err == nil && before != nil && before.BootID == now.BootID && before.Module.Version == m.Version {
+	if before, err := ReadOutcome(o.State); err == nil && before != nil && before.BootID == now.BootID && m.is(before.Module) {
 		return before.Module
 	}
-	return outcome.Module{Version: m.Version, Verified: outcome.VerifiedNone}
+	return m.foreign()
 }
 
 // why says how far it got.

@@ -15,7 +15,13 @@ type WatchOptions struct {
 	Host       *Host
 	Node       string
 	ModuleName string
-	Record     Record
+	// Record is where what holds is written: nothing that Load writes.
+	Record Record
+	// First is the file of the outcome that the init container came to.
+	First string
+	// State is the file of the last load on this node, which may have been by
+	// another pod since.
+	State string
 	// Poll is the pause between two looks.
 	Poll time.Duration
 	Log  *slog.Logger
@@ -30,11 +36,11 @@ type Watch struct {
 	first, now outcome.Outcome
 }
 
-// NewWatch takes over the outcome in Record.Shared. Where there is none, it
-// starts from what the kernel says.
+// NewWatch takes over the outcome in First. Where there is none, it starts from
+// what the kernel says.
 func NewWatch(o WatchOptions) *Watch {
 	w := &Watch{WatchOptions: o}
-	before, err := ReadOutcome(o.Record.Shared)
+	before, err := ReadOutcome(o.First)
 	if err != nil {
 		o.Log.Warn("the outcome of the init container cannot be used", "error", err)
 	}
@@ -73,15 +79,21 @@ func (w *Watch) look() {
 	was := w.Outcome()
 	next := was
 	switch {
-	case there && was.Backend != outcome.PFRing:
-		next = w.back(m)
-	case !there && was.Backend == outcome.PFRing:
+	case !there && was.Backend != outcome.PFRing:
+		return
+	case !there:
 		next.Backend, next.Reason = outcome.Libpcap, outcome.ModuleGone
 		next.Message = w.ModuleName + " was loaded and has vanished since; capture on this node goes on with libpcap"
-		next.Time = time.Now()
+	case was.Backend != outcome.PFRing || !m.is(was.Module):
+		next = w.another(m)
 	default:
-		return
+		how := w.Host.otherParameters(w.ModuleName, was.Module.Parameters, "")
+		if how == "" || was.Reason == outcome.OtherParameters {
+			return
+		}
+		next.Reason, next.Message = outcome.OtherParameters, "somebody has changed the parameters of "+w.ModuleName+": "+how
 	}
+	next.Time = time.Now()
 	w.mu.Lock()
 	w.now = next
 	w.mu.Unlock()
@@ -89,17 +101,20 @@ func (w *Watch) look() {
 	w.Record.Write(next, w.Log)
 }
 
-// back is the outcome for a module that is there again, or late.
-func (w *Watch) back(m *LoadedModule) outcome.Outcome {
-	if w.first.Backend == outcome.PFRing && w.first.Module.Version == m.Version {
-		o := w.first
-		o.Time = time.Now()
-		return o
+// another is the outcome for a module that is not the load that was known: it is
+// late, or there again, or has taken the other's place. Only the very load that
+// an agent of this boot speaks of is what that has verified.
+func (w *Watch) another(m *LoadedModule) outcome.Outcome {
+	if w.first.Backend == outcome.PFRing && m.is(w.first.Module) {
+		return w.first
+	}
+	if o, err := ReadOutcome(w.State); err == nil && o != nil && o.BootID == w.first.BootID && o.Backend == outcome.PFRing && m.is(o.Module) {
+		return *o // a successor of this pod has loaded it
 	}
 	o := w.first
-	o.Backend, o.Reason, o.Time = outcome.PFRing, outcome.AlreadyLoaded, time.Now()
+	o.Backend, o.Reason = outcome.PFRing, outcome.AlreadyLoaded
 	o.Message = w.ModuleName + " " + m.Version + " was loaded by another since the agent started"
-	o.Module = outcome.Module{Version: m.Version, Verified: outcome.VerifiedNone}
+	o.Module = m.foreign()
 	if w.first.Reason == outcome.WaitTimeout {
 		o.Module.Source, o.Module.Verified = "kmm", outcome.VerifiedKMM
 	}

@@ -66,15 +66,20 @@ func TestWaitInAutoEndsAtOnceWhenThisBootFellBack(t *testing.T) {
 
 func newWatch(t *testing.T, m *machine, first outcome.Outcome) *Watch {
 	t.Helper()
-	r := Record{Shared: m.path("shared/outcome.json"), State: m.path("state/state.json"), Termination: m.path("termination")}
-	r.Write(first, quiet())
-	return NewWatch(WatchOptions{Host: m.host(), Node: "n1", ModuleName: "pf_ring", Record: r, Poll: time.Millisecond, Log: quiet()})
+	Record{Shared: m.path("shared/outcome.json"), State: m.path("state/state.json")}.Write(first, quiet())
+	return NewWatch(WatchOptions{
+		Host: m.host(), Node: "n1", ModuleName: "pf_ring", First: m.path("shared/outcome.json"), State: m.path("state/state.json"),
+		Record: Record{State: m.path("watch/state.json"), Termination: m.path("termination")}, Poll: time.Millisecond, Log: quiet(),
+	})
 }
 
 func loadedOutcome(m *machine) outcome.Outcome {
 	o := m.host().blank("n1")
 	o.Backend, o.Reason, o.Message = outcome.PFRing, outcome.Loaded, "pf_ring 8.9.0 answers"
 	o.Module = outcome.Module{Version: "8.9.0", SHA256: "ab", Source: `s3://b/"p"`, Verified: outcome.VerifiedSignature}
+	if l := m.host().Loaded("pf_ring"); l != nil {
+		o.Module.Instance = l.Instance
+	}
 	o.DurationMS.Total, o.FetchedBytes = 1234, 99
 	return o
 }
@@ -116,16 +121,23 @@ func TestAModuleThatVanishesMakesThePodUnreadyAndItsReturnReady(t *testing.T) {
 	if status, body := get(t, url+"/readyz"); status != 503 || !strings.Contains(body, "module-gone") {
 		t.Errorf("%d %s", status, body)
 	}
-	for _, name := range []string{"shared/outcome.json", "state/state.json", "termination"} {
+	for _, name := range []string{"watch/state.json", "termination"} {
 		o, err := ReadOutcome(m.path(name))
 		if err != nil || o.Reason != outcome.ModuleGone || o.Backend != outcome.Libpcap {
 			t.Errorf("%s: %+v, %v", name, o, err)
 		}
 	}
+	for _, name := range []string{"shared/outcome.json", "state/state.json"} {
+		if o, err := ReadOutcome(m.path(name)); err != nil || o.Reason != outcome.Loaded {
+			t.Errorf("what load has written was changed: %s: %+v, %v", name, o, err)
+		}
+	}
 	m.load("8.9.0", 0)
+	successor := loadedOutcome(m)
+	Record{State: m.path("state/state.json")}.Write(successor, quiet())
 	w.look()
-	if o := w.Outcome(); o.Reason != outcome.Loaded || o.Module.SHA256 != "ab" {
-		t.Errorf("back again: %+v", o)
+	if o := w.Outcome(); o.Reason != outcome.Loaded || o.Module != successor.Module {
+		t.Errorf("loaded again by a successor: %+v", o)
 	}
 	_, metrics := get(t, url+"/metrics")
 	for _, want := range []string{
@@ -143,6 +155,50 @@ func TestAModuleThatVanishesMakesThePodUnreadyAndItsReturnReady(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whatever takes the place of the module that was verified is not verified,
+// however alike it is and however fast it came.
+func TestAModuleOfAnotherLoadIsNeverCalledVerified(t *testing.T) {
+	for name, version := range map[string]string{"the same version": "8.9.0", "another version": "8.6.1"} {
+		for _, verified := range []outcome.Verified{outcome.VerifiedSignature, outcome.VerifiedKMM} {
+			m := newMachine(t)
+			m.load("8.9.0", 0)
+			first := loadedOutcome(m)
+			first.Module.Verified = verified
+			w := newWatch(t, m, first)
+			if o := w.Outcome(); o.Module.Verified != verified {
+				t.Fatalf("%+v", o)
+			}
+			m.unload()
+			m.load(version, 0) // between two looks
+			w.look()
+			o := w.Outcome()
+			if o.Backend != outcome.PFRing || o.Module.Version != version || o.Module.Verified != outcome.VerifiedNone || o.Module.Source != "unknown" || o.Module.SHA256 != "" {
+				t.Errorf("%s, %s: %+v", name, verified, o)
+			}
+			if kept, err := ReadOutcome(m.path("watch/state.json")); err != nil || kept.Module != o.Module {
+				t.Errorf("%s, %s: written %+v, %v", name, verified, kept, err)
+			}
+		}
+	}
+}
+
+func TestParametersThatSomebodyChangesAreTold(t *testing.T) {
+	m := newMachine(t)
+	m.params = "min_num_slots=8192"
+	m.load("8.9.0", 0)
+	first := loadedOutcome(m)
+	first.Module.Parameters = "min_num_slots=0x2000"
+	w := newWatch(t, m, first)
+	if o := w.Outcome(); o.Reason != outcome.Loaded {
+		t.Fatalf("%+v", o)
+	}
+	m.write("sys/module/pf_ring/parameters/min_num_slots", "4096\n")
+	w.look()
+	if o := w.Outcome(); o.Reason != outcome.OtherParameters || !strings.Contains(o.Message, "min_num_slots is 4096") {
+		t.Errorf("%+v", o)
 	}
 }
 
@@ -169,7 +225,7 @@ func TestUnloadNeverForcesAndIsBounded(t *testing.T) {
 	m.load("8.9.0", 2)
 	w := newWatch(t, m, loadedOutcome(m))
 	w.UnloadAtEnd(time.Millisecond)
-	if o, err := ReadOutcome(m.path("state/state.json")); err != nil || o.Reason != outcome.UnloadBusy || !strings.Contains(o.Message, "by 2") {
+	if o, err := ReadOutcome(m.path("watch/state.json")); err != nil || o.Reason != outcome.UnloadBusy || !strings.Contains(o.Message, "by 2") {
 		t.Errorf("%+v %v", o, err)
 	}
 	if m.host().Loaded("pf_ring") == nil {

@@ -72,6 +72,9 @@ type Module struct {
 	// Cached says that the module came from the node's own copy, since the
 	// repository could not be reached.
 	Cached bool `json:"cached,omitempty"`
+	// Instance tells one load of the module in a boot from another: the inode of
+	// /sys/module/NAME, which changes with each.
+	Instance uint64 `json:"instance,omitempty"`
 	// Parameters are those that the module was loaded with, "name=value name=value".
 	Parameters string `json:"parameters,omitempty"`
 }

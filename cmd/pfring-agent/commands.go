@@ -25,9 +25,9 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
 		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial, Memory: s.memory,
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
-		State: s.record.State, Linger: s.linger, Log: s.log,
+		State: s.record.State, Watch: s.watchFile, Linger: s.linger, Log: s.log,
 	}
-	return s.told(node.LoadFirst(ctx, s.repositories(given)...), stdout)
+	return s.told(ctx, node.LoadFirst(ctx, s.repositories(given)...), stdout)
 }
 
 // repositories are where to look for a module, in this order.
@@ -69,11 +69,16 @@ func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		// The state file is that of the agent which loads.
 		s.record.State = ""
 	}
-	return s.told(o, stdout)
+	return s.told(ctx, o, stdout)
 }
 
-// told writes an outcome down and prints it.
-func (s *settings) told(o outcome.Outcome, stdout io.Writer) (int, error) {
+// told writes an outcome down and prints it. That the agent was interrupted is
+// no verdict on the node: what was written before stands.
+func (s *settings) told(ctx context.Context, o outcome.Outcome, stdout io.Writer) (int, error) {
+	if ctx.Err() != nil && o.Backend != outcome.PFRing {
+		s.log.Warn("interrupted before there was an outcome", "message", o.Message)
+		return exitInterrupted, nil
+	}
 	s.record.Write(o, s.log)
 	line, err := o.Encode()
 	if err != nil {
@@ -92,7 +97,10 @@ func run(ctx context.Context, s *settings, _ io.Writer) (int, error) {
 		return outcome.ExitError, fmt.Errorf("listening for probes: %w", err)
 	}
 	w := node.NewWatch(node.WatchOptions{
-		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Record: s.record, Poll: s.interval, Log: s.log,
+		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Poll: s.interval, Log: s.log,
+		// What load has written is only read: whoever gets into this container, which
+		// serves the network, must not be able to change it.
+		First: s.record.Shared, State: s.record.State, Record: node.Record{State: s.watchFile, Termination: s.record.Termination},
 	})
 	go w.Run(ctx)
 	s.log.Info("watching", "backend", w.Outcome().Backend, "reason", w.Outcome().Reason, "address", l.Addr().String())

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -34,7 +35,7 @@ Usage: pfring-agent COMMAND [flags]
 Each flag --some-name is also read from the environment as PFRING_SOME_NAME.
 pfring-agent COMMAND -h lists the flags.
 
-Exit codes: 0 good, a fallback too; 1 no module and --on-unavailable=fail; 2 a wrong call.
+Exit codes: 0 good, a fallback too; 1 no module and --on-unavailable=fail; 2 a wrong call; 130 interrupted.
 `
 
 func main() {
@@ -69,12 +70,29 @@ func agent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	code := outcome.ExitError
 	if err == nil {
+		giveUp := s.endsWithin(name)
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(giveUp, func() { os.Exit(exitInterrupted) }) })
+		defer stop()
 		code, err = command(ctx, s, stdout)
 	}
 	if err != nil {
 		return max(code, printed(fmt.Fprintf(stderr, "pfring-agent %s: %v\n", name, err)))
 	}
 	return code
+}
+
+// exitInterrupted is the exit code of a command that was asked to end before it
+// had an answer, as a shell has it for SIGINT.
+const exitInterrupted = 130
+
+// endsWithin is how long a command may take to end once it is asked to; a file
+// or a call of the system that hangs must not keep it.
+func (s *settings) endsWithin(command string) time.Duration {
+	const grace = 3 * time.Second
+	if command == "run" && s.unloadOnDestroy {
+		return s.unloadTimeout + grace
+	}
+	return grace
 }
 
 // printed is the exit code of having printed something.

@@ -23,6 +23,7 @@ type settings struct {
 	node, onUnavailable, moduleName string
 	logLevel                        slog.Level
 	record                          node.Record
+	watchFile                       string
 	hostSys, hostProc, sys, proc    string
 	log                             *slog.Logger
 	// memory is how many bytes a load may hold at once; 0 is no bound.
@@ -91,7 +92,8 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.onUnavailable, "on-unavailable", "fallback", "without a module: fallback (exit 0, libpcap) or fail (exit 1)")
 	f.StringVar(&s.moduleName, "module-name", "pf_ring", "the kernel's name of the module")
 	f.StringVar(&s.record.Shared, "outcome-file", "/run/pfring/outcome.json", "outcome, from the init container to run")
-	f.StringVar(&s.record.State, "state-file", "", "outcome on the host, replaced atomically")
+	f.StringVar(&s.record.State, "state-file", "", "outcome on the host, written by load, replaced atomically")
+	f.StringVar(&s.watchFile, "watch-file", "", "what holds on the host, written by run, replaced atomically")
 	f.StringVar(&s.record.Termination, "termination-log", "/dev/termination-log", "outcome as the container's termination message")
 	f.StringVar(&s.hostSys, "host-sys", "/host/sys", "the host's /sys, read only")
 	f.StringVar(&s.hostProc, "host-proc", "", "the host's /proc, for ring counters")

@@ -50,7 +50,15 @@ func (k *kernel) host() *node.Host {
 
 func (k *kernel) Release() (string, error) { return release, nil }
 
-func (k *kernel) Log() []string { return nil }
+func (k *kernel) Listen() node.KernelLog { return silent{} }
+
+func (k *kernel) KernelVersion() string { return "#1 SMP Debian" }
+
+// silent is a log that may not be read.
+type silent struct{}
+
+func (silent) Lines() []string { return nil }
+func (silent) Close()          {}
 
 func (k *kernel) InitModule(image []byte, _ string) error {
 	if len(image) == 0 {

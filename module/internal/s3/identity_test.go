@@ -97,7 +97,10 @@ func TestRequestsAreSignedByWhoThePodIs(t *testing.T) {
 func TestAnIdentityThatIsRefusedIsNotAnonymous(t *testing.T) {
 	b := serve(t, good)
 	asked := 0
-	token := tokenFile(t)
+	token, empty := tokenFile(t), filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		env  map[string]string
 		says string
@@ -108,7 +111,7 @@ func TestAnIdentityThatIsRefusedIsNotAnonymous(t *testing.T) {
 		"an agent that is elsewhere": {map[string]string{
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.169.254/latest", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token}, "neither"},
 		"an agent that says no": {map[string]string{
-			"AWS_CONTAINER_CREDENTIALS_FULL_URI": agent(t, &asked).URL, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": os.DevNull}, "401"},
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI": agent(t, &asked).URL, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": empty}, "401"},
 	} {
 		_, err := fetch(t, open(t, test.env, func(o *Options) { o.Endpoint = b.URL }))
 		var e *fault.Error
