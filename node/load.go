@@ -40,6 +40,9 @@ type LoadOptions struct {
 	// State is the file on the host in which the agent's last outcome stands. In
 	// the same boot it tells where a module that is loaded came from.
 	State string
+	// Cache is the folder on the host for copies of modules and for what was seen
+	// of repositories; "" keeps none.
+	Cache string
 	// Watch is the file in which an agent that runs says what holds, "" for none:
 	// its time tells that one watches over the module.
 	Watch string
@@ -69,6 +72,10 @@ type loading struct {
 	start time.Time
 	facts Facts
 	out   outcome.Outcome
+	// keep remembers the module that was fetched, once it is loaded; away is why
+	// it came from the node's copy, if it did.
+	keep func()
+	away error
 }
 
 // blank is an outcome with what is known of the node before anything is tried.
@@ -136,10 +143,11 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 		return nil, err
 	}
 	l.out.Module.Source = source.String()
-	v, err := module.Get(ctx, source, l.request())
+	v, keep, away, err := cache{l.Cache, l.Log}.get(ctx, source, l.request())
 	if err != nil {
 		return nil, err
 	}
+	l.keep, l.away = keep, away
 	l.out.FetchedBytes, l.out.IndexExpires = v.FetchedBytes, v.IndexExpires
 	for _, w := range v.Warnings {
 		l.Log.Warn(w)
@@ -154,7 +162,7 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	l.out.Module = outcome.Module{
 		Version: v.Info.Version, SHA256: v.SHA256, Source: v.Source, Verified: v.Proof,
-		SrcVersion: v.Info.SrcVersion, Serial: v.Serial, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
+		SrcVersion: v.Info.SrcVersion, Serial: v.Serial, Cached: l.away != nil, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
 	}
 	if err := ctx.Err(); err != nil {
 		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
@@ -176,7 +184,14 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	}
 	// Before anybody else can have loaded another: it is ours until it goes.
 	l.out.Module.Instance = inode(filepath.Join(l.Host.Sys, "module", l.ModuleName))
-	return l.good(ctx, outcome.Loaded)
+	if err := l.good(ctx, outcome.Loaded); err != nil {
+		return err
+	}
+	if l.away != nil {
+		l.out.Message += "; it is this node's copy, verified again, since the repository could not be asked: " + l.away.Error()
+	}
+	l.keep()
+	return nil
 }
 
 // good sets a good outcome once PF_RING answers.

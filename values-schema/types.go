@@ -91,6 +91,13 @@ type KernelModule struct {
 	NetworkPolicy    NetworkPolicy   `json:"networkPolicy"`
 	OpenShift        OpenShift       `json:"openshift"`
 	StateFile        string          `json:"stateFile"`
+	Cache            Cache           `json:"cache"`
+}
+
+// Cache is what a node keeps of its module repository.
+type Cache struct {
+	Enabled  *bool  `json:"enabled"`
+	HostPath string `json:"hostPath"`
 }
 
 // Source is the module repository of auto mode.
@@ -106,7 +113,7 @@ type Source struct {
 	PathStyle         bool           `json:"pathStyle"`
 	CredentialsSecret string         `json:"credentialsSecret"`
 	CABundle          CABundle       `json:"caBundle"`
-	Proxy             Proxy          `json:"proxy"`
+	Proxy             SourceProxy    `json:"proxy"`
 	Volume            map[string]any `json:"volume"`
 }
 
@@ -122,6 +129,14 @@ type Proxy struct {
 	HTTP  string `json:"http"`
 	HTTPS string `json:"https"`
 	No    string `json:"no"`
+}
+
+// SourceProxy is Proxy with the Secret that holds username and password for it.
+type SourceProxy struct {
+	HTTP   string `json:"http"`
+	HTTPS  string `json:"https"`
+	No     string `json:"no"`
+	Secret string `json:"secret"`
 }
 
 // KernelMapping says which image has the module for which kernels.

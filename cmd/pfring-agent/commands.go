@@ -25,7 +25,7 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		Source:  func() (module.Source, error) { return module.OpenSource(s.source) },
 		Version: s.version, Verify: outcome.Verified(s.verify), PublicKeys: keys, MinSerial: s.minSerial, Memory: s.memory,
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
-		State: s.record.State, Watch: s.watchFile, Linger: s.linger, Log: s.log,
+		State: s.record.State, Watch: s.watchFile, Cache: s.cacheDir, Linger: s.linger, Log: s.log,
 	}
 	return s.told(ctx, node.LoadFirst(ctx, s.repositories(given)...), stdout)
 }

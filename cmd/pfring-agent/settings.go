@@ -23,7 +23,7 @@ type settings struct {
 	node, onUnavailable, moduleName string
 	logLevel                        slog.Level
 	record                          node.Record
-	watchFile                       string
+	watchFile, cacheDir             string
 	hostSys, hostProc, sys, proc    string
 	log                             *slog.Logger
 	// memory is how many bytes a load may hold at once; 0 is no bound.
@@ -95,6 +95,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.record.State, "state-file", "", "outcome on the host, written by load, replaced atomically")
 	f.StringVar(&s.watchFile, "watch-file", "", "what holds on the host, written by run, replaced atomically")
 	f.StringVar(&s.record.Termination, "termination-log", "/dev/termination-log", "outcome as the container's termination message")
+	f.StringVar(&s.cacheDir, "cache-dir", "", "folder on the host for copies of verified modules and the newest serials seen, written by load")
 	f.StringVar(&s.hostSys, "host-sys", "/host/sys", "the host's /sys, read only")
 	f.StringVar(&s.hostProc, "host-proc", "", "the host's /proc, for ring counters")
 	f.StringVar(&s.sys, "sys", "/sys", "the kernel's /sys, as this process sees it")

@@ -15,6 +15,7 @@ import (
 const (
 	agent     = "/bin/pfring-agent"
 	stateFile = "/run/kubeshark-pfring/state.json"
+	watchFile = "/run/kubeshark-pfring/watch/state.json"
 )
 
 // rig is a machine with the agent and module repositories in folders.

@@ -16,7 +16,7 @@ const address = "127.0.0.1:9102"
 func (r *rig) watch(t *testing.T, p step.Privilege, flags ...string) {
 	t.Helper()
 	r.Do(t, step.Request{Op: step.Start, Name: "run", Until: "watching", Privilege: p, Args: append([]string{
-		agent, "run", "--node=vm", "--state-file=" + stateFile, "--termination-log=/tmp/termination", "--metrics-address=" + address, "--poll-interval=100ms",
+		agent, "run", "--node=vm", "--state-file=" + stateFile, "--watch-file=" + watchFile, "--termination-log=/tmp/termination", "--metrics-address=" + address, "--poll-interval=100ms",
 	}, flags...)})
 }
 
@@ -25,10 +25,10 @@ func (r *rig) get(t *testing.T, path, until string) string {
 	return r.Do(t, step.Request{Op: step.Get, Path: "http://" + address + path, Until: until}).Data
 }
 
-// state is what the state file says.
+// state is what the file of the agent that watches says.
 func (r *rig) state(t *testing.T) (o outcome.Outcome) {
 	t.Helper()
-	data := r.Do(t, step.Request{Op: step.Read, Path: stateFile}).Data
+	data := r.Do(t, step.Request{Op: step.Read, Path: watchFile}).Data
 	if err := json.Unmarshal([]byte(data), &o); err != nil {
 		t.Fatalf("the state file: %v\n%s", err, data)
 	}

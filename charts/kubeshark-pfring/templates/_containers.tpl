@@ -23,7 +23,7 @@ securityContext:
   {{- include "pfring.baseSecurity" (dict "settings" . "host" "" "capabilities" list) | nindent 2 }}
   {{- end }}
 volumeMounts:
-  {{- include "pfring.commonMounts" . | trim | nindent 2 }}
+  {{- include "pfring.initMounts" . | trim | nindent 2 }}
   {{- if eq .mode "auto" }}
   - name: sys
     mountPath: /host/sys
@@ -72,7 +72,7 @@ securityContext:
   {{- include "pfring.unprivileged" . | nindent 2 }}
   {{- end }}
 volumeMounts:
-  {{- include "pfring.commonMounts" . | trim | nindent 2 }}
+  {{- include "pfring.runMounts" . | trim | nindent 2 }}
   {{- if .metrics.rings }}
   - name: proc
     mountPath: /host/proc

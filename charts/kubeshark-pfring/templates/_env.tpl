@@ -9,6 +9,7 @@
 {{- include "pfring.env" (list "PFRING_ON_UNAVAILABLE" .onUnavailable) }}
 {{- if and (eq .mode "auto") .stateFile }}
 {{- include "pfring.env" (list "PFRING_STATE_FILE" .stateFile) }}
+{{- include "pfring.env" (list "PFRING_WATCH_FILE" (printf "%s/state.json" (include "pfring.watchFolder" .))) }}
 {{- end }}
 {{- end -}}
 
@@ -20,6 +21,9 @@
 {{- include "pfring.env" (list "PFRING_PARAMETERS" (join " " .)) }}
 {{- end }}
 {{- include "pfring.env" (list "PFRING_REPLACE_LOADED" .replaceLoaded) }}
+{{- if .cache.enabled }}
+{{- include "pfring.env" (list "PFRING_CACHE_DIR" .cache.hostPath) }}
+{{- end }}
 {{- end -}}
 
 {{/*
@@ -44,6 +48,7 @@ Call with the settings.
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_HTTP" .proxy.http) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_HTTPS" .proxy.https) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_NO" .proxy.no) }}
+{{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_CREDENTIALS_DIR" (ternary "/etc/pfring/proxy" "" (not (empty .proxy.secret)))) }}
 {{- end }}
 {{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
 {{- include "pfring.env" (list "PFRING_SOURCE_DOCKER_CONFIG" "/etc/pfring/docker/.dockerconfigjson") }}

@@ -1,6 +1,8 @@
-{{/* Whether the agent touches the host in its main container: always in auto (state file), in kmm only for ring counters. */}}
+{{/*
+Whether run, which serves the network, needs the host's files more than SELinux gives every container: for ring counters only.
+*/}}
 {{- define "pfring.runTouchesHost" -}}
-{{- if or (eq .mode "auto") .metrics.rings -}}true{{- end -}}
+{{- if .metrics.rings -}}true{{- end -}}
 {{- end -}}
 
 {{/*

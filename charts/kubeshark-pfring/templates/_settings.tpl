@@ -77,8 +77,18 @@ more than once, so they are worked out once and kept in the root context. Call w
   "networkPolicyFrom" (default list (default dict $km.networkPolicy).from)
   "scc" (default false $scc.create)
   "stateFile" (default "" $km.stateFile)
+  "cache" (include "pfring.cache" $km.cache | fromJson)
   "labels" (default dict $tap.labels)
   "annotations" (default dict $tap.annotations)
+  | toJson -}}
+{{- end -}}
+
+{{/* tap.kernelModule.cache, as JSON. Call with it. */}}
+{{- define "pfring.cache" -}}
+{{- $cache := default dict . -}}
+{{- dict
+  "enabled" (ne (toString $cache.enabled) "false")
+  "hostPath" (default "/var/lib/kubeshark-pfring" $cache.hostPath)
   | toJson -}}
 {{- end -}}
 
@@ -119,7 +129,7 @@ tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:
   "pathStyle" (default false $source.pathStyle)
   "credentialsSecret" (default "" $source.credentialsSecret)
   "caBundle" (include "pfring.caBundle" $source.caBundle | fromJson)
-  "proxy" (include "pfring.proxy" $source.proxy | fromJson)
+  "proxy" (merge (dict "secret" (default "" (default dict $source.proxy).secret)) (include "pfring.proxy" $source.proxy | fromJson))
   "volume" (default dict $source.volume)
   | toJson -}}
 {{- end -}}

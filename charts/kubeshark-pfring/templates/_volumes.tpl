@@ -5,6 +5,11 @@
   mountPath: /etc/pfring/credentials
   readOnly: true
 {{- end }}
+{{- if .source.proxy.secret }}
+- name: proxy
+  mountPath: /etc/pfring/proxy
+  readOnly: true
+{{- end }}
 {{- if .source.publicKeySecret }}
 - name: keys
   mountPath: /etc/pfring/keys
@@ -31,6 +36,12 @@
 {{- define "pfring.sourceVolumes" }}
 {{- with .source.credentialsSecret }}
 - name: credentials
+  secret:
+    secretName: {{ quote . }}
+    defaultMode: 256
+{{- end }}
+{{- with .source.proxy.secret }}
+- name: proxy
   secret:
     secretName: {{ quote . }}
     defaultMode: 256
@@ -93,6 +104,16 @@ state file's folder, with ring counters /proc to read. Never /lib/modules. Call 
   hostPath:
     path: {{ dir .stateFile | quote }}
     type: DirectoryOrCreate
+- name: watch
+  hostPath:
+    path: {{ include "pfring.watchFolder" . | quote }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- if .cache.enabled }}
+- name: cache
+  hostPath:
+    path: {{ .cache.hostPath | quote }}
+    type: DirectoryOrCreate
 {{- end }}
 {{- include "pfring.sourceVolumes" . }}
 {{- include "pfring.supplyVolumes" . }}
@@ -105,12 +126,37 @@ state file's folder, with ring counters /proc to read. Never /lib/modules. Call 
 {{- end }}
 {{- end -}}
 
-{{/* Mounts that load and run share. Call with the settings. */}}
-{{- define "pfring.commonMounts" }}
+{{/* The folder on the host that run alone writes, below that of the state file. Call with the settings. */}}
+{{- define "pfring.watchFolder" -}}
+{{ dir .stateFile }}/watch
+{{- end -}}
+
+{{/* Mounts of the init container, which writes the outcome. Call with the settings. */}}
+{{- define "pfring.initMounts" }}
 - name: outcome
   mountPath: /run/pfring
+{{- if eq .mode "auto" }}
+{{- if .stateFile }}
+- name: state
+  mountPath: {{ dir .stateFile | quote }}
+{{- end }}
+{{- if .cache.enabled }}
+- name: cache
+  mountPath: {{ .cache.hostPath | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Mounts of run: it serves the network, so it can change nothing that load goes by. Call with the settings. */}}
+{{- define "pfring.runMounts" }}
+- name: outcome
+  mountPath: /run/pfring
+  readOnly: true
 {{- if and (eq .mode "auto") .stateFile }}
 - name: state
   mountPath: {{ dir .stateFile | quote }}
+  readOnly: true
+- name: watch
+  mountPath: {{ include "pfring.watchFolder" . | quote }}
 {{- end }}
 {{- end -}}

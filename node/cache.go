@@ -1,0 +1,155 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// cache is what a node keeps on disk, in a folder that only Load writes: for
+// each repository a copy of the module and index that were loaded last, and the
+// newest serial and versions that were accepted of each key. The zero value
+// keeps nothing.
+type cache struct {
+	dir string
+	log *slog.Logger
+}
+
+// seenName is the file of what was accepted; maxSeen bounds it in bytes.
+const (
+	seenName = "seen.json"
+	maxSeen  = 1 << 20
+)
+
+// reserve is how much of a load's time is left for the copy when the repository
+// does not answer: a quarter, and no more than this.
+const reserve = 15 * time.Second
+
+// get gets the module from source or, when that is away, from this node's copy,
+// which proves itself as the original would. keep is to be called once the module
+// is loaded. away says why the copy was taken; nil when it was not.
+func (c cache) get(ctx context.Context, source module.Source, r module.Request) (v *module.Verified, keep func(), away, err error) {
+	if c.dir == "" {
+		v, err = module.Get(ctx, source, r)
+		return v, func() {}, nil, err
+	}
+	folder := c.folder(source)
+	r.Seen, r.Copy = c.seen(), module.NewCopy(folder)
+	kept := module.HasCopy(folder)
+	asking, cancel := ctx, context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); ok && kept {
+		left := time.Until(end)
+		asking, cancel = context.WithTimeout(ctx, left-min(left/4, reserve))
+	}
+	v, err = module.Get(asking, source, r)
+	cancel()
+	if err == nil {
+		c.accept(v.Signer, v.Serial, "", "")
+		return v, func() { c.keep(r.Copy, v, r.Kernel) }, nil, nil
+	}
+	r.Copy.Discard()
+	if !kept || !isAway(err) || ctx.Err() != nil {
+		return nil, nil, nil, err
+	}
+	r.Copy = nil
+	v, copyErr := module.Get(ctx, module.OpenCopy(folder), r)
+	if copyErr != nil {
+		c.log.Warn("the repository is away, and this node's copy cannot be used", "error", copyErr)
+		return nil, nil, nil, err
+	}
+	v.Source = source.String()
+	return v, func() { c.accept(v.Signer, v.Serial, r.Kernel, v.Info.Version) }, err, nil
+}
+
+// isAway tells whether the repository could not be asked. What it says when it
+// can be, such as that an index is rolled back, no copy makes up for.
+func isAway(err error) bool {
+	var e *module.Error
+	if !errors.As(err, &e) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	switch e.Reason {
+	case outcome.SourceUnreachable, outcome.SourceTimeout, outcome.SourceForbidden, outcome.SourceTLSUntrusted:
+		return true
+	}
+	return false
+}
+
+// folder is where the copy of a repository is.
+func (c cache) folder(source module.Source) string {
+	sum := sha256.Sum256([]byte(source.String()))
+	return filepath.Join(c.dir, "repositories", hex.EncodeToString(sum[:8]))
+}
+
+// keep commits the copy of a module that was loaded, and remembers its version.
+func (c cache) keep(copied *module.Copy, v *module.Verified, kernel string) {
+	c.accept(v.Signer, v.Serial, kernel, v.Info.Version)
+	if err := copied.Commit(v); err != nil {
+		c.log.Warn("this node has no copy of its module for a time when the repository is away", "error", err)
+	}
+}
+
+// seen is what was accepted before, by key.
+func (c cache) seen() map[string]module.Seen {
+	path := filepath.Join(c.dir, seenName)
+	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+	defer cancel()
+	data, err := readfile.Read(ctx, path, maxSeen)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var seen map[string]module.Seen
+	if err == nil {
+		err = json.Unmarshal(data, &seen)
+	}
+	if err != nil {
+		c.log.Warn("what this node has seen of its repositories cannot be read; older ones are accepted", "file", path, "error", err)
+	}
+	return seen
+}
+
+// accept remembers the serial of a verified index and, once it is loaded, the
+// version of a module for a kernel release.
+func (c cache) accept(key string, serial int64, kernel, version string) {
+	if key == "" {
+		return // whose it is, is not known
+	}
+	all := c.seen()
+	if all == nil {
+		all = map[string]module.Seen{}
+	}
+	s := all[key]
+	newer := version != "" && (s.Versions[kernel] == "" || module.CompareVersions(version, s.Versions[kernel]) > 0)
+	if serial <= s.Serial && !newer {
+		return
+	}
+	s.Serial = max(s.Serial, serial)
+	if newer {
+		versions := map[string]string{kernel: version}
+		for k, v := range s.Versions {
+			// A node has few kernels in its life; a file that grows without end is a fault.
+			if k != kernel && len(versions) < 32 {
+				versions[k] = v
+			}
+		}
+		s.Versions = versions
+	}
+	all[key] = s
+	data, err := json.Marshal(all)
+	if err == nil {
+		err = replaceFile(filepath.Join(c.dir, seenName), data)
+	}
+	if err != nil {
+		c.log.Warn("the serial of the index cannot be remembered", "error", err)
+	}
+}
