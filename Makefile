@@ -84,6 +84,8 @@ bench: ## Compare with helm, kubectl, insmod and others in one run; BENCH=ROW ru
 golden: ## Rewrite the golden files; look at the diff before you commit it
 	go test ./charts -run Recipes -update
 	go test ./charts ./tests/historic ./values-schema -update
+	go run ./cmd/pfring schema -o markdown > docs/values.md
+	go run ./hack/reference
 
 fuzz: ## Each fuzz target for 30 s
 	@for pkg in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \

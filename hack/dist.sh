@@ -21,6 +21,7 @@ for shell in bash zsh fish powershell; do
     mkdir -p "$build/completions"
     "$build/pfring" completion "$shell" >"$build/completions/pfring.$shell"
 done
+go run ./hack/reference --man "$build/man"
 "$build/licenses" --texts ./cmd/pfring >"$build/THIRD_PARTY_LICENSES"
 # In an archive the program is built already, and stands beside plugin.yaml.
 sed -e '/^#/d' -e '/^hooks:/,$d' -e 's,/bin/pfring,/pfring,' plugin.yaml >"$build/plugin.yaml"
@@ -35,7 +36,7 @@ for platform in $platforms; do
     else
         GOOS=$os GOARCH=$arch go build -trimpath -ldflags "$ldflags" -o "$dir/pfring$exe" ./cmd/pfring
     fi
-    cp -r LICENSE README.md "$build/THIRD_PARTY_LICENSES" "$build/plugin.yaml" "$build/completions" "$dir/"
+    cp -r LICENSE README.md "$build/THIRD_PARTY_LICENSES" "$build/plugin.yaml" "$build/completions" "$build/man" hack/kubectl_complete-pfring "$dir/"
     "$build/archive" "$dir" "$out/$name.$form"
     "$build/sbom" "$dir/pfring$exe" pfring "$version" >"$out/$name.spdx.json"
 done

@@ -15,6 +15,7 @@ func commands(o *Options) []*cobra.Command {
 		newStatusCmd(o),
 		newRetryCmd(o),
 		newModuleCmd(o),
+		newExplainCmd(o),
 		newVersionCmd(o),
 	}
 }
