@@ -80,6 +80,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 			return err
 		}
 	}
+	report.Where = f.nodes.where()
 	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report)); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
 
 // kubeFlags say which cluster is meant, and as whom it is asked: kubectl's own
@@ -78,6 +80,21 @@ func (k *kubeFlags) restConfig() (*rest.Config, error) {
 // unread words an error of reading the kubeconfig.
 func (k *kubeFlags) unread(err error) error {
 	return apierror.Kubeconfig(err, k.kubeconfig, os.Getenv(clientcmd.RecommendedConfigPathEnvVar), k.overrides.CurrentContext)
+}
+
+// where says for people which cluster is asked.
+func (k *kubeFlags) where() webpage.Where {
+	w := webpage.Where{Context: k.overrides.CurrentContext, Made: time.Now()}
+	if config, err := k.clientConfig().ClientConfig(); err == nil {
+		w.Cluster = config.Host
+	}
+	if raw, err := k.clientConfig().RawConfig(); err == nil && w.Context == "" {
+		w.Context = raw.CurrentContext
+	}
+	if namespace, err := k.releaseNamespace(); err == nil {
+		w.Namespace = namespace
+	}
+	return w
 }
 
 // releaseNamespace is --namespace, else that of the context.

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
 
 // nodeFlags say which nodes are meant: those of the live cluster, of a saved
@@ -37,6 +40,19 @@ func (n *nodeFlags) register(cmd *cobra.Command) {
 	complete(cmd, "selector", cobra.NoFileCompletions)
 	complete(cmd, "kernel", n.kube.completeKernels)
 	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// where says for people which nodes are looked at.
+func (n *nodeFlags) where() webpage.Where {
+	switch {
+	case len(n.kernels) > 0:
+		return webpage.Where{Instead: "Kernels given by --kernel, without a cluster", Made: time.Now()}
+	case n.from == "-":
+		return webpage.Where{Instead: "Nodes from standard input, without a cluster", Made: time.Now()}
+	case n.from != "":
+		return webpage.Where{Instead: "Nodes from " + filepath.Base(n.from) + ", without a cluster", Made: time.Now()}
+	}
+	return n.kube.where()
 }
 
 // live tells whether the nodes are those of a cluster that can be asked.

@@ -160,6 +160,7 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 			failed = printer.Verdict(report)
 		}
 	} else {
+		report.Where = f.kube.where()
 		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report))
 	}
 	switch {

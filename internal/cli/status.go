@@ -79,6 +79,7 @@ func runStatus(cmd *cobra.Command, f *statusFlags) error {
 			return err
 		}
 	}
+	report.Where = f.kube.where()
 	if err := f.output.write(cmd.OutOrStdout(), report, nodeNames(report)); err != nil {
 		return err
 	}

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -68,6 +70,7 @@ func kmmSample() compatibility.Report {
 func TestOutputsAreAsRecorded(t *testing.T) {
 	reports := map[string]compatibility.Report{"auto": sample(t), "kmm": kmmSample()}
 	for name, report := range reports {
+		report.Where = webpage.Where{Cluster: "https://10.0.0.1:6443", Context: "lab", Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 		for _, format := range compatibility.Formats() {
 			var out bytes.Buffer
 			if err := report.Write(&out, format); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
 
 // Supported is the answer for one node.
@@ -143,6 +144,8 @@ type Report struct {
 	Warnings []string       `json:"warnings,omitempty"`
 	Kernels  []KernelResult `json:"kernels"`
 	Nodes    []NodeResult   `json:"nodes"`
+	// Where says what the nodes are of, for people.
+	Where webpage.Where `json:"-"`
 }
 
 // Conclude comes to the verdict.

@@ -11,6 +11,7 @@ package prereq
 
 import (
 	"context"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	"time"
 )
 
@@ -99,6 +100,8 @@ type Report struct {
 	Findings []Finding `json:"checks"`
 	// DurationMS is how long all of it took, in milliseconds.
 	DurationMS int64 `json:"durationMs"`
+	// Where says what the cluster is, for people.
+	Where webpage.Where `json:"-"`
 }
 
 // Checks lists every check, in the order in which they are made.

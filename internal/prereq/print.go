@@ -11,7 +11,7 @@ import (
 )
 
 // Formats are the names that Write knows.
-func Formats() []string { return []string{"table", "short", "json", "junit"} }
+func Formats() []string { return []string{"table", "short", "json", "yaml", "junit", "html"} }
 
 // Write prints the whole report in one of Formats, without colours.
 func (r *Report) Write(w io.Writer, format string) error {
@@ -26,6 +26,10 @@ func (r *Report) Write(w io.Writer, format string) error {
 		return p.Verdict(r)
 	case "json":
 		return printout.JSON(w, r)
+	case "yaml":
+		return printout.YAML(w, r)
+	case "html":
+		return r.writeHTML(w)
 	case "junit":
 		return r.junit(w)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -152,7 +154,9 @@ func TestOnlyAndSkipTakeIdsAndCategories(t *testing.T) {
 
 func report(t *testing.T) *Report {
 	list := chain(ok("it answers"), warn("odd", "3 nodes are odd", "Mend them.", "n1 is odd", "n2 \x1b[31mis\nodd"), fail("bad", "it does <not> work", "Do it."), ok("unseen"))
-	return run(t, append(list, Check{ID: "other.z", Title: "it works", look: looks(ok("yes"))}))
+	r := run(t, append(list, Check{ID: "other.z", Title: "it works", look: looks(ok("yes"))}))
+	r.Where = webpage.Where{Cluster: "https://10.0.0.1:6443", Context: "lab", Namespace: "kubeshark", Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	return r
 }
 
 func TestReportsInEachFormat(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Formats are the names that Write knows.
-func Formats() []string { return []string{"table", "wide", "json", "yaml"} }
+func Formats() []string { return []string{"table", "wide", "json", "yaml", "html"} }
 
 // Write prints the report in one of Formats.
 func (r *Report) Write(w io.Writer, format string) error {
@@ -25,6 +25,8 @@ func (r *Report) Write(w io.Writer, format string) error {
 		return printout.JSON(w, r)
 	case "yaml":
 		return printout.YAML(w, r)
+	case "html":
+		return r.writeHTML(w)
 	}
 	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -24,6 +25,9 @@ type Report struct {
 	Verdict    string      `json:"verdict"`
 	Warnings   []string    `json:"warnings,omitempty"`
 	Nodes      []Node      `json:"nodes"`
+
+	// Where says what the cluster is, for people.
+	Where webpage.Where `json:"-"`
 
 	now time.Time
 }

@@ -18,6 +18,14 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// Noun is the noun alone, as Count has it after the number.
+func Noun(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
 // CountOrNo is Count, but "no nodes" for zero.
 func CountOrNo(n int, noun string) string {
 	if n == 0 {
