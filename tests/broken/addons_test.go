@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -101,21 +100,9 @@ func definitionsIn(dir string) ([]*unstructured.Unstructured, error) {
 	return all, nil
 }
 
-// kmmDefinitions are KMM's own where they lie beside this repository, else
-// stand-ins with the fields by which versions are told.
+// kmmDefinitions are stand-ins for KMM's, with the fields by which its releases
+// are told. hack/kmm-real runs KMM's own.
 func kmmDefinitions() ([]*unstructured.Unstructured, error) {
-	root, err := toolbin.Root()
-	if err != nil {
-		return nil, err
-	}
-	list, err := definitionsIn(filepath.Join(root, "..", "shared", "crds", "kmm"))
-	if len(list) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		for _, o := range list {
-			// The API asks for this where a group ends in k8s.io.
-			o.SetAnnotations(map[string]string{"api-approved.kubernetes.io": "unapproved, a copy for tests"})
-		}
-		return list, err
-	}
 	var all []*unstructured.Unstructured
 	for kind, plural := range map[string]string{
 		"Module": "modules", "NodeModulesConfig": "nodemodulesconfigs", "ModuleImagesConfig": "moduleimagesconfigs",

@@ -3,10 +3,10 @@
 // and nothing else: each case lists the findings that there must be, and every
 // other check must be well or say that it was not looked at.
 //
-// cert-manager's resource definitions are its own; KMM's are where they lie
-// beside this repository, else a stand-in. Their webhooks are small TLS servers
-// on loopback that decide as the real ones do, registries and module
-// repositories are real servers with TLS.
+// cert-manager's resource definitions are its own, KMM's are stand-ins. Their
+// webhooks are small TLS servers on loopback that decide as the real ones do.
+// Registries and module repositories are real
+// servers with TLS.
 package broken_test
 
 import (

@@ -35,6 +35,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"ClusterRole":                      {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 	"ClusterRoleBinding":               {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
 	"Certificate":                      {Group: "cert-manager.io", Version: "v1", Resource: "certificates"},
+	"Issuer":                           {Group: "cert-manager.io", Version: "v1", Resource: "issuers"},
 	"Module":                           {Group: "kmm.sigs.x-k8s.io", Version: "v1beta1", Resource: "modules"},
 	"DaemonSet":                        {Group: "apps", Version: "v1", Resource: "daemonsets"},
 }
