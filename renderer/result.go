@@ -66,6 +66,15 @@ func (r *Result) addAll(source, text string) error {
 	return nil
 }
 
+// ReadManifests reads a stream of manifests, such as Helm keeps of a release.
+func ReadManifests(stream string) ([]Resource, error) {
+	var r Result
+	if err := r.addAll("the manifests", stream); err != nil {
+		return nil, err
+	}
+	return r.Resources, nil
+}
+
 func (r *Result) add(source, text string) error {
 	var head struct {
 		APIVersion string `json:"apiVersion"`

@@ -12,6 +12,7 @@ func commands(o *Options) []*cobra.Command {
 		newCompatibilityCmd(o),
 		newPrereqCmd(o),
 		newPlanCmd(o),
+		newDiffCmd(o),
 		newStatusCmd(o),
 		newRetryCmd(o),
 		newModuleCmd(o),

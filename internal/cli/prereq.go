@@ -71,7 +71,7 @@ the way; 2 the checks could not be made.`,
 prereq check -n kubeshark --mode both -o short
 prereq check -n kubeshark --release pfring --wait 2m
 prereq check -n kubeshark -f values.yaml --probe
-prereq check --only kmm,cert-manager -o junit > report.xml`)
+prereq check --mode kmm --only kmm,cert-manager -o junit > report.xml`)
 	f.register(cmd)
 	return cmd
 }

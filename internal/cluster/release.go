@@ -25,18 +25,32 @@ const maxRelease = 64 << 20
 // ErrNoRelease means that Helm has no such release installed.
 var ErrNoRelease = errors.New("not installed by Helm")
 
-// ReleaseValues are the values with which Helm installed the deployed revision
-// of a release, as `helm get values` prints them. Helm keeps each revision in a
-// Secret: JSON, gzipped, in base64.
+// Installed is the deployed revision of a release, as Helm keeps it.
+type Installed struct {
+	// Values are those that the user gave, as `helm get values` prints them.
+	Values map[string]any
+	// Manifest is what was applied, as `helm get manifest` prints it.
+	Manifest string
+}
+
+// ReleaseValues are the values with which Helm installed the deployed revision of a
+// release.
 func ReleaseValues(ctx context.Context, config *rest.Config, namespace, name string) (map[string]any, error) {
+	r, err := ReleaseRecord(ctx, config, namespace, name)
+	return r.Values, err
+}
+
+// ReleaseRecord reads the deployed revision of a release. Helm keeps each revision
+// in a Secret: JSON, gzipped, in base64.
+func ReleaseRecord(ctx context.Context, config *rest.Config, namespace, name string) (Installed, error) {
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return Installed{}, fmt.Errorf("making a client for the cluster: %w", err)
 	}
 	selector := labels.Set{"owner": "helm", "name": name, "status": "deployed"}.String()
 	list, err := client.Secrets(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return nil, fmt.Errorf("looking for the release %s in namespace %s: %w", name, namespace, err)
+		return Installed{}, fmt.Errorf("looking for the release %s in namespace %s: %w", name, namespace, err)
 	}
 	newest, revision := (*corev1.Secret)(nil), 0
 	for i := range list.Items {
@@ -45,39 +59,40 @@ func ReleaseValues(ctx context.Context, config *rest.Config, namespace, name str
 		}
 	}
 	if newest == nil {
-		return nil, fmt.Errorf("%w: release %s in namespace %s; name another with --release-name and -n, or give the values with -f", ErrNoRelease, name, namespace)
+		return Installed{}, fmt.Errorf("%w: release %s in namespace %s; name another with --release-name and -n, or give the values with -f", ErrNoRelease, name, namespace)
 	}
-	values, err := valuesOf(newest.Data["release"])
+	record, err := recordOf(newest.Data["release"])
 	if err != nil {
-		return nil, fmt.Errorf("reading Helm's Secret %s/%s: %w", namespace, newest.Name, err)
+		return Installed{}, fmt.Errorf("reading Helm's Secret %s/%s: %w", namespace, newest.Name, err)
 	}
-	return values, nil
+	return record, nil
 }
 
-// valuesOf decodes a release record. Records from before Helm compressed them
+// recordOf decodes a release record. Records from before Helm compressed them
 // are plain JSON below the base64.
-func valuesOf(record []byte) (map[string]any, error) {
+func recordOf(record []byte) (Installed, error) {
 	data, err := base64.StdEncoding.DecodeString(string(record))
 	if err != nil {
-		return nil, err
+		return Installed{}, err
 	}
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
 		unzip, err := gzip.NewReader(bytes.NewReader(data))
 		if err != nil {
-			return nil, err
+			return Installed{}, err
 		}
 		if data, err = io.ReadAll(io.LimitReader(unzip, maxRelease+1)); err != nil {
-			return nil, err
+			return Installed{}, err
 		}
 		if len(data) > maxRelease {
-			return nil, fmt.Errorf("it has more than %d MiB", maxRelease>>20)
+			return Installed{}, fmt.Errorf("it has more than %d MiB", maxRelease>>20)
 		}
 	}
 	var release struct {
-		Config map[string]any `json:"config"`
+		Config   map[string]any `json:"config"`
+		Manifest string         `json:"manifest"`
 	}
 	if err := json.Unmarshal(data, &release); err != nil {
-		return nil, err
+		return Installed{}, err
 	}
-	return release.Config, nil
+	return Installed{Values: release.Config, Manifest: release.Manifest}, nil
 }

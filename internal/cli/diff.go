@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/difference"
+	"github.com/kubeshark/kubeshark-pfring/renderer"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+)
+
+// diffFlags are what the user typed.
+type diffFlags struct {
+	compatibilityFlags
+	reuse, nodesToo bool
+}
+
+func newDiffCmd(o *Options) *cobra.Command {
+	f := &diffFlags{}
+	cmd := &cobra.Command{
+		Use:     "diff RELEASE",
+		GroupID: groupCluster,
+		Short:   "Say what an upgrade to these values would change, by object and by node",
+		Long: `Say what an upgrade to these values would change, by object and by node.
+
+Renders the built-in chart with the values and compares it with what Helm has
+installed: which objects are added, removed or changed, and in which fields. Then it
+asks for each node which module it gets before and after: which nodes lose theirs,
+load another, get one, or only get a new pod. As helm upgrade does, values are taken
+over from the installed release when none are given; --reuse-values puts yours on top
+of them. Nothing is changed.
+
+Exit codes: 0 no node loses its module; 1 one does; 2 it could not be told.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.release = args[0]
+			return runDiff(cmd, f)
+		},
+		ValidArgsFunction: f.nodes.kube.completeReleases,
+	}
+	cmd.Example = examples(o, `diff pfring -n kubeshark -f values.yaml
+diff pfring -n kubeshark --reuse-values --set tap.kernelModule.mode=kmm
+diff pfring -n kubeshark -f values.yaml --nodes=false -o yaml`)
+	f.nodes.kube.register(cmd)
+	f.source.register(cmd, &f.nodes.kube)
+	f.values.register(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
+	fl.BoolVar(&f.reuse, "reuse-values", false, "put -f and --set on top of the values of the installed release")
+	fl.BoolVar(&f.nodesToo, "nodes", true, "compare node by node too, which reads the module repository")
+	f.output.register(cmd, "table", difference.Formats())
+	return cmd
+}
+
+func runDiff(cmd *cobra.Command, f *diffFlags) error {
+	if err := f.output.valid(); err != nil {
+		return err
+	}
+	config, err := f.nodes.kube.restConfig()
+	if err != nil {
+		return err
+	}
+	namespace, err := f.nodes.kube.releaseNamespace()
+	if err != nil {
+		return err
+	}
+	installed, err := cluster.ReleaseRecord(cmd.Context(), config, namespace, f.release)
+	if err != nil {
+		return err
+	}
+	before, err := f.read(cmd, installed.Values, false, namespace)
+	if err != nil {
+		return err
+	}
+	after, err := f.read(cmd, installed.Values, true, namespace)
+	if err != nil {
+		return err
+	}
+	r := &difference.Report{SchemaVersion: 1, Release: f.release, Namespace: namespace, Nodes: []difference.Node{}, Where: f.nodes.kube.where()}
+	if r.Objects, err = f.objects(installed.Manifest, after, namespace); err != nil {
+		return err
+	}
+	if f.nodesToo {
+		if r.Nodes, r.Unchanged, err = f.changedNodes(cmd, before, after, difference.PodsReplaced(r.Objects)); err != nil {
+			return fmt.Errorf("%w; --nodes=false compares the objects alone", err)
+		}
+	}
+	r.Conclude()
+	var names []string
+	for _, c := range r.Objects {
+		names = append(names, c.Kind+"/"+c.Name)
+	}
+	if err := f.output.write(cmd.OutOrStdout(), r, names); err != nil {
+		return err
+	}
+	if r.Loses {
+		return no(nil)
+	}
+	return nil
+}
+
+// read merges the installed values, or those of the upgrade.
+func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade bool, namespace string) (*valuesschema.Document, error) {
+	var v valuesFlags
+	if upgrade {
+		v = f.values
+	}
+	o, err := v.loadOptions(input(cmd))
+	if err != nil {
+		return nil, err
+	}
+	o.ReleaseName, o.Namespace = f.release, namespace
+	if !upgrade || f.reuse || len(f.values.files) == 0 && !f.values.anySet() {
+		if o.Base, err = yaml.Marshal(installed); err != nil {
+			return nil, fmt.Errorf("cannot read the installed values: %w", err)
+		}
+	}
+	doc, err := valuesschema.Load(o)
+	if err != nil || !upgrade {
+		return doc, err
+	}
+	problems := doc.Validate()
+	if errs, _ := valuesschema.Count(problems); errs > 0 {
+		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(f.values.files)); err != nil {
+			return nil, err
+		}
+		return nil, no(fmt.Errorf("nothing was compared: the values are invalid"))
+	}
+	return doc, nil
+}
+
+// objects compares what Helm has installed with what the values render to.
+func (f *diffFlags) objects(manifest string, doc *valuesschema.Document, namespace string) ([]difference.Change, error) {
+	chart, err := loadChart("")
+	if err != nil {
+		return nil, err
+	}
+	result, err := renderer.Render(chart, renderer.Options{Values: doc.Values(), ReleaseName: f.release, Namespace: namespace, SchemaChecked: true})
+	if err != nil {
+		return nil, err
+	}
+	before, err := renderer.ReadManifests(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the manifests of the installed release: %w", err)
+	}
+	list := func(resources []renderer.Resource) ([]difference.Object, error) {
+		var objects []difference.Object
+		for _, r := range resources {
+			o := difference.Object{Kind: r.Kind, Name: r.Name}
+			if err := yaml.Unmarshal([]byte(r.YAML), &o.Tree); err != nil {
+				return nil, fmt.Errorf("cannot read %s %s: %w", r.Kind, r.Name, err)
+			}
+			objects = append(objects, o)
+		}
+		return objects, nil
+	}
+	old, err := list(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := list(result.Resources)
+	if err != nil {
+		return nil, err
+	}
+	return difference.Objects(old, now), nil
+}
+
+// changedNodes asks what each node has with the one values and with the others.
+func (f *diffFlags) changedNodes(cmd *cobra.Command, before, after *valuesschema.Document, replaced bool) ([]difference.Node, int, error) {
+	var reports [2]compatibility.Report
+	for i, doc := range []*valuesschema.Document{before, after} {
+		values, err := doc.Typed()
+		if err != nil {
+			return nil, 0, err
+		}
+		if reports[i], err = f.question(cmd, values).Report(cmd.Context()); err != nil {
+			return nil, 0, err
+		}
+	}
+	changed, unchanged := difference.Nodes(reports[0], reports[1], replaced)
+	return changed, unchanged, nil
+}
