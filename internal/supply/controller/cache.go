@@ -38,9 +38,11 @@ func cacheOptions(o Options, names supply.Names) (cache.Options, error) {
 	here := map[string]cache.Config{o.Namespace: {}}
 	own := labels.SelectorFromSet(names.Labels())
 	shared := true
+	// By field, since a cache by namespaces cannot be listed without copies.
+	inNamespace := fields.OneTermEqualSelector("metadata.namespace", o.Namespace)
 	return cache.Options{ByObject: map[client.Object]cache.ByObject{
 		&corev1.Node{}:       {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
-		&corev1.Pod{}:        {Namespaces: here, Label: labels.NewSelector().Add(*component, *instance), Transform: slimPod, UnsafeDisableDeepCopy: &shared},
+		&corev1.Pod{}:        {Field: inNamespace, Label: labels.NewSelector().Add(*component, *instance), Transform: slimPod, UnsafeDisableDeepCopy: &shared},
 		&batchv1.Job{}:       {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
 		&corev1.ConfigMap{}:  {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
 		&appsv1.DaemonSet{}:  {Namespaces: here, Field: fields.OneTermEqualSelector("metadata.name", o.DaemonSet), Transform: slimObject},
