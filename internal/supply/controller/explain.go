@@ -117,6 +117,7 @@ var flags = strings.NewReplacer(
 	" (--timeout)", " (supply.timeout)",
 	" Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", "",
 	" Free some, build fewer at a time with --parallel, or name another namespace with -n", "",
+	": make it, or name another with -n", "",
 	" Name one that the nodes reach with --image, and its Secret with --pull-secret", "",
 )
 
