@@ -263,19 +263,26 @@ func (k *kmmFacts) made(kernel string) (build *kmmBuild, sign *kmmSign) {
 	return build, sign
 }
 
+// wanted is the image that the Module asks for, "" if none.
+func (k *kmmFacts) wanted(kernel string) string {
+	m := k.mapping(kernel)
+	if m == nil {
+		return ""
+	}
+	text, err := kmm.Substitute(cmp.Or(m.ContainerImage, k.module.Spec.Loader.Container.ContainerImage), kernel, k.module.Name, k.module.Namespace)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // image is what KMM wants to load for a kernel, "" before it has said. It names
 // an image once, by the first kernel of those that share it.
 func (k *kmmFacts) image(kernel string) string {
 	if k.images == nil {
 		return ""
 	}
-	wanted := ""
-	if m := k.mapping(kernel); m != nil {
-		text, err := kmm.Substitute(cmp.Or(m.ContainerImage, k.module.Spec.Loader.Container.ContainerImage), kernel, k.module.Name, k.module.Namespace)
-		if err == nil {
-			wanted = text
-		}
-	}
+	wanted := k.wanted(kernel)
 	for _, i := range k.images.Spec.Images {
 		if i.Kernel == kmm.Trim(kernel) || wanted != "" && i.Image == wanted {
 			return i.Image

@@ -335,6 +335,16 @@ func TestAnOldConfigurationIsToldOfNodesThatHaveTheModule(t *testing.T) {
 		"an old version": {func(k *kmmFacts, have *kmmEntry) {
 			k.module.Spec.Loader.Container.Version, have.Version = "2.0", "1.0"
 		}, "version 1.0 is loaded, the Module has 2.0, and the node lacks the label", "kubectl label node n1 --overwrite kmm.node.kubernetes.io/version-module.ns.r-pf-ring=2.0"},
+		"a new image that is not there": {func(k *kmmFacts, have *kmmEntry) {
+			k.module.Spec.Loader.Container.Mappings[0].ContainerImage = "reg/pf:6.1"
+			have.Config["containerImage"] = "reg/pf:old"
+			k.images.Status.States = nil
+			k.around.full = "q allows 2 of pods and has 2 in use"
+		}, "the old image reg/pf:old is loaded, and the image reg/pf:6.1 is to be pulled, and no pod does it yet: the namespace's quota", "Raise the ResourceQuota"},
+		"a new image that KMM has not handed out": {func(k *kmmFacts, have *kmmEntry) {
+			k.module.Spec.Loader.Container.Mappings[0].ContainerImage = "reg/pf:6.1"
+			have.Config["containerImage"] = "reg/pf:old"
+		}, "the old image reg/pf:old is loaded, and KMM has not given the node reg/pf:6.1 yet", "controller"},
 		"no longer wanted": {func(k *kmmFacts, _ *kmmEntry) { k.nodes["n1"].Spec.Modules = nil }, "no longer wants it on this node", "controller"},
 	} {
 		k, n := kmmCase()

@@ -34,8 +34,25 @@ func (k *kmmFacts) drift(t *target) words {
 	case kmm.Load:
 		return words{"KMM is about to load the module again" + k.worry(t), ""}
 	case kmm.None:
+		return k.oldImage(t, have)
 	}
 	return words{}
+}
+
+// oldImage: the Module asks for another image, and KMM has not come to hand it to
+// the node.
+func (k *kmmFacts) oldImage(t *target, have *kmmEntry) words {
+	loaded, _ := have.Config["containerImage"].(string)
+	wanted := k.wanted(t.kernel)
+	if loaded == "" || wanted == "" || loaded == wanted {
+		return words{}
+	}
+	for _, stage := range []func(*target) words{k.build, k.missingImage, k.pull} {
+		if w := stage(t); w.message != "" {
+			return words{"the old image " + loaded + " is loaded, and " + w.message, w.remedy}
+		}
+	}
+	return k.held(workerKind, "the old image "+loaded+" is loaded, and KMM has not given the node "+wanted+" yet")
 }
 
 // oldVersion: a Module with a version waits for an administrator to label the
