@@ -17,10 +17,10 @@ build: agent controller ## Build bin/pfring, bin/pfring-agent-ARCH and bin/pfrin
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pfring ./cmd/pfring
 
 agent: ## Build the static agent for ARCH (amd64 or arm64)
-	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-agent-$(ARCH) ./cmd/pfring-agent
+	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo,nethttpomithttp2 -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-agent-$(ARCH) ./cmd/pfring-agent
 
 controller: ## Build the static controller for ARCH (amd64 or arm64)
-	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-controller-$(ARCH) ./cmd/pfring-controller
+	GOOS=linux GOARCH=$(ARCH) go build -trimpath -tags netgo,osusergo,nethttpomithttp2 -ldflags '$(AGENT_LDFLAGS)' -o bin/pfring-controller-$(ARCH) ./cmd/pfring-controller
 
 bin/pfring: ## Build only the CLI
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/pfring

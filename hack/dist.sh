@@ -43,7 +43,7 @@ done
 for arch in amd64 arm64; do
     for name in pfring-agent pfring-controller; do
         program=$out/${name}_${version}_linux_$arch
-        GOOS=linux GOARCH=$arch go build -trimpath -tags netgo,osusergo -ldflags "-s -w -X main.version=$version" -o "$program" "./cmd/$name"
+        GOOS=linux GOARCH=$arch go build -trimpath -tags netgo,osusergo,nethttpomithttp2 -ldflags "-s -w -X main.version=$version" -o "$program" "./cmd/$name"
         "$build/sbom" "$program" "$name" "$version" >"$program.spdx.json"
     done
 done

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
 
 // Bucket is a repository in S3 that can be written to. Its methods fail with
@@ -36,9 +35,7 @@ func OpenBucket(o SourceOptions) (Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := web.New(web.Options{
-		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, UserAgent: o.UserAgent, Log: o.Log,
-	})
+	client, err := o.client()
 	if err != nil {
 		return nil, err
 	}

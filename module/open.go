@@ -1,6 +1,7 @@
 package module
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -47,9 +48,7 @@ func openRemote(o SourceOptions, u *url.URL) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := web.New(web.Options{
-		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, UserAgent: o.UserAgent, Log: o.Log,
-	})
+	client, err := o.client()
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +76,22 @@ func (o SourceOptions) registryLogin() func(registry, repository string) (creden
 		l, err := o.Login(registry, repository)
 		return credentials.Credentials{Username: l.Username, Password: l.Password, Token: l.RegistryToken, IdentityToken: l.IdentityToken}, err
 	}
+}
+
+// client makes the HTTP client that o describes.
+func (o SourceOptions) client() (*web.Client, error) {
+	login, err := credentials.Load(o.ProxyCredentialsDir)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			e.What, e.Do = "reading the proxy's login", "Check the Secret that tap.kernelModule.source.proxy.secret names."
+		}
+		return nil, err
+	}
+	return web.New(web.Options{
+		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo,
+		ProxyUser: login.Username, ProxyPassword: login.Password, UserAgent: o.UserAgent, Log: o.Log,
+	})
 }
 
 func badURL(where, why string) error {

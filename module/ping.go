@@ -4,16 +4,13 @@ import (
 	"context"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/oci"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
 
 // PingRegistry tells whether an image registry, named as in an image's name,
 // answers from here, with the CA, proxy and user agent of o. That it wants
 // credentials is an answer too. It fails with *Error.
 func PingRegistry(ctx context.Context, o SourceOptions, registry string) error {
-	client, err := web.New(web.Options{
-		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, UserAgent: o.UserAgent, Log: o.Log,
-	})
+	client, err := o.client()
 	if err != nil {
 		return err
 	}

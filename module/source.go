@@ -46,6 +46,9 @@ type SourceOptions struct {
 	// ProxyHTTP, ProxyHTTPS and ProxyNo are as HTTP_PROXY, HTTPS_PROXY and
 	// NO_PROXY; all empty takes those from the environment.
 	ProxyHTTP, ProxyHTTPS, ProxyNo string
+	// ProxyCredentialsDir is a folder, such as a mounted Secret, with files named
+	// username and password for ProxyHTTP and ProxyHTTPS; "" means none.
+	ProxyCredentialsDir string
 	// UserAgent is sent with each request.
 	UserAgent string
 	// Log gets retries and warnings; nil drops them.

@@ -88,7 +88,8 @@ func diagnosePermission(a attempt, said string) *Refusal {
 func diagnoseFormat(a attempt, said string) *Refusal {
 	switch {
 	case says(a.log, "version magic"):
-		return refuse(outcome.WrongKernel, "the module was built for another kernel or configuration (ENOEXEC)%s", said)
+		// Its release was compared before: what differs is the build.
+		return refuse(outcome.OtherBuild, "the module was built for another build or configuration of this kernel release (ENOEXEC)%s", said)
 	case says(a.log, "Invalid ELF", "overflow", "truncated"):
 		return refuse(outcome.Truncated, "the kernel finds the module's ELF file broken (ENOEXEC)%s", said)
 	}

@@ -27,7 +27,7 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 		"unsigned":               {attempt{err: unix.EKEYREJECTED}, outcome.SignatureRequired, "carries no signature"},
 		"foreign key":            {attempt{err: unix.EKEYREJECTED, signed: true}, outcome.SignatureRequired, "not trusted"},
 		"no such key":            {attempt{err: unix.ENOKEY, signed: true}, outcome.SignatureRequired, "ENOKEY"},
-		"vermagic flags":         {attempt{err: unix.ENOEXEC, log: line("pf_ring: version magic 'a' should be 'b'")}, outcome.WrongKernel, "version magic 'a' should be 'b'"},
+		"vermagic flags":         {attempt{err: unix.ENOEXEC, log: line("pf_ring: version magic 'a' should be 'b'")}, outcome.OtherBuild, "version magic 'a' should be 'b'"},
 		"module_layout":          {attempt{err: unix.ENOEXEC, log: line("pf_ring: disagrees about version of symbol module_layout")}, outcome.SymbolMismatch, "module_layout"},
 		"truncated":              {attempt{err: unix.ENOEXEC, log: line("Invalid ELF section header overflow")}, outcome.Truncated, "overflow"},
 		"ENOEXEC, no log":        {attempt{err: unix.ENOEXEC}, outcome.SymbolMismatch, "headers"},

@@ -97,6 +97,19 @@ func (h *Host) Loaded(name string) *LoadedModule {
 	return nil
 }
 
+// missing are those of the modules that are neither loaded nor built in. A name
+// has dashes in a file and underscores in the kernel.
+func (h *Host) missing(modules []string) []string {
+	var out []string
+	for _, name := range modules {
+		name = strings.ReplaceAll(name, "-", "_")
+		if _, err := os.Stat(filepath.Join(h.Sys, "module", name)); err != nil && h.Loaded(name) == nil {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Usable tells whether PF_RING answers. Its proc file is there in every network
 // namespace.
 func (h *Host) Usable(name string) bool {

@@ -167,6 +167,9 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	if err := ctx.Err(); err != nil {
 		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
 	}
+	if missing := l.Host.missing(v.Info.Depends); len(missing) > 0 {
+		return refuse(outcome.DependencyMissing, "the module depends on %s, which is not loaded on this node", strings.Join(missing, ", "))
+	}
 	log := l.Host.Kernel.Listen()
 	defer log.Close()
 	start := time.Now()

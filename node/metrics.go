@@ -40,8 +40,8 @@ func (w *Watch) ringMetrics(b *strings.Builder) {
 			sample(b, name, strconv.FormatUint(value(r), 10), "ring", r.Name, "device", r.Device, "application", r.App)
 		}
 	}
-	counter("pfring_ring_packets_total", "Packets that reached an open ring.", func(r Ring) uint64 { return r.Packets })
-	counter("pfring_ring_lost_packets_total", "Packets that an open ring had no room for.", func(r Ring) uint64 { return r.Lost })
+	counter("pfring_ring_packets_total", "Packets that the kernel had for an open ring, those that were lost included.", func(r Ring) uint64 { return r.Packets })
+	counter("pfring_ring_lost_packets_total", "Packets of pfring_ring_packets_total that an open ring had no room for.", func(r Ring) uint64 { return r.Lost })
 }
 
 func family(b *strings.Builder, name, kind, help string) {

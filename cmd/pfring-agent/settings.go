@@ -133,6 +133,7 @@ func (s *settings) sourceFlags(f *flag.FlagSet) {
 	f.StringVar(&s.source.CAFile, "source-ca-file", "", "CA certificates to trust beside the system's")
 	f.StringVar(&s.source.ProxyHTTP, "source-proxy-http", "", "proxy for http")
 	f.StringVar(&s.source.ProxyHTTPS, "source-proxy-https", "", "proxy for https")
+	f.StringVar(&s.source.ProxyCredentialsDir, "source-proxy-credentials-dir", "", "folder with username and password for the proxy")
 	f.StringVar(&s.source.ProxyNo, "source-proxy-no", "", "hosts that are reached without the proxy")
 }
 

@@ -78,6 +78,13 @@ func (r *Repository) Sign() *Repository {
 		r.t.Fatal(err)
 	}
 	r.Files[module.IndexName] = data
+	return r.SignFiles()
+}
+
+// SignFiles writes the signature of the index in Files, whatever that is.
+func (r *Repository) SignFiles() *Repository {
+	r.t.Helper()
+	data := r.Files[module.IndexName]
 	hashed := minisign.NewReader(bytes.NewReader(data))
 	if _, err := io.Copy(io.Discard, hashed); err != nil {
 		r.t.Fatal(err)

@@ -32,7 +32,7 @@ func BenchmarkSizes(b *testing.B) {
 	binaries, image := b.TempDir(), filepath.Join(b.TempDir(), "image")
 	for _, arch := range []string{"amd64", "arm64"} {
 		path := filepath.Join(binaries, "pfring-agent-"+arch)
-		build := exec.Command("go", "build", "-C", root, "-trimpath", "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", path, "./cmd/pfring-agent")
+		build := exec.Command("go", "build", "-C", root, "-trimpath", "-tags", "netgo,osusergo,nethttpomithttp2", "-ldflags", "-s -w", "-o", path, "./cmd/pfring-agent")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 		must(b, build)
 		b.ReportMetric(mb(size(b, path)), "agent-"+arch+"-MB")

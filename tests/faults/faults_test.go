@@ -1,8 +1,9 @@
 package faults
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/pem"
 	"log/slog"
 	"net/http"
@@ -105,6 +106,15 @@ func TestEachFaultEndsInItsOutcomeAndNoUnverifiedByteIsLoaded(t *testing.T) {
 }
 
 func (f row) check(t *testing.T, s site) {
+	j, r := f.job(t, s)
+	k := newKernel(t)
+	o := k.load(j, module.WorkingMemory(limit), slog.New(slog.DiscardHandler))
+	f.judge(t, r, o, k.taken())
+}
+
+// job puts the repository up with its fault, and says what the agent is to do.
+func (f row) job(t *testing.T, s site) (job, *repository) {
+	t.Helper()
 	r := newRepository(t)
 	if f.spoil != nil {
 		f.spoil(t, r)
@@ -119,20 +129,38 @@ func (f row) check(t *testing.T, s site) {
 	if f.reach != nil {
 		f.reach(&options, address.URL)
 	}
-	k := newKernel(t)
-	o := node.Load(context.Background(), node.LoadOptions{
-		Host: k.host(), Node: "n1", ModuleName: "pf_ring", Verify: outcome.VerifiedSignature, PublicKeys: []string{r.PublicKey},
-		MinSerial: f.minSerial, Timeout: f.timeout(), Log: slog.New(slog.DiscardHandler),
-		Source: func() (module.Source, error) { return module.OpenSource(options) },
+	root := newKernel(t).root
+	return job{
+		URL: options.URL, Endpoint: options.Endpoint, CredentialsDir: options.CredentialsDir, CAFile: options.CAFile, PathStyle: options.PathStyle,
+		Keys: []string{r.PublicKey}, MinSerial: f.minSerial, TimeoutMS: f.timeout().Milliseconds(), Root: root,
+	}, r
+}
+
+// load is what an agent with this kernel does.
+func (k *kernel) load(j job, memory int64, log *slog.Logger) outcome.Outcome {
+	return node.Load(context.Background(), node.LoadOptions{
+		Host: k.host(), Node: "n1", ModuleName: "pf_ring", Verify: outcome.VerifiedSignature, PublicKeys: j.Keys, Memory: memory,
+		MinSerial: j.MinSerial, Timeout: time.Duration(j.TimeoutMS) * time.Millisecond, Log: log,
+		Source: func() (module.Source, error) { return module.OpenSource(j.source()) },
 	})
+}
+
+func (j job) source() module.SourceOptions {
+	return module.SourceOptions{URL: j.URL, Endpoint: j.Endpoint, CredentialsDir: j.CredentialsDir, CAFile: j.CAFile, PathStyle: j.PathStyle}
+}
+
+// judge holds what became of a load against the row; taken are the digests of
+// the modules that the kernel was given.
+func (f row) judge(t *testing.T, r *repository, o outcome.Outcome, taken []string) {
+	t.Helper()
 	if o.Reason != f.want || !strings.Contains(o.Message, f.says) {
-		t.Errorf("got %s: %s\nwant %s with %q", o.Reason, o.Message, f.want, f.says)
+		t.Errorf("got %s: %.1000s\nwant %s with %q", o.Reason, o.Message, f.want, f.says)
 	}
-	if good := f.want == outcome.Loaded; good != (o.Backend == outcome.PFRing) || good != (len(k.taken()) == 1) {
-		t.Errorf("backend %s, and the kernel got %d modules", o.Backend, len(k.taken()))
+	if good := f.want == outcome.Loaded; good != (o.Backend == outcome.PFRing) || good != (len(taken) == 1) {
+		t.Errorf("backend %s, and the kernel got %d modules", o.Backend, len(taken))
 	}
-	for _, image := range k.taken() {
-		if !bytes.Equal(image, r.module) {
+	for _, sum := range taken {
+		if sum != digest(r.module) {
 			t.Error("the kernel got other bytes than those that were signed")
 		}
 	}
@@ -140,6 +168,11 @@ func (f row) check(t *testing.T, s site) {
 	if line, err := o.Encode(); err != nil || len(line) > outcome.MaxSize || strings.ContainsRune(o.Message, '\x1b') {
 		t.Errorf("an outcome of %d bytes, %v: %q", len(line), err, o.Message)
 	}
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // timeout is long where the fault passes, and short where nothing else ends it.

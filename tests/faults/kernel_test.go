@@ -14,23 +14,27 @@ import (
 
 const release = "6.1.0-56-amd64"
 
-// kernel stands in for the one that takes modules, and keeps what it is given:
+// kernel stands in for the one that takes modules, and notes what it is given:
 // tests/vm has the real one, where a fault cannot be told from the network's own.
 type kernel struct {
 	node.Kernel
-	proc, sys string
+	root, proc, sys string
 
-	mu     sync.Mutex
-	images [][]byte
+	mu   sync.Mutex
+	sums []string
 }
 
 func newKernel(t *testing.T) *kernel {
 	t.Helper()
-	root := t.TempDir()
-	k := &kernel{Kernel: node.Linux{}, proc: filepath.Join(root, "proc"), sys: filepath.Join(root, "sys")}
+	k := kernelIn(t.TempDir())
 	k.write(t, filepath.Join(k.proc, "modules"), "ext4 1 0 - Live 0x0\n")
 	k.write(t, filepath.Join(k.proc, "self", "status"), "CapEff:\t0000000000010000\nSeccomp:\t2\n")
 	return k
+}
+
+// kernelIn is the one that newKernel has made in a folder.
+func kernelIn(root string) *kernel {
+	return &kernel{Kernel: node.Linux{}, root: root, proc: filepath.Join(root, "proc"), sys: filepath.Join(root, "sys")}
 }
 
 func (k *kernel) write(t *testing.T, path, text string) {
@@ -66,7 +70,7 @@ func (k *kernel) InitModule(image []byte, _ string) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.images = append(k.images, append([]byte(nil), image...))
+	k.sums = append(k.sums, digest(image))
 	for path, text := range map[string]string{
 		filepath.Join(k.proc, "modules"):                     "pf_ring 1032192 0 - Live 0x0\n",
 		filepath.Join(k.sys, "module", "pf_ring", "version"): "8.9.0\n",
@@ -82,11 +86,11 @@ func (k *kernel) InitModule(image []byte, _ string) error {
 	return nil
 }
 
-// taken are the modules that were given to the kernel.
-func (k *kernel) taken() [][]byte {
+// taken are the digests of the modules that were given to the kernel.
+func (k *kernel) taken() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.images
+	return k.sums
 }
 
 func arch() string { return runtime.GOARCH }

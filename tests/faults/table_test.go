@@ -1,9 +1,15 @@
 package faults
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +45,7 @@ func onModule(h harm) func(*testing.T, *repository) harm {
 
 func table() []row {
 	var out []row
-	for _, part := range [][]row{reaching(), answering(), delivering(), proving()} {
+	for _, part := range [][]row{reaching(), answering(), delivering(), proving(), filling()} {
 		out = append(out, part...)
 	}
 	return out
@@ -104,11 +110,6 @@ func delivering() []row {
 // proving are files that arrive and do not pass.
 func proving() []row {
 	return []row{
-		{name: "decompression bomb, signed", want: outcome.TooLarge, spoil: func(_ *testing.T, r *repository) {
-			m := r.Index.Modules[0]
-			r.Index.Modules = nil
-			r.AddFile(m.KernelRelease, m.Arch, m.Version, make([]byte, module.DefaultMaxSize+1), module.FormatXz).Sign()
-		}},
 		{name: "module swapped", want: outcome.DigestMismatch, spoil: func(t *testing.T, r *repository) {
 			ko := moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: release, Arch: arch(), Padding: 200_001}.Bytes()
 			r.Files[r.Index.Modules[0].Path], _ = moduletest.Compress(t, ko, module.FormatZst)
@@ -132,4 +133,102 @@ func proving() []row {
 		}},
 		{name: "older serial", want: outcome.IndexRolledBack, minSerial: 8},
 	}
+}
+
+// filling are files that would fill the memory of the agent's container.
+func filling() []row {
+	const mib = 1 << 20
+	// as stores other bytes for the module, compressed by a command.
+	as := func(size int, command ...string) func(*testing.T, *repository) {
+		return func(t *testing.T, r *repository) { r.store(t, make([]byte, size), command...) }
+	}
+	return []row{
+		{name: "index of 100,000 modules, signed", want: outcome.Loaded, spoil: func(_ *testing.T, r *repository) { r.crowd(100_000) }},
+		{name: "index with a million empty entries, signed", want: outcome.SourceInvalid, says: "kernelRelease is empty", spoil: func(_ *testing.T, r *repository) {
+			r.publish([]byte(`{"schemaVersion":1,"module":"pf_ring","serial":7,"modules":[` + strings.Repeat("{},", 1_000_000) + `{}]}`))
+		}},
+		{name: "index with one huge text, signed", want: outcome.SourceInvalid, says: "a single value", spoil: func(_ *testing.T, r *repository) {
+			r.publish([]byte(`{"schemaVersion":1,"module":"pf_ring","serial":7,"comment":"` + strings.Repeat("a", 30*mib) + `","modules":[]}`))
+		}},
+		{name: "index with endless versions for the kernel, signed", want: outcome.SourceInvalid, says: "alone has more than", spoil: func(_ *testing.T, r *repository) { r.versions(60_000) }},
+		{name: "index without an end, of real entries", want: outcome.TooLarge, harm: func(_ *testing.T, r *repository) harm { return at(module.IndexName, entries(r)) }},
+		{name: "module of 16 MiB, by xz", want: outcome.Loaded, spoil: func(t *testing.T, r *repository) { r.enlarge(t, 16*mib, "xz", "-9") }},
+		{name: "module of 16 MiB, by gzip", want: outcome.Loaded, spoil: func(t *testing.T, r *repository) { r.enlarge(t, 16*mib, "gzip") }},
+		{name: "module of 32 MiB, by zstd", want: outcome.Loaded, spoil: func(t *testing.T, r *repository) {
+			r.enlarge(t, 32*mib, "zstd", "-q", "--long=27", "--stream-size=33554432")
+		}},
+		{name: "module of 48 MiB, by zstd", want: outcome.TooLarge, says: "agent.resources.limits.memory", spoil: func(t *testing.T, r *repository) { r.enlarge(t, 48*mib, "zstd", "-q") }},
+		{name: "xz bomb, signed", want: outcome.TooLarge, spoil: as(65*mib, "xz")},
+		{name: "gzip bomb, signed", want: outcome.TooLarge, spoil: as(65*mib, "gzip")},
+		{name: "zstd bomb, signed", want: outcome.TooLarge, spoil: as(65*mib, "zstd", "-q")},
+		{name: "zstd window of 64 MiB and no size, signed", want: outcome.TooLarge, spoil: as(65*mib, "zstd", "-q", "--long=26", "--no-content-size")},
+	}
+}
+
+// publish signs bytes as the index.
+func (r *repository) publish(index []byte) {
+	r.Files[module.IndexName] = index
+	r.SignFiles()
+}
+
+// crowd adds modules of other kernels to the index.
+func (r *repository) crowd(n int) {
+	m := r.Index.Modules[0]
+	for i := range n {
+		other := m
+		other.KernelRelease = fmt.Sprintf("5.10.0-%d-generic", i)
+		other.Path = "modules/amd64/" + other.KernelRelease + "/8.9.0/pf_ring.ko.zst"
+		other.Vermagic = other.KernelRelease + " SMP preempt mod_unload modversions "
+		r.Index.Modules = append(r.Index.Modules, other)
+	}
+	r.Sign()
+}
+
+// versions adds versions of the module for the same kernel.
+func (r *repository) versions(n int) {
+	for i := range n {
+		other := r.Index.Modules[0]
+		other.Version = fmt.Sprintf("1.0.%d", i)
+		r.Index.Modules = append(r.Index.Modules, other)
+	}
+	r.Sign()
+}
+
+// entries is an index that goes on and on.
+func entries(r *repository) harm {
+	one, err := json.Marshal(r.Index.Modules[0])
+	if err != nil {
+		panic(err) // it was made here
+	}
+	chunk := bytes.Repeat(bytes.Replace(append(one, ','), []byte(release), []byte("5.10.0-1-generic"), 1), 2000)
+	return func(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		_, err := io.WriteString(w, `{"schemaVersion":1,"module":"pf_ring","serial":7,"modules":[`)
+		for err == nil && r.Context().Err() == nil {
+			_, err = w.Write(chunk)
+		}
+		return true
+	}
+}
+
+// enlarge makes the module as large as size, of the bytes that it had and a
+// padding that compresses as real modules do, and stores it compressed.
+func (r *repository) enlarge(t *testing.T, size int, command ...string) {
+	t.Helper()
+	ko := moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: release, Arch: arch(), Padding: 4 << 20}.Bytes()
+	r.module = append(ko, bytes.Repeat([]byte("kernel module "), size/14)...)[:size]
+	r.store(t, r.module, command...)
+}
+
+// store makes data the module's file, compressed by a command.
+func (r *repository) store(t *testing.T, data []byte, command ...string) {
+	t.Helper()
+	cmd := exec.Command(command[0], append(command[1:], "-c")...)
+	cmd.Stdin = bytes.NewReader(data)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &r.Index.Modules[0]
+	r.Files[m.Path], m.Size, m.SHA256 = out, int64(len(out)), digest(out)
+	r.Sign()
 }

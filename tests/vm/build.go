@@ -119,7 +119,7 @@ func Program(t testing.TB, pkg string) []byte {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-C", root, "-trimpath", "-tags", "netgo,osusergo", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd := exec.Command("go", "build", "-C", root, "-trimpath", "-tags", "netgo,osusergo,nethttpomithttp2", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	if _, err := run(cmd); err != nil {
 		t.Fatal(err)

@@ -65,7 +65,7 @@ func fileRows(t *testing.T, r *rig) []row {
 		{name: "for the other kernel in disguise", module: disguised(t, foreign, magic), errno: "ENOEXEC", reason: outcome.SymbolMismatch},
 		{
 			name: "vermagic flags differ", module: withVermagic(t, good, release+" "+strings.Replace(flags, "preempt", "PREEMPT", 1)), errno: "ENOEXEC",
-			reason: outcome.WrongKernel, says: "version magic", blindReason: outcome.SymbolMismatch,
+			reason: outcome.OtherBuild, says: "version magic", blindReason: outcome.SymbolMismatch,
 		},
 		{name: "module_layout differs", module: withWrongCRC(t, good, "module_layout"), errno: "ENOEXEC", reason: outcome.SymbolMismatch, says: "disagrees about version"},
 		{name: "another symbol differs", module: withWrongCRC(t, good, "sk_alloc"), errno: "EINVAL", reason: outcome.SymbolMismatch, says: "sk_alloc"},

@@ -77,7 +77,7 @@ func Open(o Options) (*Source, error) {
 		u.User, u.RawQuery, u.Fragment = nil, "", ""
 		s.endpoint = u
 	}
-	s.identity = &identity{auth: o.Auth, client: o.Client, getenv: o.Getenv, region: s.currentRegion}
+	s.identity = &identity{auth: o.Auth, client: o.Client, getenv: o.Getenv, region: s.ownRegion}
 	return s, nil
 }
 
@@ -158,6 +158,17 @@ func awsDomain(region string) string {
 		return region + ".amazonaws.com.cn"
 	}
 	return region + ".amazonaws.com"
+}
+
+// ownRegion is where this machine is, for its identity: AWS_REGION, which EKS
+// sets, and not that of a bucket that may be elsewhere.
+func (s *Source) ownRegion() string {
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
+		if region := s.Getenv(name); region != "" {
+			return region
+		}
+	}
+	return s.currentRegion()
 }
 
 func (s *Source) currentRegion() string {

@@ -28,8 +28,10 @@ type Options struct {
 	// ProxyHTTP, ProxyHTTPS and ProxyNo are as HTTP_PROXY, HTTPS_PROXY and
 	// NO_PROXY; all empty takes those from the environment.
 	ProxyHTTP, ProxyHTTPS, ProxyNo string
-	UserAgent                      string
-	Log                            *slog.Logger
+	// ProxyUser and ProxyPassword are the login to these proxies.
+	ProxyUser, ProxyPassword string
+	UserAgent                string
+	Log                      *slog.Logger
 	// Backoff is the first wait before a retry; 0 is 250 ms.
 	Backoff time.Duration
 	// Idle is how long a server may stay silent; 0 is 15 s.
@@ -125,7 +127,15 @@ func proxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
 		}
 	}
 	find := (&httpproxy.Config{HTTPProxy: o.ProxyHTTP, HTTPSProxy: o.ProxyHTTPS, NoProxy: o.ProxyNo}).ProxyFunc()
-	return func(r *http.Request) (*url.URL, error) { return find(r.URL) }, nil
+	return func(r *http.Request) (*url.URL, error) {
+		proxy, err := find(r.URL)
+		if proxy == nil || o.ProxyUser == "" {
+			return proxy, err
+		}
+		known := *proxy
+		known.User = url.UserPassword(o.ProxyUser, o.ProxyPassword)
+		return &known, err
+	}, nil
 }
 
 // Direct returns the client without its proxy, for what is on this machine.

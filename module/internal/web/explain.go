@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,7 +30,7 @@ func refusal(r *http.Response) error {
 	if err != nil {
 		body = nil // the status says enough
 	}
-	return &statusError{response: r, body: body}
+	return &statusError{response: r, body: masked(body, r.Request)}
 }
 
 func (e *statusError) Error() string {
@@ -92,14 +93,19 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 		return f.explainStatus(e, s.response.StatusCode)
 	}
 	switch {
+	case strings.Contains(err.Error(), "Location header"):
+		// The message repeats the header, which may hold a password.
+		e.Reason, e.Why = outcome.SourceInvalid, "the server redirects to something that is not a URL"
+		return e, false
 	case errors.Is(err, errRedirect):
 		e.Reason = outcome.SourceInvalid
 		return e, false
 	case untrusted(err):
 		e.Reason = outcome.SourceTLSUntrusted
+		e.Do = trustRemedy(err)
 		return e, false
 	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)):
-		e.Reason, e.Do = outcome.SourceForbidden, "Put the proxy's user and password into source.proxy."
+		e.Reason, e.Do = outcome.SourceForbidden, "Put the proxy's username and password into the Secret that source.proxy.secret names."
 		return e, false
 	case errors.Is(err, errStalled):
 		e.Reason = outcome.SourceTimeout
@@ -139,6 +145,40 @@ func untrusted(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+// masked takes the secrets of a request out of what a server answers: one that
+// repeats them must not get them into a log.
+func masked(body []byte, r *http.Request) []byte {
+	var secrets []string
+	if _, password, ok := r.BasicAuth(); ok {
+		secrets = append(secrets, password)
+	}
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	for _, secret := range append(secrets, token, r.Header.Get("X-Amz-Security-Token"), r.URL.RawQuery) {
+		if len(secret) > 3 {
+			body = bytes.ReplaceAll(body, []byte(secret), []byte("…"))
+		}
+	}
+	return body
+}
+
+// trustRemedy says what to do about a certificate that is not trusted; "" is the
+// reason's own: to add the CA.
+func trustRemedy(err error) string {
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &host):
+		return "Write a name in source.url (or source.endpoint) that the certificate is for, or have a certificate made for this one."
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
+		return "Set this machine's clock: by it, the certificate is not valid yet."
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "Renew the server's certificate; if it is not expired, set this machine's clock."
+	case errors.As(err, &invalid):
+		return "Have the server's certificate made again: the CA is known, and does not vouch for it."
+	}
+	return ""
 }
 
 // plain is err in words that name the cause first.

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -45,8 +48,24 @@ func TestFetchTrustsTheBundleAndNothingUnknown(t *testing.T) {
 		t.Errorf("trusted: %v", err)
 	}
 	otherName := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
-	if _, err := get(t, trusting, otherName); typed(t, err).Reason != outcome.SourceTLSUntrusted {
+	if _, err := get(t, trusting, otherName); typed(t, err).Reason != outcome.SourceTLSUntrusted || strings.Contains(err.Error(), "caBundle") || !strings.Contains(err.Error(), "name") {
 		t.Errorf("a certificate for another name: %v", err)
+	}
+}
+
+// What to do about a certificate depends on what is wrong with it.
+func TestEachCauseOfDistrustHasItsRemedy(t *testing.T) {
+	now := time.Now()
+	for says, err := range map[string]error{
+		"":      x509.UnknownAuthorityError{},
+		"name":  x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"},
+		"clock": x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{NotBefore: now.Add(time.Hour), NotAfter: now.Add(2 * time.Hour)}},
+		"Renew": x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{NotBefore: now.Add(-2 * time.Hour), NotAfter: now.Add(-time.Hour)}},
+		"again": x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign, Cert: &x509.Certificate{}},
+	} {
+		if got := trustRemedy(&tls.CertificateVerificationError{Err: err}); !strings.Contains(got, says) || (says == "") != (got == "") {
+			t.Errorf("%v: %q, want %q in it", err, got, says)
+		}
 	}
 }
 

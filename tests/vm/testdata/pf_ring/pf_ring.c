@@ -71,6 +71,7 @@ static int ring_show(struct seq_file *m, void *v)
 	seq_puts(m, "Bound Device(s)        : lo\n");
 	seq_puts(m, "Active                 : 1\n");
 	seq_puts(m, "Appl. Name             : test\n");
+	/* As in PF_RING, the lost packets are among these. */
 	seq_puts(m, "Tot Packets            : 1234\n");
 	seq_puts(m, "Tot Pkt Lost           : 5\n");
 	return 0;
