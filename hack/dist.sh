@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Release files into dist/release: archives of pfring for each platform, which are
-# Helm plugins too, the agents, the chart, what they were built from (SPDX),
-# checksums and a krew manifest. Run by `make dist`. The same commit gives the same bytes.
+# Helm plugins too, plugins for Helm 4, the agents, the chart, what they were built
+# from (SPDX), checksums and a krew manifest. Run by `make dist`. The same commit gives the same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=${VERSION:?set VERSION, such as v0.1.0}
@@ -15,7 +15,7 @@ ldflags="-s -w -X github.com/kubeshark/kubeshark-pfring/internal/cli.Version=$ve
 
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-for tool in archive chart licenses sbom; do go build -o "$build/$tool" "./hack/$tool"; done
+for tool in archive chart licenses prov sbom; do go build -o "$build/$tool" "./hack/$tool"; done
 go build -trimpath -ldflags "$ldflags" -o "$build/pfring" ./cmd/pfring
 for shell in bash zsh fish powershell; do
     mkdir -p "$build/completions"
@@ -48,6 +48,18 @@ for arch in amd64 arm64; do
     done
 done
 "$build/chart" --output "$out" --release "$version" >/dev/null
+# Helm 4's plugins run the program that is in the PATH, so they are for every platform.
+for plugin in pfring pfring-inject; do
+    dir=$build/helm4/$plugin
+    mkdir -p "$dir"
+    sed -e '/^#/d' "hack/helm4/$plugin/plugin.yaml" >"$dir/plugin.yaml"
+    cp LICENSE "$dir/"
+    "$build/archive" "$dir" "$out/$plugin-${version#v}.tgz"
+done
+# PROV_KEY is a file with an OpenPGP key, by which Helm verifies chart and plugins.
+if [ -n "${PROV_KEY:-}" ]; then
+    "$build/prov" --key "$PROV_KEY" "$out"/*.tgz "$out"/*.tar.gz
+fi
 
 (cd "$out" && sha256sum -- * >checksums.txt)
 hack/krew.sh "$version" "$out" >"$build/pfring.yaml"

@@ -7,7 +7,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -69,7 +71,12 @@ func run(cmd *cobra.Command, f flags) error {
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), file); err != nil || f.push == "" {
 		return err
 	}
-	pushed, err := packed.push(f.push, f.plainHTTP, at)
+	// hack/prov may have signed it, in the same folder.
+	provenance, err := os.ReadFile(file + ".prov")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	pushed, err := packed.push(f.push, f.plainHTTP, at, provenance)
 	if err != nil {
 		return err
 	}

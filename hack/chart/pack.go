@@ -78,8 +78,8 @@ func (p *packed) isOf(release string) error {
 }
 
 // push puts the chart into a registry, with the logins of helm registry login
-// or docker login.
-func (p *packed) push(to string, plainHTTP bool, at time.Time) (string, error) {
+// or docker login, and its provenance if it has one.
+func (p *packed) push(to string, plainHTTP bool, at time.Time, provenance []byte) (string, error) {
 	options := []registry.ClientOption{registry.ClientOptWriter(&bytes.Buffer{})}
 	if plainHTTP {
 		options = append(options, registry.ClientOptPlainHTTP())
@@ -89,7 +89,11 @@ func (p *packed) push(to string, plainHTTP bool, at time.Time) (string, error) {
 		return "", fmt.Errorf("preparing to push: %w", err)
 	}
 	ref := strings.TrimSuffix(strings.TrimPrefix(to, registry.OCIScheme+"://"), "/") + "/" + p.meta.Name + ":" + p.meta.Version
-	result, err := client.Push(p.data, ref, registry.PushOptCreationTime(at.Format(time.RFC3339)))
+	with := []registry.PushOption{registry.PushOptCreationTime(at.Format(time.RFC3339))}
+	if provenance != nil {
+		with = append(with, registry.PushOptProvData(provenance))
+	}
+	result, err := client.Push(p.data, ref, with...)
 	if err != nil {
 		return "", fmt.Errorf("pushing the chart to %s: %w", ref, err)
 	}

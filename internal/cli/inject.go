@@ -18,6 +18,9 @@ type injectFlags struct {
 	options inject.Options
 	file    string
 	remove  bool
+	kube    kubeFlags
+	live    bool
+	dryRun  bool
 }
 
 func newInjectCmd(o *Options) *cobra.Command {
@@ -39,6 +42,12 @@ The wait runs in the worker's own image, so that it can keep no worker from star
 that could start without it. With --image it runs in the agent's; if that image cannot
 be pulled, that worker does not start.
 
+--workload does the same for any other program that captures, such as Suricata or Zeek,
+and adds the capabilities that opening rings takes.
+
+--live changes the workers of a cluster instead of manifests, by server-side apply: for
+those that the kubeshark command has installed, which has no post-renderer.
+
 It works as a pipe, as a Helm post-renderer and as a Kustomize function (KRM), whose
 functionConfig may set the flags in its data. Again on its own output it changes nothing.`,
 		Args: cobra.NoArgs,
@@ -46,7 +55,9 @@ functionConfig may set the flags in its data. Again on its own output it changes
 	}
 	cmd.Example = examples(o, `inject < kubeshark.yaml | kubectl apply -f -
 inject --mode kmm -f kubeshark.yaml > with-wait.yaml
-inject --remove < with-wait.yaml`)
+inject --remove < with-wait.yaml
+inject --workload daemonset/suricata --wait-with worker < suricata.yaml
+inject --live -n kubeshark --dry-run`)
 	f.register(cmd)
 	return cmd
 }
@@ -61,17 +72,28 @@ func (f *injectFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&o.StateFile, "state-file", o.StateFile, `tap.kernelModule.stateFile, for auto; "" does not look at it`)
 	fl.StringVar(&o.WorkerFlag, "worker-flag", o.WorkerFlag, "pass -kernel-module to the worker: always, never, or auto: to those that know it")
 	fl.StringVarP(&f.file, "filename", "f", "-", "file with the manifests; - is stdin")
+	fl.StringVar(&o.Workload, "workload", "", "make daemonset/NAME, deployment/NAME or statefulset/NAME wait, in place of Kubeshark's workers")
+	fl.StringVar(&o.Container, "container", "", "container of --workload that captures (default its only one)")
+	fl.BoolVar(&f.live, "live", false, "change the workers of the cluster, by server-side apply, instead of manifests")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "with --live: only say what would change; the API server checks it")
+	f.kube.register(cmd)
 	fl.BoolVar(&f.remove, "remove", false, "take away what was added")
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "wait-with", cobra.FixedCompletions([]string{"auto", "worker", "agent"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "worker-flag", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "image-pull-policy", cobra.FixedCompletions([]string{"Always", "IfNotPresent", "Never"}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"image", "wait-timeout", "state-file"} {
+	for _, name := range []string{"image", "wait-timeout", "state-file", "workload", "container"} {
 		complete(cmd, name, cobra.NoFileCompletions)
 	}
 }
 
 func runInject(cmd *cobra.Command, f *injectFlags) error {
+	if f.live {
+		return runInjectLive(cmd, f)
+	}
+	if f.dryRun {
+		return errors.New("--dry-run requires --live")
+	}
 	text, err := f.read(cmd)
 	if err != nil {
 		return err
@@ -80,16 +102,23 @@ func runInject(cmd *cobra.Command, f *injectFlags) error {
 		return err
 	}
 	var r inject.Result
-	if f.remove {
+	switch {
+	case f.remove && f.options.Workload != "":
+		r, err = inject.RemoveWorkload(text, f.options)
+	case f.remove:
 		r, err = inject.Remove(text)
-	} else {
+	default:
 		r, err = inject.Inject(text, f.options)
 	}
 	if err != nil {
 		return err
 	}
 	if r.Workers == 0 {
-		r.Warnings = append(r.Warnings, "no worker DaemonSet of Kubeshark among the manifests; they are passed on as they are")
+		what := "no worker DaemonSet of Kubeshark"
+		if f.options.Workload != "" {
+			what = "no " + f.options.Workload
+		}
+		r.Warnings = append(r.Warnings, what+" among the manifests; they are passed on as they are")
 	}
 	for _, w := range r.Warnings {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
@@ -134,7 +163,7 @@ func (f *injectFlags) configure(fl *pflag.FlagSet, text []byte) error {
 	}
 	for name, value := range settings {
 		switch flag := fl.Lookup(name); {
-		case flag == nil || name == "help" || name == "filename":
+		case flag == nil || name == "help" || name == "filename" || name == "live" || name == "dry-run":
 			return fmt.Errorf("functionConfig: there is no setting %q", name)
 		case flag.Changed:
 		default:

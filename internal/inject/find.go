@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -12,23 +13,27 @@ const workerName = "kubeshark-worker-daemon-set"
 // workerLabels mark the workers; the prefix changed with 52.10 and 52.12.
 var workerLabels = [...]string{"app.kubeshark.co/app", "app.kubehq.com/app", "app.kubeshark.com/app"}
 
-// findWorkers returns the worker DaemonSets under an object: itself, or the
-// items of a list. A KRM ResourceList is one as well.
+// findWorkers returns the worker DaemonSets under an object.
 func findWorkers(object *yaml.Node, depth int) []*yaml.Node {
+	return findObjects(object, depth, func(o *yaml.Node) bool { return scalar(get(o, "kind")) == "DaemonSet" && isWorker(o) })
+}
+
+// findObjects returns what is wanted under an object: itself, or of the items of
+// a list. A KRM ResourceList is one as well.
+func findObjects(object *yaml.Node, depth int, wanted func(*yaml.Node) bool) []*yaml.Node {
 	if object == nil || object.Kind != yaml.MappingNode || depth > 3 {
 		return nil
 	}
-	kind := scalar(get(object, "kind"))
-	if kind == "DaemonSet" && isWorker(object) {
+	if wanted(object) {
 		return []*yaml.Node{object}
 	}
 	items := get(object, "items")
-	if !strings.HasSuffix(kind, "List") || items == nil || items.Kind != yaml.SequenceNode {
+	if !strings.HasSuffix(scalar(get(object, "kind")), "List") || items == nil || items.Kind != yaml.SequenceNode {
 		return nil
 	}
 	var found []*yaml.Node
 	for _, item := range items.Content {
-		found = append(found, findWorkers(item, depth+1)...)
+		found = append(found, findObjects(item, depth+1, wanted)...)
 	}
 	return found
 }
@@ -75,4 +80,9 @@ func scalar(n *yaml.Node) string {
 		return ""
 	}
 	return n.Value
+}
+
+// IsWorker tells whether a DaemonSet is Kubeshark's worker, by its name and labels.
+func IsWorker(name string, labels map[string]string) bool {
+	return name == workerName || slices.ContainsFunc(workerLabels[:], func(key string) bool { return labels[key] == "worker" })
 }

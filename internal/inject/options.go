@@ -32,6 +32,9 @@ type Options struct {
 	StateFile string
 	// WorkerFlag is auto, always or never.
 	WorkerFlag string
+	// Workload is KIND/NAME of another program that captures, in place of
+	// Kubeshark's workers; Container is the one of it, needed if it has more.
+	Workload, Container string
 }
 
 // What waits.
@@ -74,6 +77,24 @@ func (o *Options) check() error {
 	}
 	if o.Image != "" {
 		o.WaitWith = WithAgent
+	}
+	return o.checkWorkload()
+}
+
+// checkWorkload: of another program's image nobody here knows whether it has a
+// shell, and without one the pod would never start.
+func (o *Options) checkWorkload() error {
+	if o.Workload == "" {
+		if o.Container != "" {
+			return errors.New("--container requires --workload")
+		}
+		return nil
+	}
+	if _, _, err := ParseWorkload(o.Workload); err != nil {
+		return err
+	}
+	if o.WaitWith == WithAuto {
+		return errors.New("--workload requires --wait-with worker, if its image has /bin/sh and sleep, or --image REGISTRY/pfring-agent:VERSION")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // Result is an edited stream.
 type Result struct {
 	Text []byte
-	// Workers counts the worker DaemonSets that were found.
+	// Workers counts the worker DaemonSets, or workloads, that were found.
 	Workers int
 	// Warnings tell what was left undone, and why.
 	Warnings []string
@@ -23,6 +23,9 @@ type Result struct {
 func Inject(manifests []byte, o Options) (Result, error) {
 	if err := o.check(); err != nil {
 		return Result{}, err
+	}
+	if o.Workload != "" {
+		return eachWorkload(manifests, &o, func(w *workload) error { return w.add(&o) })
 	}
 	return each(manifests, func(w *worker) error {
 		if err := w.remove(); err != nil {

@@ -2,8 +2,11 @@ package status_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,8 +14,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/inject"
+	"github.com/kubeshark/kubeshark-pfring/internal/injectlive"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
@@ -99,5 +105,72 @@ func (b *bed) waitForWorker(what string, phase corev1.PodPhase) {
 	})
 	if err != nil {
 		b.t.Fatal(err)
+	}
+}
+
+// What a cluster runs is changed beside its owner, and changed back.
+func TestInjectLive(t *testing.T) {
+	b := newBed(t, 1, "")
+	text, err := os.ReadFile("../../internal/inject/testdata/53.3.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(text), "09-worker-daemon-set.yaml\n")
+	doc, _, _ = strings.Cut(doc, "\n---\n")
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(doc), &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	object.SetNamespace(b.namespace)
+	if err := unstructured.SetNestedMap(object.Object, map[string]any{"none": "here"}, "spec", "template", "spec", "nodeSelector"); err != nil {
+		t.Fatal(err)
+	}
+	resource := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace)
+	before, err := resource.Create(b.ctx, object, metav1.CreateOptions{FieldManager: "kubeshark"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(key string) (list []string) {
+		live, err := resource.Get(b.ctx, before.GetName(), metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		items, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", key)
+		for _, item := range items {
+			list = append(list, item.(map[string]any)["name"].(string))
+		}
+		return list
+	}
+	o := injectlive.Options{Inject: inject.Default(), Namespace: b.namespace, DryRun: true}
+	state := func(do func(context.Context, dynamic.Interface, injectlive.Options) ([]injectlive.Change, error), o injectlive.Options, want string) {
+		t.Helper()
+		changes, err := do(b.ctx, shared.Dynamic, o)
+		if err != nil || len(changes) != 1 || changes[0].State != want || changes[0].Object != "daemonset/kubeshark-worker-daemon-set" {
+			t.Errorf("%v, %+v, want %s", err, changes, want)
+		}
+	}
+	state(injectlive.Apply, o, injectlive.Added)
+	if got := names("initContainers"); len(got) != 1 {
+		t.Errorf("a dry run has added %q", got)
+	}
+	o.DryRun = false
+	state(injectlive.Apply, o, injectlive.Added)
+	state(injectlive.Apply, o, injectlive.Unchanged)
+	// The same order as in manifests.
+	if got := strings.Join(names("initContainers"), " "); got != "mount-bpf pfring-wait" {
+		t.Errorf("init containers: %s", got)
+	}
+	if !slices.Contains(names("volumes"), "pfring-state") {
+		t.Error("no volume")
+	}
+	state(injectlive.Remove, o, injectlive.Removed)
+	after, err := resource.Get(b.ctx, before.GetName(), metav1.GetOptions{})
+	if err != nil || !reflect.DeepEqual(after.Object["spec"], before.Object["spec"]) {
+		t.Errorf("removed, it is not what it was: %v\n%v\n%v", err, before.Object["spec"], after.Object["spec"])
+	}
+	state(injectlive.Remove, o, injectlive.Unchanged)
+	o.Namespace = "default"
+	if _, err := injectlive.Apply(b.ctx, shared.Dynamic, o); !errors.Is(err, injectlive.ErrNotFound) {
+		t.Errorf("a namespace without workers: %v", err)
 	}
 }

@@ -2,7 +2,6 @@ package toolbin
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,33 +28,55 @@ func Argo() (string, error) {
 
 // Flux returns the path of flux, of the module in tests/flux. Its releases embed
 // the manifests of Flux' controllers, which the module does not hold; nothing
-// that tests run reads them, so an empty file is put in their place.
+// that tests run reads them, so it is built from a copy with an empty one.
 func Flux() (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
 	module := filepath.Join(root, "tests", "flux")
-	list := exec.Command("go", "list", "-C", module, "-m", "-f", "{{.Dir}}", "github.com/fluxcd/flux2/v2") // #nosec G204 -- arguments of our own
-	dir, err := list.Output()
-	if err != nil {
-		return "", fmt.Errorf("finding the source of flux: %w", err)
-	}
 	work, err := os.MkdirTemp("", "pfring-flux")
 	if err != nil {
 		return "", fmt.Errorf("making a folder: %w", err)
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // a temporary folder
-	empty, overlay := filepath.Join(work, "empty.yaml"), filepath.Join(work, "overlay.json")
-	replace := map[string]string{filepath.Join(string(bytes.TrimSpace(dir)), "cmd", "flux", "manifests", "none.yaml"): empty}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
+	modfile, err := fluxCopy(module, work)
+	if err != nil {
+		return "", fmt.Errorf("preparing the source of flux: %w", err)
+	}
+	return pinned(module, "flux-", fluxModule+"/cmd/flux", "flux", "-s -w", "-modfile="+modfile)
+}
+
+const fluxModule = "github.com/fluxcd/flux2/v2"
+
+// fluxCopy returns a go.mod by which the copy is built.
+func fluxCopy(module, work string) (modfile string, err error) {
+	dir, err := exec.Command("go", "list", "-C", module, "-m", "-f", "{{.Dir}}", fluxModule).Output() // #nosec G204 -- arguments of our own
 	if err != nil {
 		return "", err
 	}
-	for name, data := range map[string][]byte{empty: nil, overlay: text} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			return "", fmt.Errorf("writing what flux is built with: %w", err)
+	source := filepath.Join(work, "flux2")
+	if err := os.CopyFS(source, os.DirFS(string(bytes.TrimSpace(dir)))); err != nil {
+		return "", err
+	}
+	manifests := filepath.Join(source, "cmd", "flux", "manifests")
+	if err := os.MkdirAll(manifests, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(manifests, "none.yaml"), nil, 0o600); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(module, name))
+		if err != nil {
+			return "", err
+		}
+		if name == "go.mod" {
+			text = fmt.Appendf(text, "\nreplace %s => %s\n", fluxModule, source)
+		}
+		if err := os.WriteFile(filepath.Join(work, name), text, 0o600); err != nil {
+			return "", err
 		}
 	}
-	return pinned(module, "flux-", "github.com/fluxcd/flux2/v2/cmd/flux", "flux", "-s -w", "-overlay="+overlay)
+	return filepath.Join(work, "go.mod"), nil
 }

@@ -115,3 +115,15 @@ func TestZip(t *testing.T) {
 func line(b *strings.Builder, name string, mode os.FileMode, data []byte) {
 	b.WriteString(name + " " + map[bool]string{true: "755", false: "644"}[mode.Perm() == 0o755] + " " + string(data) + "\n")
 }
+
+func TestReadGivesBackWhatWasWritten(t *testing.T) {
+	for _, name := range []string{"a.tar.gz", "a.zip"} {
+		files, err := Read(name, write(t, name, sample(t)))
+		if err != nil || len(files) != 3 || files[2].Name != "pfring" || !files[2].Executable || string(files[0].Data) != "LICENSE" {
+			t.Errorf("%s: %v, %v", name, files, err)
+		}
+		if _, err := Read(name, []byte("no archive")); err == nil {
+			t.Errorf("%s: what is no archive was read", name)
+		}
+	}
+}
