@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -31,22 +30,32 @@ func packetCapture(sniffer *yaml.Node) string {
 
 // ownLoader says how a worker loads the module by itself; empty if it does not.
 func ownLoader(spec *yaml.Node) string {
+	var all []kubeshark.Container
 	for _, key := range []string{"initContainers", "containers"} {
 		list := get(spec, key)
 		if list == nil {
 			continue
 		}
 		for _, c := range list.Content {
-			name := scalar(get(c, "name"))
-			switch {
-			case name == kubeshark.Loader:
-				return fmt.Sprintf("its init container %s loads PF_RING from %s", name, scalar(get(c, "image")))
-			case name == "sniffer" && addsCapability(c, "SYS_MODULE") && !hasArgument(c, "-no-kernel-module"):
-				return fmt.Sprintf("its container %s has SYS_MODULE and loads PF_RING from Kubeshark's own bucket", name)
-			}
+			all = append(all, kubeshark.Container{
+				Name: scalar(get(c, "name")), Image: scalar(get(c, "image")),
+				Capabilities: texts(get(c, "securityContext", "capabilities", "add")),
+				Arguments:    append(texts(get(c, "command")), texts(get(c, "args"))...),
+			})
 		}
 	}
-	return ""
+	return kubeshark.OwnLoader(all)
+}
+
+// texts are the items of a list.
+func texts(list *yaml.Node) (out []string) {
+	if list == nil {
+		return nil
+	}
+	for _, item := range list.Content {
+		out = append(out, item.Value)
+	}
+	return out
 }
 
 func addsCapability(container *yaml.Node, name string) bool {

@@ -1,6 +1,10 @@
 package kubeshark
 
-import "slices"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
 
 // Loader is the init container of Kubeshark 52.1.0 to 52.3.88 that loads PF_RING
 // from an image with all modules, without checking what it loads.
@@ -15,3 +19,28 @@ const CaptureFlag = "-packet-capture"
 func OtherBackend(packetCapture string) bool {
 	return slices.Contains([]string{"af_packet", "ebpf", "libpcap", "pcap"}, packetCapture)
 }
+
+// Container is what a pod says of one, as far as it matters here.
+type Container struct {
+	Name, Image             string
+	Capabilities, Arguments []string
+}
+
+// OwnLoader says how a pod loads PF_RING by itself, so that another loader must
+// not be on its node; "" if it does not.
+func OwnLoader(containers []Container) string {
+	for _, c := range containers {
+		loads := slices.Contains(c.Capabilities, "SYS_MODULE") || slices.Contains(c.Capabilities, "CAP_SYS_MODULE")
+		switch {
+		case c.Name == Loader:
+			return fmt.Sprintf("its init container %s loads PF_RING from %s", c.Name, c.Image)
+		case c.Name == "sniffer" && loads && !slices.Contains(c.Arguments, "-no-kernel-module"):
+			return fmt.Sprintf("its container %s has SYS_MODULE and loads PF_RING from Kubeshark's own bucket", c.Name)
+		case loads && pfRing.MatchString(c.Image):
+			return fmt.Sprintf("its container %s has SYS_MODULE and the image %s", c.Name, c.Image)
+		}
+	}
+	return ""
+}
+
+var pfRing = regexp.MustCompile(`pf[-_]?ring`)

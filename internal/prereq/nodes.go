@@ -7,13 +7,16 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
@@ -261,7 +264,7 @@ func nodesOverlap(ctx context.Context, e *env) Finding {
 	}
 	if len(clashes) > 0 {
 		return fail("module-has-another-owner", "something else is to load pf_ring on the same nodes",
-			"Uninstall the other one, or part the nodes between them with tap.nodeSelectorTerms.", clashes...)
+			"Uninstall the other one, or divide the nodes between them with tap.nodeSelectorTerms. Of Kubeshark to 52.3.88 switch its own loader off: --set tap.kernelModule.enabled=false.", clashes...)
 	}
 	return ok("nothing else loads it there")
 }
@@ -277,21 +280,28 @@ var (
 	modules    = schema.GroupVersionResource{Group: "kmm.sigs.x-k8s.io", Version: "v1beta1", Resource: "modules"}
 )
 
-// otherOwners are the releases of this chart and KMM's Modules for pf_ring,
-// without those of the release itself.
+// otherOwners are the releases of this chart, other DaemonSets that load the module,
+// such as Kubeshark's own to 52.3.88, and KMM's Modules for pf_ring, without those of
+// the release itself.
 func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 	c, err := e.client()
 	if err != nil {
 		return nil, err
 	}
 	var owners []owner
-	list, err := c.dynamic.Resource(daemonSets).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=kubeshark-pfring,app.kubernetes.io/component=agent"})
+	list, err := c.dynamic.Resource(daemonSets).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	for i := range list.Items {
-		if o := &list.Items[i]; !e.own(o) {
-			owners = append(owners, owner{"DaemonSet " + o.GetNamespace() + "/" + o.GetName(), daemonSetTakes(o)})
+		o := &list.Items[i]
+		how, ours := ownLoader(o), o.GetLabels()["app.kubernetes.io/name"] == "kubeshark-pfring" && o.GetLabels()["app.kubernetes.io/component"] == "agent"
+		switch name := "DaemonSet " + o.GetNamespace() + "/" + o.GetName(); {
+		case e.own(o):
+		case ours:
+			owners = append(owners, owner{name, daemonSetTakes(o)})
+		case how != "":
+			owners = append(owners, owner{name + " (" + how + ")", daemonSetTakes(o)})
 		}
 	}
 	list, err = c.dynamic.Resource(modules).List(ctx, metav1.ListOptions{})
@@ -311,6 +321,25 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 		owners = append(owners, owner{"Module " + o.GetNamespace() + "/" + o.GetName(), func(n node) bool { return hasLabels(n, selector) }})
 	}
 	return owners, nil
+}
+
+// ownLoader says how the pods of a DaemonSet load PF_RING themselves.
+func ownLoader(o *unstructured.Unstructured) string {
+	var ds appsv1.DaemonSet
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &ds); err != nil {
+		return "" // the API server has taken it, so it is of no kind that is known here
+	}
+	var all []kubeshark.Container
+	for _, c := range slices.Concat(ds.Spec.Template.Spec.InitContainers, ds.Spec.Template.Spec.Containers) {
+		k := kubeshark.Container{Name: c.Name, Image: c.Image, Arguments: slices.Concat(c.Command, c.Args)}
+		if c.SecurityContext != nil && c.SecurityContext.Capabilities != nil {
+			for _, name := range c.SecurityContext.Capabilities.Add {
+				k.Capabilities = append(k.Capabilities, string(name))
+			}
+		}
+		all = append(all, k)
+	}
+	return kubeshark.OwnLoader(all)
 }
 
 // own tells whether an object belongs to the release that is checked.

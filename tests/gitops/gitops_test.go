@@ -344,3 +344,56 @@ func TestFluxsPatchIsWhatInjectAdds(t *testing.T) {
 		t.Errorf("the patch gives\n%v\ninject\n%v", got, want)
 	}
 }
+
+// A Kustomization of Flux may put values into what it applies; ours stays as it was rendered.
+func TestFluxBuildsWhatWasRendered(t *testing.T) {
+	path, dir := programs(t), t.TempDir()
+	flux, err := toolbin.Flux()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string][]byte{
+		"ks.yaml": []byte("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x, namespace: flux-system}\n" +
+			"spec: {interval: 1h, path: ./p, prune: true, sourceRef: {kind: GitRepository, name: x}, postBuild: {substitute: {cluster: prod}}}\n"),
+		"p/kubeshark.yaml": run(t, dir, path, nil, "pfring", "inject", "--filename", filepath.Join(mustRoot(t), "internal/inject/testdata/53.3.yaml")),
+	})
+	values := map[string][]byte{"kmm.yaml": read(t, "../../examples/kmm.yaml"), "auto.yaml": []byte("tap: {kernelModule: {source: {url: 'https://m.example.com', verify: none}, metrics: {dashboard: {enabled: true}}}}\n")}
+	write(t, dir, values)
+	want := read(t, filepath.Join(dir, "p/kubeshark.yaml"))
+	for name := range values {
+		rendered := run(t, dir, path, nil, "pfring", "render", name, "-n", "capture", "--release-name", strings.TrimSuffix(name, ".yaml"))
+		write(t, dir, map[string][]byte{"p/" + name: rendered})
+		want = append(append(want, "\n---\n"...), rendered...)
+	}
+	cmd := exec.Command(flux, "build", "kustomization", "x", "--path", "p", "--kustomization-file", "ks.yaml", "--dry-run")
+	cmd.Dir = dir
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, told.String())
+	}
+	got := parse(t, out)
+	for _, o := range got {
+		labels := o["metadata"].(object)["labels"]
+		if m, ok := labels.(object); ok {
+			delete(m, "kustomize.toolkit.fluxcd.io/name")
+			delete(m, "kustomize.toolkit.fluxcd.io/namespace")
+			if len(m) == 0 {
+				delete(o["metadata"].(object), "labels")
+			}
+		}
+	}
+	if objects := parse(t, want); !reflect.DeepEqual(got, objects) {
+		t.Errorf("flux builds\n%s\nof\n%s", out, want)
+	}
+}
+
+func mustRoot(t *testing.T) string {
+	t.Helper()
+	root, err := toolbin.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}

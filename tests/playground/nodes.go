@@ -88,6 +88,27 @@ func dress(ctx context.Context, cluster *kube.Cluster, name string, m machine, i
 // handle is what the agent would end with on a node. A probe's pod runs the
 // real agent, on a machine that is made up of files.
 func handle(ctx context.Context, cluster *kube.Cluster, agent string, pod *corev1.Pod, node *corev1.Node) kube.Result {
+	result := outcomeOf(ctx, cluster, agent, pod, node)
+	// As the agent does with onUnavailable: fail.
+	if result.Outcome.Backend == outcome.Libpcap && environment(pod, "PFRING_ON_UNAVAILABLE") == "fail" {
+		result.ExitCode = outcome.ExitNo
+	}
+	return result
+}
+
+// environment is a variable of the pod's init container.
+func environment(pod *corev1.Pod, name string) string {
+	for _, c := range pod.Spec.InitContainers {
+		for _, e := range c.Env {
+			if e.Name == name {
+				return e.Value
+			}
+		}
+	}
+	return ""
+}
+
+func outcomeOf(ctx context.Context, cluster *kube.Cluster, agent string, pod *corev1.Pod, node *corev1.Node) kube.Result {
 	info := node.Status.NodeInfo
 	if pod.Labels["app.kubernetes.io/component"] == "probe" {
 		machine := kube.HealthyMachine(info.KernelVersion)
