@@ -48,13 +48,13 @@ for arch in amd64 arm64; do
     done
 done
 "$build/chart" --output "$out" --release "$version" >/dev/null
-# Helm 4's plugins run the program that is in the PATH, so they are for every platform.
+# Helm 4's plugins run the program that is in the PATH, so they are for every platform. It looks for them in a folder of their name.
 for plugin in pfring pfring-inject; do
-    dir=$build/helm4/$plugin
+    dir=$build/helm4/$plugin/$plugin
     mkdir -p "$dir"
     sed -e '/^#/d' "hack/helm4/$plugin/plugin.yaml" >"$dir/plugin.yaml"
     cp LICENSE "$dir/"
-    "$build/archive" "$dir" "$out/$plugin-${version#v}.tgz"
+    "$build/archive" "$build/helm4/$plugin" "$out/$plugin-${version#v}.tgz"
 done
 # PROV_KEY is a file with an OpenPGP key, by which Helm verifies chart and plugins.
 if [ -n "${PROV_KEY:-}" ]; then
