@@ -108,7 +108,7 @@ type Report struct {
 func Checks() []Check {
 	var all []Check
 	for _, list := range [][]Check{
-		apiChecks(), permissionChecks(), nodeChecks(), namespaceChecks(), referenceChecks(), autoChecks(),
+		apiChecks(), permissionChecks(), nodeChecks(), namespaceChecks(), referenceChecks(), autoChecks(), supplyChecks(),
 		certManagerChecks(), kmmChecks(), mappingChecks(), probeChecks(),
 	} {
 		all = append(all, list...)
