@@ -52,6 +52,8 @@ func (c *Cluster) startAPIServer(program, etcd string, port int) error {
 		// Loopback cannot stand in an EndpointSlice, so the Service kubernetes has none.
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--tls-cert-file=" + cert, "--tls-private-key-file=" + key, "--client-ca-file=" + c.CA.CertFile(),
+		// By this one it reads the logs of pods from kubelets.
+		"--kubelet-client-certificate=" + cert, "--kubelet-client-key=" + key,
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + account, "--service-account-signing-key-file=" + account,
 		"--service-cluster-ip-range=" + serviceRange,

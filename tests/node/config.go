@@ -40,9 +40,9 @@ func containerdConfig(registry string) map[string][]byte {
 	}
 }
 
-// kubeletConfig is for the node of that name; url is the API server's on this
-// machine. Certificates are put beside it.
-func kubeletConfig(name, url string) map[string][]byte {
+// kubeletConfig is for the node of that name, on which the kubelet serves at a
+// port; url is the API server's on this machine. Certificates are put beside it.
+func kubeletConfig(name, url, kubeletPort string) map[string][]byte {
 	_, port, _ := strings.Cut(strings.TrimPrefix(url, "https://"), ":")
 	return map[string][]byte{
 		"/etc/kubernetes/kubelet.yaml": []byte(`apiVersion: kubelet.config.k8s.io/v1beta1
@@ -55,6 +55,7 @@ authorization: {mode: AlwaysAllow}
 tlsCertFile: /etc/kubernetes/kubelet.crt
 tlsPrivateKeyFile: /etc/kubernetes/kubelet.key
 containerRuntimeEndpoint: unix://` + containerdSocket + `
+port: ` + kubeletPort + `
 cgroupDriver: cgroupfs
 failSwapOn: false
 resolvConf: ""

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,10 @@ type Node struct {
 	// Disk is the image of its disk.
 	Disk string
 
+	// kubelet is where this machine reaches the kubelet; its host is "" where it
+	// does not.
+	kubelet net.TCPAddr
+
 	// test is what the machine ends with, however often it is booted.
 	test    testing.TB
 	cluster *kube.Cluster
@@ -58,11 +64,26 @@ func Need(t testing.TB) {
 
 // Start makes a node with a kernel and some files, by path, boots it into the
 // cluster and waits until it is ready. It ends with the test.
+//
+// The API server reaches a kubelet by the node's name, which it looks up as this
+// machine does. So pods' logs can be read only of nodes whose name is an address
+// of the loopback.
 func Start(t testing.TB, cluster *kube.Cluster, registry *Registry, name string, kernel vm.Kernel, files map[string][]byte) *Node {
 	t.Helper()
-	n := &Node{test: t, Name: name, Kernel: kernel, cluster: cluster, Disk: filepath.Join(t.TempDir(), "disk")}
+	n := &Node{test: t, Name: name, Kernel: kernel, cluster: cluster, Disk: filepath.Join(t.TempDir(), "disk"), kubelet: net.TCPAddr{Port: 10250}}
+	if ip := net.ParseIP(name); ip != nil {
+		var listening net.ListenConfig
+		l, err := listening.Listen(t.Context(), "tcp", net.JoinHostPort(name, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.kubelet = *l.Addr().(*net.TCPAddr)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	all := map[string][]byte{}
-	for _, part := range []map[string][]byte{containerdConfig(registry.Nodes), kubeletConfig(name, cluster.URL), n.certificates(t), files} {
+	for _, part := range []map[string][]byte{containerdConfig(registry.Nodes), kubeletConfig(name, cluster.URL, strconv.Itoa(n.kubelet.Port)), n.certificates(t), files} {
 		for path, data := range part {
 			all[path] = data
 		}
@@ -101,7 +122,11 @@ func (n *Node) Reboot(t testing.TB) {
 func (n *Node) boot(t testing.TB) {
 	t.Helper()
 	began := time.Now()
-	n.Machine = vm.Boot(n.test, vm.Options{Kernel: n.Kernel, Files: map[string][]byte{}, Disk: n.Disk, Memory: memory})
+	forward := ""
+	if n.kubelet.IP != nil {
+		forward = n.kubelet.String()
+	}
+	n.Machine = vm.Boot(n.test, vm.Options{Kernel: n.Kernel, Files: map[string][]byte{}, Disk: n.Disk, Memory: memory, Forward: forward})
 	n.showLogs(n.Machine)
 	up := time.Since(began)
 	n.BootID = strings.TrimSpace(n.Read(t, "/proc/sys/kernel/random/boot_id"))

@@ -35,7 +35,8 @@ func TestTheClusterSuppliesItself(t *testing.T) {
 	b.pushController(t)
 	b.pushBuilder(t)
 	b.writeSupplied(t, kernel)
-	n := node.Start(t, b.cluster, b.registry, "worker-1", kernel, nil)
+	// The controller reads the build's log, so the API server must reach the kubelet.
+	n := node.Start(t, b.cluster, b.registry, "127.0.0.2", kernel, nil)
 
 	began := time.Now()
 	if err := b.install(t.Context(), "install"); err != nil {

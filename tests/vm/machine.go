@@ -38,6 +38,9 @@ type Options struct {
 	// Disk is a raw image of an ext4 file system. The machine runs from it, and
 	// has what it takes to run containers; it implies Network.
 	Disk string
+	// Forward is an address of this machine's loopback whose connections go to the
+	// same port of the machine; "" is none. It takes a network.
+	Forward string
 	// Memory is in MiB, 512 unless set.
 	Memory int
 }
@@ -102,7 +105,11 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		"-kernel", o.Kernel.Image, "-initrd", initrd,
 		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
 	if o.Network {
-		m.cmd.Args = append(m.cmd.Args, "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
+		network := "user,id=net"
+		if host, port, err := net.SplitHostPort(o.Forward); err == nil {
+			network += ",hostfwd=tcp:" + host + ":" + port + "-:" + port
+		}
+		m.cmd.Args = append(m.cmd.Args, "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=")
 	}
 	if o.Firmware != nil {
 		drives, err := o.Firmware.drives(dir)
