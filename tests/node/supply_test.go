@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
@@ -37,6 +39,11 @@ func TestTheClusterSuppliesItself(t *testing.T) {
 	b.writeSupplied(t, kernel)
 	// The controller reads the build's log, so the API server must reach the kubelet.
 	n := node.Start(t, b.cluster, b.registry, "127.0.0.2", kernel, nil)
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.showController(t)
+		}
+	})
 
 	began := time.Now()
 	if err := b.install(t.Context(), "install"); err != nil {
@@ -88,6 +95,22 @@ func (b *bed) timeline(t *testing.T, n *node.Node, began time.Time) {
 	}
 	for _, j := range jobs.Items {
 		t.Logf("Job %s: made %s, ended %v", j.Name, j.CreationTimestamp.Sub(began), j.Status.CompletionTime)
+	}
+}
+
+// showController logs what the controller has logged.
+func (b *bed) showController(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test is over
+	defer cancel()
+	pods := b.cluster.Client.CoreV1().Pods(namespace)
+	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=controller"})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	for _, p := range list.Items {
+		text, err := pods.GetLogs(p.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+		t.Logf("the log of %s, %v:\n%s", p.Name, err, text)
 	}
 }
 
