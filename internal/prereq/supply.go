@@ -48,7 +48,7 @@ func supplyChecks() []Check {
 		},
 		{
 			ID: "supply.controller", Mode: ModeAuto, Title: "the controller runs and reports no problem", Needs: exists,
-			Why:  "What keeps the controller from its work keeps every new kernel on libpcap.", Settles: true,
+			Why: "What keeps the controller from its work keeps every new kernel on libpcap.", Settles: true,
 			look: supplyController,
 		},
 	}
