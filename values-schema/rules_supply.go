@@ -80,10 +80,11 @@ func (c *check) store(store Path) {
 // tells. An S3 service of AWS may know the controller by its service account.
 func (c *check) storeCredentials(store Path) {
 	address := c.str(store.With("url"))
-	const advice = "name a Secret with accessKeyID and secretAccessKey, or username and password, in store.credentialsSecret"
+	const advice = "name a Secret with accessKeyID and secretAccessKey in store.credentialsSecret"
 	switch rest, isRegistry := strings.CutPrefix(address, "oci://"); {
-	case isRegistry && publicRegistry(rest):
-		c.errorf("supply-store-credentials", store.With("url"), advice, "this registry takes no module without a login")
+	case isRegistry && publicRegistry(rest) && c.str(module.With("imageRepoSecret")) == "":
+		c.errorf("supply-store-credentials", store.With("url"), "name a Secret of type kubernetes.io/dockerconfigjson in tap.kernelModule.imageRepoSecret",
+			"this registry takes no module without a login")
 	case !isRegistry && c.str(store.With("endpoint")) != "":
 		c.errorf("supply-store-credentials", store.With("url"), advice, "an S3 service other than AWS's takes no module without a login")
 	case !isRegistry && len(c.object(module.With("serviceAccount", "annotations"))) == 0:

@@ -37,6 +37,7 @@ func (s *supply) flags(f *flag.FlagSet) {
 	f.StringVar(&s.source.Region, "supply-region", "", "region of the bucket that the controller writes to")
 	f.StringVar(&s.source.Endpoint, "supply-endpoint", "", "its S3 endpoint, other than AWS's")
 	f.BoolVar(&s.source.PathStyle, "supply-path-style", false, "put the bucket into the path, not into the host name")
+	f.StringVar(&s.source.DockerConfig, "supply-docker-config", "", "file of registry credentials for it")
 	f.StringVar(&s.source.CredentialsDir, "supply-credentials-dir", "", "folder with the credentials for it")
 }
 

@@ -5,7 +5,7 @@
 {{- fail "tap.kernelModule.supply.enabled: nodes get modules from source.url or from the cluster's own builds, and neither is there; set tap.kernelModule.source.url, or remove supply.enabled: false" -}}
 {{- end -}}
 {{- if $supply.on -}}
-{{- include "pfring.checkStore" $supply.store -}}
+{{- include "pfring.checkStore" (list $supply.store .imageRepoSecret) -}}
 {{- if and $supply.builder.caBundle.configMap $supply.builder.caBundle.secret -}}
 {{- fail "tap.kernelModule.supply.builder.caBundle: give either configMap or secret" -}}
 {{- end -}}
@@ -22,8 +22,11 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Exactly one place to keep modules in, with the login that it is known to ask for. Call with supply.store. */}}
+{{/* Exactly one place to keep modules in, with the login that it is known to ask for. Call with a list of supply.store and
+imageRepoSecret. */}}
 {{- define "pfring.checkStore" -}}
+{{- $imageRepoSecret := index . 1 -}}
+{{- with index . 0 -}}
 {{- if and .url (ne .type "url") -}}
 {{- fail (printf "tap.kernelModule.supply.store.url: modules are kept in one place, and store.type is %s; set store.type: url, or remove the URL" .type) -}}
 {{- end -}}
@@ -35,8 +38,12 @@
 {{- fail "tap.kernelModule.supply.store.url: store.type is url, and the URL of the bucket or registry is missing" -}}
 {{- end -}}
 {{- $public := regexMatch "^oci://([^/]+[.])?(docker[.]io|ghcr[.]io|quay[.]io|gcr[.]io|pkg[.]dev|azurecr[.]io|amazonaws[.]com|public[.]ecr[.]aws|registry[.]gitlab[.]com)/" .url -}}
-{{- if and (not .credentialsSecret) (or $public (and .endpoint (hasPrefix "s3://" .url))) -}}
-{{- fail (printf "tap.kernelModule.supply.store.credentialsSecret: %s takes no module without a login; name a Secret with accessKeyID and secretAccessKey, or username and password" .url) -}}
+{{- if and (not .credentialsSecret) $public (not $imageRepoSecret) -}}
+{{- fail (printf "tap.kernelModule.imageRepoSecret: %s takes no module without a login; name a Secret of type kubernetes.io/dockerconfigjson" .url) -}}
+{{- end -}}
+{{- if and (not .credentialsSecret) .endpoint (hasPrefix "s3://" .url) -}}
+{{- fail (printf "tap.kernelModule.supply.store.credentialsSecret: %s takes no module without a login; name a Secret with accessKeyID and secretAccessKey" .url) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -18,12 +18,12 @@ the path where it is mounted and whether it is written. Call with the settings.
 {{- with $source.credentialsSecret -}}
 {{- $files = append $files (dict "path" (printf "%s/source-credentials" $dir) "volume" (dict "name" "source-credentials" "secret" (dict "secretName" .))) -}}
 {{- end -}}
-{{- if and .imageRepoSecret (hasPrefix "oci://" $source.url) -}}
-{{- $files = append $files (dict "path" (printf "%s/docker" $dir) "volume" (dict "name" "docker" "secret" (dict "secretName" .imageRepoSecret))) -}}
-{{- end -}}
 {{- if hasPrefix "file://" $source.url -}}
 {{- $files = append $files (dict "path" (trimPrefix "file://" $source.url) "volume" (merge (dict "name" "modules") $source.volume)) -}}
 {{- end -}}
+{{- end -}}
+{{- if include "pfring.registryLogin" . -}}
+{{- $files = append $files (dict "path" (printf "%s/docker" $dir) "volume" (dict "name" "docker" "secret" (dict "secretName" .imageRepoSecret))) -}}
 {{- end -}}
 {{- with include "pfring.caVolume" (list "builder-ca" .supply.builder.caBundle) | fromJson -}}
 {{- $files = append $files (dict "path" (printf "%s/builder-ca" $dir) "volume" .) -}}

@@ -50,7 +50,7 @@ Call with the settings.
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_NO" .proxy.no) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SOURCE_PROXY_CREDENTIALS_DIR" (ternary "/etc/pfring/proxy" "" (not (empty .proxy.secret)))) }}
 {{- end }}
-{{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
+{{- if and (include "pfring.registryLogin" .) (hasPrefix "oci://" .source.url) }}
 {{- include "pfring.env" (list "PFRING_SOURCE_DOCKER_CONFIG" "/etc/pfring/docker/.dockerconfigjson") }}
 {{- end }}
 {{- end -}}

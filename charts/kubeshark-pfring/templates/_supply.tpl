@@ -53,8 +53,17 @@ the controller makes, so it may come after the agent. Call with the settings.
 {{- include "pfring.optionalEnv" (list "PFRING_SUPPLY_PATH_STYLE" .pathStyle) }}
 {{- include "pfring.optionalEnv" (list "PFRING_SUPPLY_CREDENTIALS_DIR" (ternary "/etc/pfring/supply-credentials" "" (not (empty .credentialsSecret)))) }}
 {{- end }}
+{{- if and (include "pfring.registryLogin" .) (hasPrefix "oci://" .supply.store.url) }}
+{{- include "pfring.env" (list "PFRING_SUPPLY_DOCKER_CONFIG" "/etc/pfring/docker/.dockerconfigjson") }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* "true" if the registry of the source or of the store is asked with the login of imageRepoSecret. Call with the settings. */}}
+{{- define "pfring.registryLogin" -}}
+{{- $store := and .supply.on (eq .supply.store.type "url") (hasPrefix "oci://" .supply.store.url) -}}
+{{- if and .imageRepoSecret (or (hasPrefix "oci://" .source.url) $store) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "pfring.supplyMounts" }}

@@ -20,7 +20,7 @@
   mountPath: /etc/pfring/ca
   readOnly: true
 {{- end }}
-{{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
+{{- if include "pfring.registryLogin" . }}
 - name: docker
   mountPath: /etc/pfring/docker
   readOnly: true
@@ -71,7 +71,7 @@
         path: {{ .key | quote }}
 {{- end }}
 {{- end }}
-{{- if and .imageRepoSecret (hasPrefix "oci://" .source.url) }}
+{{- if include "pfring.registryLogin" . }}
 - name: docker
   secret:
     secretName: {{ .imageRepoSecret | quote }}
