@@ -154,8 +154,10 @@ func (b *bed) nothingIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		left = slices.DeleteFunc(left, func(name string) bool { return name == "secrets/repository" })
+		// What has no owner stays, and is not waited for.
 		return !slices.ContainsFunc(left, func(name string) bool {
-			return strings.HasPrefix(name, "pods/") || strings.HasPrefix(name, "controllerrevisions/") || strings.HasPrefix(name, "jobs/")
+			kind, _, _ := strings.Cut(name, "/")
+			return slices.Contains([]string{"pods", "controllerrevisions", "jobs", "configmaps", "secrets", "replicasets"}, kind)
 		})
 	})
 	if len(left) > 0 {

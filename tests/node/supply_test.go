@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/module/image/layer"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -63,6 +65,48 @@ func TestTheClusterSuppliesItself(t *testing.T) {
 		t.Errorf("/proc/net/pf_ring/info says:\n%s", info)
 	}
 	t.Logf("pfring status:\n%s", b.onCluster(t, "status").out)
+
+	b.uninstallSupplied(t)
+	remove(t, n)
+	b.failsToBuild(t, n)
+	b.uninstallSupplied(t)
+}
+
+// failsToBuild installs with a build that cannot go well: the node stays on
+// libpcap, and status says why.
+func (b *bed) failsToBuild(t *testing.T, n *node.Node) {
+	t.Helper()
+	if err := b.install(t.Context(), "install", "supply.builder.script=echo 'no headers for this kernel'; exit 1"); err != nil {
+		t.Fatal(err)
+	}
+	var got rollout.Node
+	poll(t, "status to say that the build failed", func() bool {
+		var report rollout.Report
+		r := b.onCluster(t, "status", "-o", "json")
+		if err := json.Unmarshal([]byte(r.out), &report); err != nil || len(report.Nodes) != 1 {
+			return false
+		}
+		got = report.Nodes[0]
+		return got.State == rollout.BuildFailed
+	})
+	if n.Loaded(t, "pf_ring") || !strings.Contains(got.Message+strings.Join(got.Log, "\n"), "no headers for this kernel") || got.Remedy == "" {
+		t.Errorf("%+v", got)
+	}
+	t.Logf("pfring status:\n%s", b.onCluster(t, "status").out)
+}
+
+// uninstallSupplied uninstalls; what the controller has made goes with it.
+func (b *bed) uninstallSupplied(t *testing.T) {
+	t.Helper()
+	if err := b.runHelm(t.Context(), "uninstall", release, "--wait", "--timeout", patience.String()); err != nil {
+		t.Fatal(err)
+	}
+	b.nothingIsLeft(t)
+	own := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release}
+	roles, err := b.cluster.Client.RbacV1().ClusterRoles().List(t.Context(), own)
+	if err != nil || len(roles.Items) > 0 {
+		t.Errorf("%v, %d ClusterRoles are left", err, len(roles.Items))
+	}
 }
 
 // timeline waits until the node has PF_RING, and logs when the controller said
