@@ -5,8 +5,7 @@
 //
 // cert-manager's resource definitions are its own, KMM's are stand-ins. Their
 // webhooks are small TLS servers on loopback that decide as the real ones do.
-// Registries and module repositories are real
-// servers with TLS.
+// Registries and module repositories are real servers with TLS.
 package broken_test
 
 import (

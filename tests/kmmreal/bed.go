@@ -12,9 +12,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/retry"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"

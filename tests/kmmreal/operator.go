@@ -1,14 +1,13 @@
 package main
 
 import (
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
-
-	"crypto/x509/pkix"
 
 	"github.com/kubeshark/kubeshark-pfring/tests/child"
 )

@@ -148,6 +148,21 @@ func scenarios() []scenario {
 			b.says(w1, 1, "KMM fails on the kernel release 6.12 of the node w-0")
 			b.node(w0, kernel("6.1.0-18-amd64"))
 		}},
+		{"all-tainted", "every node has a taint, which the Module tolerates", func(b *bed) {
+			for _, name := range []string{"infra-0", w0, w1} {
+				b.node(name, func(n *corev1.Node) {
+					n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: "dedicated", Value: "x", Effect: corev1.TaintEffectNoSchedule})
+				})
+				defer b.node(name, func(n *corev1.Node) { n.Spec.Taints = nil })
+			}
+			b.apply(values())
+			if b.pullTolerations() {
+				b.says("", 0, "2 of 2 nodes have PF_RING")
+				return
+			}
+			b.says(w0, 1, "not scheduled", "KMM before 2.7 gives the pods that pull images no tolerations")
+			b.checks(values(), "kmm.version", "warning", "Keep one node without taints")
+		}},
 		{"operator-down", "the operator does not run", func(b *bed) {
 			b.operator.stop()
 			b.do("-n", operatorNamespace, "scale", "deployment", "kmm-operator-controller", "--replicas=0")
@@ -167,6 +182,13 @@ func scenarios() []scenario {
 			b.do("delete", "preflightvalidations.v1beta2.kmm.sigs.x-k8s.io", "next", "--wait=false")
 		}},
 	}
+}
+
+// pullTolerations tells whether the release is one whose pods that pull tolerate
+// what the Module does.
+func (b *bed) pullTolerations() bool {
+	text, err := os.ReadFile(filepath.Join(b.checkout, "internal", "pod", "imagepuller.go"))
+	return err == nil && strings.Contains(string(text), "Tolerations")
 }
 
 // file writes a manifest and returns its path.
