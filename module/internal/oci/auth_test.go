@@ -4,12 +4,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -171,4 +173,27 @@ func FuzzParseChallenge(f *testing.F) {
 			t.Errorf("%q: %q %v", value, scheme, parameters)
 		}
 	})
+}
+
+// A registry that speaks TLS may not send the password to a service that does
+// not, however it asks.
+func TestAPasswordIsNeverSentToAPlainTokenService(t *testing.T) {
+	var sent string
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = r.Header.Get("Authorization")
+		_, _ = fmt.Fprint(w, `{"token":"t"}`)
+	}))
+	t.Cleanup(plain.Close)
+	for _, secure := range []bool{true, false} {
+		sent = ""
+		client, err := web.New(web.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &authorizer{client: client, auth: credentials.Credentials{Username: "user", Password: "S3CR3T"}, scope: "x", secure: secure}
+		_, err = a.token(within(t), map[string]string{"realm": plain.URL + "/token"})
+		if secure != (err != nil) || secure == (sent != "") {
+			t.Errorf("over TLS: %v; error %v, sent %q", secure, err, sent)
+		}
+	}
 }

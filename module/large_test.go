@@ -1,0 +1,89 @@
+package module_test
+
+import (
+	"strings"
+	"testing"
+
+	"aead.dev/minisign"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// A signature of minisign's older kind is over the index itself, which is held
+// for it; both kinds are verified alike.
+func TestASignatureOfTheOlderKindCounts(t *testing.T) {
+	public, private, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	q := request(r)
+	q.PublicKeys = []string{public.String()}
+	r.Files[module.SignatureName] = minisign.Sign(private, r.Files[module.IndexName])
+	v, err := get(t, r.Files, q)
+	if err != nil || v.Signer == "" || v.Serial != r.Index.Serial {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	r.Files[module.IndexName] = append(r.Files[module.IndexName], '\n')
+	if _, err := get(t, r.Files, q); reason(err) != outcome.SignatureInvalid {
+		t.Errorf("a changed index: %v", err)
+	}
+}
+
+// What does not fit into the memory says how much would do, and that does.
+func TestAModuleThatDoesNotFitSaysWhichLimitWould(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{Padding: 3 * mib}, "xz").Sign()
+	q := request(r)
+	q.Memory = 3 * mib
+	_, err := get(t, r.Files, q)
+	if reason(err) != outcome.TooLarge || !strings.Contains(err.Error(), "agent.resources.limits.memory") {
+		t.Fatalf("%v", err)
+	}
+	q.Memory = module.WorkingMemory(64 * mib)
+	if _, err := get(t, r.Files, q); err != nil {
+		t.Error(err)
+	}
+}
+
+// A module counts for another kernel release only with a proof, and only one of
+// the kind that proves it.
+func TestAModuleOfAnotherReleaseCountsOnlyWithProof(t *testing.T) {
+	for proof, want := range map[string]outcome.Reason{module.ProofSymvers: "", "hope": outcome.NoModuleForKernel, "": outcome.NoModuleForKernel} {
+		r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst")
+		r.Index.Modules[0].Fits = []module.Fit{{KernelRelease: "6.1.0-99-amd64", Proof: proof}}
+		r.Sign()
+		q := request(r)
+		q.Kernel = "6.1.0-99-amd64"
+		v, err := get(t, r.Files, q)
+		if reason(err) != want || (want == "" && (err != nil || v.FitsBy != module.ProofSymvers)) {
+			t.Errorf("%q: %+v, %v", proof, v, err)
+		}
+	}
+}
+
+// Two builds of one kernel release are told apart by uname -v.
+func TestOfTwoBuildsOfAReleaseTheOneThatRunsIsTaken(t *testing.T) {
+	entry := func(version, build string) module.Entry {
+		return entry(func(e *module.Entry) { e.Version, e.KernelVersion, e.Path = version, build, "m/"+version+build+".ko" })
+	}
+	for name, c := range map[string]struct {
+		entries []module.Entry
+		runs    string
+		want    string
+		reason  outcome.Reason
+	}{
+		"its own":           {[]module.Entry{entry("8.9.0", "#1"), entry("8.9.0", "#2")}, "#2", "m/8.9.0#2.ko", ""},
+		"rather than any":   {[]module.Entry{entry("8.9.0", ""), entry("8.9.0", "#2")}, "#2", "m/8.9.0#2.ko", ""},
+		"any":               {[]module.Entry{entry("8.9.0", ""), entry("8.9.0", "#1")}, "#2", "m/8.9.0.ko", ""},
+		"none":              {[]module.Entry{entry("8.9.0", "#1")}, "#2", "", outcome.OtherBuild},
+		"unknown what runs": {[]module.Entry{entry("8.9.0", "#1")}, "", "m/8.9.0#1.ko", ""},
+	} {
+		x := index(c.entries...)
+		got, err := x.FindFor(module.Wanted{Kernel: moduletest.Kernel, KernelVersion: c.runs, Arch: "amd64"})
+		if got.Path != c.want || reason(err) != c.reason {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
