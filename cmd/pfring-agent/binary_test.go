@@ -25,7 +25,7 @@ func TestTheAgentLinksNoClientOfKubernetesAndNoHelm(t *testing.T) {
 	}
 }
 
-func TestTheAgentIsStaticAndBelow12MB(t *testing.T) {
+func TestTheAgentIsStaticAndBelow8MiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds for two architectures: run without -short")
 	}
@@ -41,7 +41,7 @@ func TestTheAgentIsStaticAndBelow12MB(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Size() >= 12_000_000 {
+		if info.Size() >= 8<<20 {
 			t.Errorf("%s: %d bytes", arch, info.Size())
 		}
 		program, err := elf.Open(path)

@@ -7,14 +7,10 @@ package web
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
-
-	"golang.org/x/net/http/httpproxy"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
@@ -112,30 +108,6 @@ func rootCAs(file string) (*x509.CertPool, error) {
 		return nil, e
 	}
 	return pool, nil
-}
-
-func proxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
-	if o.ProxyHTTP == "" && o.ProxyHTTPS == "" && o.ProxyNo == "" {
-		return http.ProxyFromEnvironment, nil
-	}
-	for key, proxy := range map[string]string{"http": o.ProxyHTTP, "https": o.ProxyHTTPS} {
-		if u, err := url.Parse(proxy); proxy != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5")) {
-			return nil, &fault.Error{
-				Reason: outcome.SourceUnreachable, What: "setting up the proxy", Why: "source.proxy." + key + " is not a proxy's URL",
-				Do: fmt.Sprintf("Write tap.kernelModule.source.proxy.%s as http://host:port.", key),
-			}
-		}
-	}
-	find := (&httpproxy.Config{HTTPProxy: o.ProxyHTTP, HTTPSProxy: o.ProxyHTTPS, NoProxy: o.ProxyNo}).ProxyFunc()
-	return func(r *http.Request) (*url.URL, error) {
-		proxy, err := find(r.URL)
-		if proxy == nil || o.ProxyUser == "" {
-			return proxy, err
-		}
-		known := *proxy
-		known.User = url.UserPassword(o.ProxyUser, o.ProxyPassword)
-		return &known, err
-	}, nil
 }
 
 // Direct returns the client without its proxy, for what is on this machine.

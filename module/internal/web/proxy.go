@@ -24,7 +24,9 @@ type proxies struct {
 type exemption struct {
 	all    bool
 	prefix netip.Prefix
-	host   string // with a leading dot for what is below it alone
+	// host is a domain: all names below it, and with itself that name too.
+	host   string
+	itself bool
 	port   string // "" is any
 }
 
@@ -68,7 +70,7 @@ func (p proxies) find(u *url.URL) *url.URL {
 }
 
 func (p proxies) reachedDirectly(u *url.URL) bool {
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	host := strings.ToLower(u.Hostname())
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
@@ -85,18 +87,12 @@ func (p proxies) reachedDirectly(u *url.URL) bool {
 		case e.port != "" && e.port != port:
 		case isIP && e.prefix.IsValid() && e.prefix.Contains(ip.Unmap()):
 			return true
-		case !isIP && e.host != "" && (strings.HasSuffix(host, e.host) || host == strings.TrimPrefix(e.host, ".") && e.bare()):
+		case !isIP && e.host != "" && (strings.HasSuffix(host, "."+e.host) || (e.itself && host == e.host)):
 			return true
 		}
 	}
 	return false
 }
-
-// bare tells whether the entry is for the host itself too.
-func (e exemption) bare() bool { return !e.prefix.IsValid() && e.all == false && e.port != dotted }
-
-// dotted marks nothing: a port that no URL has.
-const dotted = "."
 
 // exemptions reads NO_PROXY: hosts (and what is below them), .domains, addresses
 // and networks, each with or without a port, and * for everything.
@@ -116,14 +112,15 @@ func exemptions(text string) []exemption {
 		}
 		host, port, err := net.SplitHostPort(entry)
 		if err != nil {
-			host, port = strings.Trim(entry, "[]"), ""
+			host, port = entry, ""
 		}
 		if ip, err := netip.ParseAddr(host); err == nil {
 			ip = ip.Unmap()
 			out = append(out, exemption{prefix: netip.PrefixFrom(ip, ip.BitLen()), port: port})
 			continue
 		}
-		out = append(out, exemption{host: strings.TrimPrefix(host, "*"), port: port})
+		domain := strings.TrimPrefix(host, "*")
+		out = append(out, exemption{host: strings.TrimPrefix(domain, "."), itself: !strings.HasPrefix(domain, "."), port: port})
 	}
 	return out
 }
