@@ -190,6 +190,12 @@ func (r *reconciler) results(ctx context.Context, l *look) {
 			}
 			continue
 		}
+		if known := (*build.Failure)(nil); !errors.As(f.err, &known) {
+			// It says nothing of the build: look at the Job anew.
+			r.log.Info("following a build again", "job", name, "error", f.err.Error())
+			delete(r.followers, name)
+			continue
+		}
 		r.failed(l, f, f.err)
 	}
 }
@@ -282,24 +288,28 @@ func (r *reconciler) begin(ctx context.Context, l *look) []error {
 	var errs []error
 	for _, b := range l.plan.Begin {
 		s, err := r.of(b.Version)
+		if err != nil {
+			r.refused(l, b, err)
+			continue
+		}
+		target := r.recipe(b.Target)
+		job := s.Job(target, r.runOf(b), build.NewMark(), b.Try)
+		job.Annotations[tryAnnotation], job.Annotations[inputsAnnotation] = strconv.Itoa(b.Try), b.Inputs
+		job.Annotations[versionAnnotation], job.Annotations[imageAnnotation] = b.Version, b.Target.OSImage
+		err = r.client.Create(ctx, job)
 		if err == nil {
-			target := r.recipe(b.Target)
-			job := s.Job(target, r.runOf(b), build.NewMark(), b.Try)
-			job.Annotations[tryAnnotation], job.Annotations[inputsAnnotation] = strconv.Itoa(b.Try), b.Inputs
-			job.Annotations[versionAnnotation], job.Annotations[imageAnnotation] = b.Version, b.Target.OSImage
-			err = r.client.Create(ctx, job)
-			if err == nil {
-				r.made[job.Name] = made{decide.Key{Kernel: target.Kernel, Arch: target.Arch}, l.now}
-				r.event(l, corev1.EventTypeNormal, "BuildStarted", "Building PF_RING %s for kernel %s on %s (try %d)", b.Version, target.Kernel, target.Arch, b.Try)
-			}
+			r.made[job.Name] = made{decide.Key{Kernel: target.Kernel, Arch: target.Arch}, l.now}
+			r.event(l, corev1.EventTypeNormal, "BuildStarted", "Building PF_RING %s for kernel %s on %s (try %d)", b.Version, target.Kernel, target.Arch, b.Try)
 		}
 		if err == nil || apierrors.IsAlreadyExists(err) {
 			continue
 		}
-		r.refused(l, b, err)
 		if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
+			// It says nothing of the build, and is tried again soon.
 			errs = append(errs, fmt.Errorf("cannot make the build Job for kernel %s: %w", b.Target.Kernel, err))
+			continue
 		}
+		r.refused(l, b, err)
 	}
 	return errs
 }

@@ -126,7 +126,7 @@ func repositoryReasons() []outcome.Reason {
 const (
 	// leastPerMinute pods are started again in each minute, or sharePerMinute per
 	// cent of the nodes.
-	leastPerMinute, sharePerMinute = 10, 10
+	leastPerMinute, sharePerMinute = 50, 10
 	// firstPause is before a node's second retry; each further one is twice as
 	// long, up to mostPause.
 	firstPause, mostPause = 2 * time.Minute, 2 * time.Hour
