@@ -77,6 +77,15 @@ func (e *env) supplyStatus(ctx context.Context) (*supply.Status, error) {
 	})
 }
 
+// unseen is a finding where an object of the namespace could not be read: the
+// right to is in a role of its own.
+func unseen(what string, err error) Finding {
+	if apierrors.IsForbidden(err) {
+		return skip("no right to read " + what + "; the ClusterRole pfring-prereq-references (deploy/rbac) has it")
+	}
+	return unread(what, err)
+}
+
 func supplyKernels(ctx context.Context, e *env) Finding {
 	k, on := e.supplied()
 	if !on {
@@ -149,7 +158,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 		if apierrors.IsNotFound(err) {
 			return skip("the chart grants them, once it is installed")
 		}
-		return unread("the service account "+account, err)
+		return unseen("the service account "+account, err)
 	}
 	daemonSet, err := e.target(ModeAuto).daemonSet()
 	if err != nil {
@@ -211,13 +220,13 @@ func supplyStore(ctx context.Context, e *env) Finding {
 		if _, err := c.core.PersistentVolumeClaims(e.Namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 			return fail("claim-missing", "there is no PersistentVolumeClaim "+name, "Make it, or remove supply.store.persistentVolumeClaim.existingClaim.")
 		} else if err != nil {
-			return unread("the claim "+name, err)
+			return unseen("the claim "+name, err)
 		}
 		return ok("the claim " + name + " is there")
 	}
 	list, err := c.core.ConfigMaps(e.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(supply.NamesOf(e.Release).Labels()).String()})
 	if err != nil {
-		return unread("the ConfigMaps of "+e.Namespace, err)
+		return unseen("the ConfigMaps of "+e.Namespace, err)
 	}
 	stored := 0
 	for i := range list.Items {
@@ -238,7 +247,7 @@ func supplyController(ctx context.Context, e *env) Finding {
 	}
 	status, err := e.supplyStatus(ctx)
 	if err != nil {
-		return unread("what the controller says", err)
+		return unseen("what the controller says", err)
 	}
 	if status == nil {
 		return skip("it is not installed, or has not said anything yet: kubectl -n " + e.Namespace + " get deployment " + supply.NamesOf(e.Release).Controller)

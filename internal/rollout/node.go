@@ -38,6 +38,11 @@ func (s State) settled() bool {
 	return s == OK || s == Fallback || s == BuildFailed || s == Unsupported || s == Excluded
 }
 
+// fell tells that the agent has ended without the module.
+func (s State) fell() bool {
+	return s == Fallback || s == Failed || s == Building || s == BuildFailed || s == Unsupported
+}
+
 // Node is the state of one node.
 type Node struct {
 	Node   string `json:"node"`
