@@ -127,6 +127,8 @@ func (b *bed) timeline(t *testing.T, n *node.Node, began time.Time) {
 			t.Logf("%6.1f s: %s", time.Since(began).Seconds(), state)
 			last = state
 		}
+		// Asking the machine costs its one processor time.
+		time.Sleep(time.Second)
 		loaded := n.Loaded(t, "pf_ring")
 		if loaded {
 			t.Logf("%6.1f s: loaded", time.Since(began).Seconds())
