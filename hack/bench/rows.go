@@ -57,6 +57,9 @@ func rows() []row {
 			{"", "×crane", "pack and push one module, time", "crane append", 0.9},
 			{"", "CPU×crane", "pack and push one module, CPU", "crane append", 1},
 		}},
+		{"mirror", "./tests/images", "BenchmarkMirrorAgainstCrane", 1, []figure{
+			{"", "×crane", "mirror 40 modules between registries, time", "crane copy × 40", 0.3},
+		}},
 		{"fetch", "./tests/bench", "BenchmarkFetchAgainstCurl", 1, []figure{
 			{"", "time-ratio", "fetch and verify, time", "curl and sha256sum", 0.35},
 		}},

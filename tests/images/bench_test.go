@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
@@ -132,6 +133,48 @@ func BenchmarkPackAndPush(b *testing.B) {
 		b.ReportMetric(float64(ours.wall)/float64(theirs.wall), "×"+name)
 		b.ReportMetric(float64(ours.cpu)/float64(theirs.cpu), "CPU×"+name)
 	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkMirrorAgainstCrane copies 40 modules between two registries: pfring at once,
+// crane copy as images, one after the other. Each round is to a fresh repository.
+func BenchmarkMirrorAgainstCrane(b *testing.B) {
+	const modules, turns = 40, 5
+	from, to := distribution(b), distribution(b)
+	dir := b.TempDir()
+	program, err := toolbin.Pfring(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	crane, err := toolbin.Tool("github.com/google/go-containerregistry/cmd/crane")
+	if err != nil {
+		b.Fatal(err)
+	}
+	repository := moduletest.NewRepository(b)
+	for n := range modules {
+		repository.Add(moduletest.KO{Kernel: fmt.Sprintf("6.1.0-%d-amd64", n), Padding: 60_000 + n}, module.FormatZst)
+	}
+	folder := filepath.Join(dir, "repository")
+	moduletest.WriteFiles(b, folder, repository.Sign().Files)
+	mustRun(b, "module", "push", folder, "oci://"+from+"/repository")
+	mustRun(b, "module", "pack", folder, "-o", from+"/images", "--base", "scratch")
+	all := filepath.Join(dir, "copy.sh")
+	if err := os.WriteFile(all, fmt.Appendf(nil, `set -e; n=0; while [ $n -lt %d ]; do %s copy %s/images:6.1.0-$n-amd64 %s/images-$1:6.1.0-$n-amd64 2>/dev/null; n=$((n+1)); done`, modules, crane, from, to), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var ours, theirs []cost
+	for i := range turns + 1 {
+		one := measured(b, program, "module", "mirror", "oci://"+from+"/repository", fmt.Sprintf("oci://%s/repository-%d", to, i), "--public-key", repository.PublicKey)
+		other := measured(b, "/bin/sh", all, fmt.Sprint(i))
+		if i > 0 { // the first fills the file cache
+			ours, theirs = append(ours, one), append(theirs, other)
+		}
+	}
+	mine, rival := middle(ours), middle(theirs)
+	b.ReportMetric(float64(mine.wall.Microseconds())/1000, "pfring-ms")
+	b.ReportMetric(float64(rival.wall.Microseconds())/1000, "crane-ms")
+	b.ReportMetric(float64(mine.wall)/float64(rival.wall), "×crane")
+	b.ReportMetric(float64(mine.cpu)/float64(rival.cpu), "CPU×crane")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -57,7 +57,7 @@ func TestAConnectionThatDropsInAnUploadLeavesTheOldUnderItsTag(t *testing.T) {
 
 	d.on.Store(true)
 	newer := moduletest.KO{Kernel: kernel, Version: "8.10.0", Padding: 1 << 20}
-	if _, _, err := pfring(t, "module", "pack", save(t, newer), "-o", ref, "--base", "scratch"); err == nil || !strings.Contains(err.Error(), "no tag was changed") {
+	if _, _, err := pfring(t, "module", "pack", save(t, newer), "-o", ref, "--base", "scratch", "--request-timeout", "3s"); err == nil || !strings.Contains(err.Error(), "no tag was changed") {
 		t.Errorf("pack: %v", err)
 	}
 	if digest, err := crane.Digest(ref + ":" + kernel); err != nil || !strings.HasSuffix(was, digest) {
@@ -65,7 +65,7 @@ func TestAConnectionThatDropsInAnUploadLeavesTheOldUnderItsTag(t *testing.T) {
 	}
 	m.Add(newer, "zst").Sign()
 	m.Write(dir)
-	if _, _, err := pfring(t, "module", "push", dir, source); err == nil {
+	if _, _, err := pfring(t, "module", "push", dir, source, "--request-timeout", "3s"); err == nil {
 		t.Error("push went through")
 	}
 	if err := get(t, source, m.PublicKey, kernel, "amd64"); err != nil {
