@@ -65,6 +65,19 @@ func (s *Store) Has(ctx context.Context, sha256 string) (bool, error) {
 	return err == nil, explain(err)
 }
 
+// Digest is what a tag leads to; "" is for no such tag.
+func (s *Store) Digest(ctx context.Context, tag string) (string, error) {
+	found, err := s.remote.puller.Head(patiently(ctx), s.repository.Tag(tag))
+	var answer *transport.Error
+	switch {
+	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
+		return "", nil
+	case err != nil:
+		return "", explain(err)
+	}
+	return found.Digest.String(), nil
+}
+
 // Put uploads a blob.
 func (s *Store) Put(ctx context.Context, data []byte, kind types.MediaType) error {
 	return explain(s.remote.pusher.Upload(patiently(ctx), s.repository, static.NewLayer(data, kind)))

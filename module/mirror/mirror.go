@@ -23,7 +23,8 @@ type Destination interface {
 	// Put stores the file of e.
 	Put(ctx context.Context, e module.Entry, data []byte) error
 	// Publish makes the index the current one, after all files that it lists
-	// in have have been put. signature is nil for none.
+	// in have have been put. signature is nil for none. A Watcher fails when the
+	// current index is another than at Begin, as far as it can tell.
 	Publish(ctx context.Context, have []module.Entry, index, signature []byte) error
 	// Sequential asks for one file after the other.
 	Sequential() bool
@@ -31,6 +32,12 @@ type Destination interface {
 	Close() error
 	// String is what source.url is for it, or its file's name.
 	String() string
+}
+
+// Watcher is a destination that other writers may reach at the same time.
+type Watcher interface {
+	// Begin remembers which index is the current one.
+	Begin(ctx context.Context) error
 }
 
 // Options say what is copied.
@@ -100,6 +107,11 @@ func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
 	chosen, err := choose(index, o.Want)
 	if err != nil {
 		return nil, err
+	}
+	if w, ok := d.(Watcher); ok {
+		if err := w.Begin(ctx); err != nil {
+			return nil, fmt.Errorf("cannot read the index of %s: %w", d, err)
+		}
 	}
 	result := &Result{Index: index, Progress: Progress{Total: len(chosen)}}
 	have, err := copyAll(ctx, o, d, index.Module, chosen, &result.Progress)

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
@@ -10,9 +11,17 @@ import (
 // Registry is a destination in an OCI registry: modules are blobs, and the tag
 // "index" is an artifact with the index, its signature and, so that the registry
 // keeps them, all modules.
-type Registry struct{ store *image.Store }
+type Registry struct {
+	store *image.Store
+	// before is the digest of the index at Begin; watched says that there was one.
+	before  string
+	watched bool
+}
 
-var _ Destination = (*Registry)(nil)
+var (
+	_ Destination = (*Registry)(nil)
+	_ Watcher     = (*Registry)(nil)
+)
 
 // NewRegistry opens [oci://]registry/repository.
 func NewRegistry(repository string, r *image.Remote) (*Registry, error) {
@@ -20,11 +29,21 @@ func NewRegistry(repository string, r *image.Remote) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{store}, nil
+	return &Registry{store: store}, nil
 }
 
 // String is the repository as source.url has it.
 func (r *Registry) String() string { return r.store.String() }
+
+// indexTag is the tag of the artifact that holds the index.
+const indexTag = "index"
+
+// Begin asks for the digest of the index.
+func (r *Registry) Begin(ctx context.Context) (err error) {
+	r.before, err = r.store.Digest(ctx, indexTag)
+	r.watched = err == nil
+	return err
+}
 
 // Sequential is false.
 func (r *Registry) Sequential() bool { return false }
@@ -42,7 +61,8 @@ func (r *Registry) Put(ctx context.Context, _ module.Entry, data []byte) error {
 	return r.store.Put(ctx, data, image.ModuleType)
 }
 
-// Publish moves the tag.
+// Publish moves the tag. Registries know no conditions for that, so it looks just
+// before: what it meets then is told, and what comes within that moment is not.
 func (r *Registry) Publish(ctx context.Context, have []module.Entry, index, signature []byte) error {
 	files := []image.Stored{{Title: module.IndexName, Data: index, Type: image.IndexType}}
 	if signature != nil {
@@ -55,5 +75,14 @@ func (r *Registry) Publish(ctx context.Context, have []module.Entry, index, sign
 			files = append(files, image.Stored{Title: e.Path, SHA256: e.SHA256, Size: e.Size, Type: image.ModuleType})
 		}
 	}
-	return r.store.Tag(ctx, "index", files)
+	if r.watched {
+		now, err := r.store.Digest(ctx, indexTag)
+		if err != nil {
+			return err
+		}
+		if now != r.before {
+			return fmt.Errorf("%w: run it again", module.ErrChanged)
+		}
+	}
+	return r.store.Tag(ctx, indexTag, files)
 }

@@ -99,7 +99,7 @@ func existing(path string) string {
 	return path
 }
 
-type bucket struct{ mirror.Bucket }
+type bucket struct{ *mirror.Bucket }
 
 var _ Store = bucket{}
 

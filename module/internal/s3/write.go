@@ -28,6 +28,65 @@ func (s *Source) Put(ctx context.Context, path string, data []byte) error {
 	return err
 }
 
+// Version identifies the content of the object at path; "" is for none.
+func (s *Source) Version(ctx context.Context, path string) (string, error) {
+	head, err := s.write(ctx, http.MethodHead, "looking for "+path, path, nil, http.Header{})
+	if errors.Is(err, fault.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return head.Header.Get("ETag"), nil
+}
+
+// ErrChanged is in the chain of an error of PutOver when the object is another
+// one by now.
+var ErrChanged = errors.New("somebody else has written it in the meantime")
+
+// errUnconditional means that the server knows no conditions for writing.
+var errUnconditional = errors.New("the server knows no conditions")
+
+// PutOver is Put over the object with this version of it, or over none if it is
+// "". A server that knows no conditions for writing stores it all the same.
+func (s *Source) PutOver(ctx context.Context, path, version string, data []byte) error {
+	sum := sha256.Sum256(data)
+	text := hex.EncodeToString(sum[:])
+	header := http.Header{sumHeader: {text}, payloadHeader: {text}}
+	if version == "" {
+		header.Set("If-None-Match", "*")
+	} else {
+		header.Set("If-Match", version)
+	}
+	_, err := s.write(ctx, http.MethodPut, "storing "+path, path, data, header)
+	switch {
+	case errors.Is(err, errUnconditional):
+		return s.Put(ctx, path, data)
+	case errors.Is(err, ErrChanged):
+		// It may have been this very call, of which the answer was lost.
+		if ours, e := s.Holds(ctx, path, text, int64(len(data))); e == nil && ours {
+			return nil
+		}
+	}
+	return err
+}
+
+// conditional explains the answers that only a condition has.
+func conditional(what string, where string, status int, header http.Header) error {
+	if header.Get("If-Match") == "" && header.Get("If-None-Match") == "" {
+		return nil
+	}
+	switch status {
+	case http.StatusPreconditionFailed, http.StatusConflict:
+		return &fault.Error{
+			Reason: outcome.SourceInvalid, What: what, Where: where, Why: ErrChanged.Error(), Err: ErrChanged, Do: "Run it again.",
+		}
+	case http.StatusNotImplemented:
+		return errUnconditional
+	}
+	return nil
+}
+
 // Remove deletes what is at path, if anything.
 func (s *Source) Remove(ctx context.Context, path string) error {
 	_, err := s.write(ctx, http.MethodDelete, "deleting "+path, path, nil, http.Header{})
@@ -67,6 +126,9 @@ func (s *Source) write(ctx context.Context, method, what, path string, body []by
 	return s.Client.Fetch(ctx, web.Request{
 		What: what, Method: method, URL: u, Body: body, Header: header, Max: maxReply, Sign: s.sign,
 		Refused: func(_ context.Context, r *http.Response, reply []byte) (bool, error) {
+			if err := conditional(what, s.String()+"/"+path, r.StatusCode, header); err != nil {
+				return false, err
+			}
 			again, err := s.refused(what, r, reply)
 			if again {
 				*u = *s.object(path)
