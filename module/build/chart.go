@@ -1,6 +1,9 @@
 package build
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Dockerfiles are the names by which the chart has Dockerfiles for KMM's builds,
 // each with what a node calls the system that it was made for. Another version of
@@ -26,6 +29,9 @@ func InChart(osImage string) (name, builder string, err error) {
 	name = map[string]string{"el": "rhel", "amazon2": "amazonlinux2", "amazon2023": "amazonlinux2023", "debian": "debian"}[r.Name]
 	if strings.HasPrefix(osImage, "Ubuntu") {
 		name = "ubuntu"
+	}
+	if name == "" {
+		return "", "", fmt.Errorf("the chart has no Dockerfile for %s: write one with pfring module build --print dockerfile, and name its ConfigMap in the mapping's build.dockerfileConfigMap", r.Title)
 	}
 	standard, err := RecipeFor(Dockerfiles()[name])
 	if err != nil {

@@ -31,7 +31,8 @@ type Recipe struct {
 type family struct {
 	title, recipe string
 	// osImage matches what a node calls itself, with the version that goes into
-	// image, at its %s.
+	// image, at its %s, or the versions, at its %[1]s and %[2]s. Where it takes no
+	// version out, image has none either.
 	osImage *regexp.Regexp
 	image   string
 	// oldest and newest bound the version's first number; 0 is no bound.
@@ -49,6 +50,13 @@ var families = []family{
 	{"CentOS Stream", "el", regexp.MustCompile(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false},
 	{"Amazon Linux 2023", "amazon2023", regexp.MustCompile(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
 	{"Amazon Linux 2", "amazon2", regexp.MustCompile(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
+	{"Fedora", "el", regexp.MustCompile(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false},
+	{"Azure Linux", "azurelinux", regexp.MustCompile(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false},
+	{"CBL-Mariner 2", "azurelinux", regexp.MustCompile(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false},
+	{"SUSE Linux Enterprise Server 15", "suse", regexp.MustCompile(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false},
+	{"SUSE Linux Enterprise Server", "suse", regexp.MustCompile(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false},
+	{"openSUSE Leap", "suse", regexp.MustCompile(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false},
+	{"openSUSE Tumbleweed and MicroOS", "suse", regexp.MustCompile(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false},
 }
 
 // Recipes lists one for each distribution that is known, at its newest version.
@@ -56,6 +64,8 @@ func Recipes() []Recipe {
 	examples := []string{
 		"Debian GNU/Linux 12 (bookworm)", "Ubuntu 24.04 LTS", "Red Hat Enterprise Linux 9.4 (Plow)", "Rocky Linux 9.4 (Blue Onyx)",
 		"AlmaLinux 9.4", "Oracle Linux Server 9.4", "CentOS Stream 9", "Amazon Linux 2023.6", "Amazon Linux 2",
+		"Fedora Linux 43 (Server Edition)", "Microsoft Azure Linux 3.0", "CBL-Mariner/Linux", "SUSE Linux Enterprise Server 15 SP7",
+		"SUSE Linux Enterprise Server 16.0", "openSUSE Leap 15.6", "openSUSE Tumbleweed",
 	}
 	list := make([]Recipe, len(examples))
 	for i, osImage := range examples {
@@ -72,12 +82,15 @@ func RecipeFor(osImage string) (Recipe, error) {
 		if m == nil {
 			continue
 		}
+		if len(m) == 1 {
+			return Recipe{Name: f.recipe, Title: f.title, Image: f.image}, nil
+		}
 		first, _, _ := strings.Cut(m[1], ".")
 		major, err := strconv.Atoi(first)
 		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
 			return Recipe{}, fmt.Errorf("there is no recipe for %s: the one for %s is for %s; give a builder with --image and --script", osImage, f.title, f.versions())
 		}
-		return Recipe{Name: f.recipe, Title: f.titled(m[1]), Image: fmt.Sprintf(f.image, m[1]), Proven: f.proven && major == 12}, nil
+		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Proven: f.proven && major == 12}, nil
 	}
 	node := &corev1.Node{Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{OSImage: osImage}}}
 	if p := cluster.FromObject(node).Platform; p != cluster.Generic {
@@ -96,11 +109,20 @@ func (f family) versions() string {
 	return fmt.Sprintf("%d to %d", f.oldest, f.newest)
 }
 
-func (f family) titled(version string) string {
-	if strings.HasSuffix(f.title, version) {
-		return f.title
+func (f family) imageOf(versions []string) string {
+	args := make([]any, len(versions))
+	for i, v := range versions {
+		args[i] = v
 	}
-	return f.title + " " + version
+	return fmt.Sprintf(f.image, args...)
+}
+
+// titled is the title with the versions, unless it ends in one itself.
+func (f family) titled(versions []string) string {
+	if strings.HasSuffix(f.title, versions[0]) {
+		versions = versions[1:]
+	}
+	return strings.Join(append([]string{f.title}, versions...), " ")
 }
 
 // RecipeForNode is RecipeFor, with what is known of platforms on which no recipe

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,15 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 		"CentOS Stream 9":                       "el quay.io/centos/centos:stream9",
 		"Amazon Linux 2":                        "amazon2 public.ecr.aws/amazonlinux/amazonlinux:2",
 		"Amazon Linux 2023.6.20241212":          "amazon2023 public.ecr.aws/amazonlinux/amazonlinux:2023",
+		"Fedora Linux 41 (Cloud Edition)":       "el quay.io/fedora/fedora:41",
+		"Fedora CoreOS 41.20250315.3.0":         "el quay.io/fedora/fedora:41",
+		"Microsoft Azure Linux 3.0":             "azurelinux mcr.microsoft.com/azurelinux/base/core:3.0",
+		"CBL-Mariner/Linux":                     "azurelinux mcr.microsoft.com/cbl-mariner/base/core:2.0",
+		"SUSE Linux Enterprise Server 15 SP6":   "suse registry.suse.com/bci/bci-sle15-kernel-module-devel:15.6",
+		"SUSE Linux Enterprise Server 16.0":     "suse registry.suse.com/bci/bci-sle16-kernel-module-devel:16.0",
+		"openSUSE Leap 15.6":                    "suse registry.opensuse.org/opensuse/leap:15.6",
+		"openSUSE Tumbleweed":                   "suse registry.opensuse.org/opensuse/tumbleweed:latest",
+		"openSUSE MicroOS":                      "suse registry.opensuse.org/opensuse/tumbleweed:latest",
 	} {
 		r, err := RecipeFor(osImage)
 		if got := r.Name + " " + r.Image; err != nil || got != want {
@@ -81,5 +91,64 @@ func TestTheSourceIsAlwaysPinned(t *testing.T) {
 		if got := s.Version + " " + kind; err != nil || got != c.want || s.URL == "" || kind == "tree" && !hexSum.MatchString(s.Tree) {
 			t.Errorf("%+v: %+v %v", c, s, err)
 		}
+	}
+}
+
+// What a recipe looks for first, by the kernel's release: each flavour has
+// headers of its own, and distributions have spelled them in many ways.
+func TestRecipesKnowTheHeadersOfEachFlavour(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no shell here")
+	}
+	for _, c := range []struct{ recipe, kernel, names string }{
+		{"el", "5.14.0-427.13.1.el9_4.x86_64", "kernel-devel"},
+		{"el", "5.14.0-427.13.1.el9_4.x86_64+rt", "kernel-rt-devel"},
+		{"el", "5.14.0-427.13.1.el9_4.x86_64+rt-debug", "kernel-rt-debug-devel"},
+		{"el", "5.14.0-427.13.1.el9_4.aarch64+64k", "kernel-64k-devel"},
+		{"el", "4.18.0-553.el8_10.x86_64+debug", "kernel-debug-devel"},
+		{"el", "4.18.0-372.41.1.rt7.198.el8_6.x86_64", "kernel-rt-devel"},
+		{"el", "5.14.0-162.6.1.rt21.168.el9_1.x86_64", "kernel-rt-devel"},
+		{"el", "5.15.0-302.167.6.el8uek.x86_64", "kernel-uek-devel kernel-uek64k-devel"},
+		{"el", "6.1.55-1.el9.elrepo.x86_64", "kernel-lt-devel kernel-ml-devel"},
+		{"el", "6.13.6-200.fc41.x86_64", "kernel-devel"},
+		{"el", "6.13.6-200.fc41.aarch64+16k", "kernel-16k-devel"},
+		{"amazon2023", "6.1.134-150.224.amzn2023.x86_64", "kernel-devel kernel6.1-devel"},
+		{"amazon2023", "6.12.25-32.101.amzn2023.x86_64", "kernel6.12-devel kernel-devel"},
+		{"debian", "6.1.0-18-cloud-amd64", "linux-headers-6.1.0-18-cloud-amd64"},
+		{"debian", "5.15.0-1050-aws", "linux-headers-5.15.0-1050-aws"},
+		{"debian", "6.12.74+deb13+1-amd64", "linux-headers-6.12.74+deb13+1-amd64"},
+		{"debian", "6.8.12-5-pve", "proxmox-headers-6.8.12-5-pve pve-headers-6.8.12-5-pve"},
+		{"debian", "6.1.21-v8+", "raspberrypi-kernel-headers linux-headers-6.1.21-v8+"},
+		{"suse", "6.4.0-150600.23.38-default", "kernel-default-devel"},
+		{"suse", "6.4.0-150600.8.17-azure", "kernel-azure-devel"},
+		{"suse", "6.4.0-150600.23.38-64kb", "kernel-64kb-devel"},
+		{"azurelinux", "6.6.78.1-3.azl3", "kernel-devel kernel-hwe-devel kernel-64k-devel kernel-mshv-devel kernel-rt-devel"},
+	} {
+		cmd := exec.CommandContext(t.Context(), sh, "-eu", "-c", "K=$1; "+text(c.recipe)+`printf %s "${NAMES:-$HEADERS}"`, "sh", c.kernel)
+		out, err := cmd.CombinedOutput()
+		if err != nil || string(out) != c.names {
+			t.Errorf("%s, %s: %q, %v, want %q", c.recipe, c.kernel, out, err, c.names)
+		}
+	}
+}
+
+// A distribution's package manager, as far as the recipe for SUSE needs it: the
+// package has one number more than the kernel.
+func TestSUSEsHeadersAreFoundByTheReleasesNumber(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no shell here")
+	}
+	script := `K=6.4.0-150600.23.38-default
+die() { echo "died: $*"; exit 1; }
+retry() { "$@"; }
+zypper() {
+  case $* in *search*) printf '%s\n' 'S | Name | Type | Version | Arch | Repository' 'v | kernel-default-devel | package | 6.4.0-150600.23.38.1 | x86_64 | SLE_BCI' 'v | kernel-default-devel | package | 6.4.0-150600.23.3.1 | x86_64 | SLE_BCI' 'v | kernel-default-devel | package | 6.4.0-150600.23.380.1 | x86_64 | SLE_BCI' ;; *) echo "$@" ;; esac
+}
+` + text("suse") + "headers\n"
+	out, err := exec.CommandContext(t.Context(), sh, "-eu", "-c", script).CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "kernel-default-devel=6.4.0-150600.23.38.1") {
+		t.Errorf("%s, %v", out, err)
 	}
 }

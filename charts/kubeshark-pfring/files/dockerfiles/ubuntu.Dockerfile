@@ -30,7 +30,9 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       "$@"; \
     }; \
     HEADERS=linux-headers-$K; \
-    KERNEL_SRC=/usr/src/$HEADERS; \
+    NAMES=$HEADERS; \
+    case $K in *-pve) NAMES="proxmox-headers-$K pve-headers-$K" ;; *-v[78]+|*-v7l+|*-v8-16k+) NAMES="raspberrypi-kernel-headers $NAMES" ;; esac; \
+    KERNEL_SRC=/usr/src/linux-headers-$K; \
     GONE="there are no headers: $HEADERS is neither on the node nor in the archive, which keeps only current kernels. Install it on the node while it can be had (apt-get install $HEADERS), or update the node's kernel, reboot and build for that"; \
     apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }; \
     INDEXED=; \
@@ -48,10 +50,16 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sed -n "s/ $VERSION_CODENAME\$/ $VERSION_CODENAME-backports main/p" | sort -u | sed 's/^/deb /' > /etc/apt/sources.list.d/pfring-backports.list; \
       apt update || rm /etc/apt/sources.list.d/pfring-backports.list; \
     }; \
+    find_package() { \
+      for name in $NAMES; do \
+        HEADERS=$name; \
+        apt-cache show "$name" > /dev/null 2>&1 && return 0; \
+      done; \
+      return 1; \
+    }; \
     headers() { \
       index; \
-      apt-cache show "$HEADERS" > /dev/null 2>&1 || backports; \
-      apt-cache show "$HEADERS" > /dev/null 2>&1 || die "$GONE"; \
+      find_package || { backports; find_package; } || die "$GONE"; \
       apt install "$HEADERS" || die "$HEADERS could not be installed"; \
     }; \
     kbuild() { \
