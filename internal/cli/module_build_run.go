@@ -39,6 +39,8 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []build.Tar
 	}
 	failed, untried := len(skipped), false
 	var faults error
+	done := keepAlive(cmd.Context())
+	defer done()
 	left := builder.Run(cmd.Context(), targets, func(r build.Result) {
 		view.done(r)
 		if r.Err != nil {

@@ -130,6 +130,7 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 	}
 	k := values.Tap.KernelModule
 	current := k
+	f.facts.SupplyOn = k.Supply.Enabled != nil && *k.Supply.Enabled
 	current.Source.URL = cmp.Or(f.source.url, k.Source.URL)
 	values.Tap.KernelModule.Mode = "auto"
 	f.facts.SourceURL = k.Source.URL

@@ -32,7 +32,9 @@ func (f *planFlags) ask(cmd *cobra.Command) error {
 		return err
 	}
 	options.Probe = o
+	done := keepAlive(cmd.Context())
 	report, err := prereq.Probe(cmd.Context(), options)
+	done()
 	if err != nil {
 		return fmt.Errorf("probing the nodes: %w", err)
 	}

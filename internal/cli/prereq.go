@@ -17,6 +17,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -64,7 +65,7 @@ whether the nodes reach it is not known from that. --probe asks the nodes themse
 a short Job for each kernel, architecture and zone, which is removed afterwards.
 
 Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 something stands in
-the way; 2 the checks could not be made.`,
+the way; 2 the checks could not be made, as the API server does not answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPrereqCheck(cmd, f) },
 	}
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
@@ -151,6 +152,8 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 			failed = printer.Finding(finding)
 		}
 	}
+	done := keepAlive(cmd.Context())
+	defer done()
 	report, err := prereq.Run(cmd.Context(), options, tell)
 	if err != nil {
 		return err
@@ -168,6 +171,8 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 		return failed
 	case cmd.Context().Err() != nil:
 		return errors.New("interrupted")
+	case report.Unreachable:
+		return &exitError{code: outcome.ExitError}
 	case !report.OK, f.failOn == "warning" && report.Warnings > 0:
 		return no(nil)
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -25,6 +27,8 @@ type kernel struct {
 	platform string
 	// system is what the nodes call their system.
 	system string
+	// choosy is how many of them are of a platform that takes only some modules.
+	choosy int
 	// sure is how many nodes take the source's module as it is, and supply how many
 	// get one from the supply controller.
 	sure, supply int
@@ -45,7 +49,7 @@ func (k kernel) unfit() bool { return k.present && k.signs == outcome.Yes && !k.
 func (k kernel) usable() bool { return k.present && k.refused == "" && !k.unfit() }
 
 // loads is how many nodes load any module that is for their kernel.
-func (k kernel) loads() int { return k.nodes - k.forbidden - k.unsure }
+func (k kernel) loads() int { return k.nodes - k.forbidden - k.choosy }
 
 // takes is how many nodes could load a module.
 func (k kernel) takes() int { return k.nodes - k.forbidden }
@@ -89,6 +93,12 @@ func (k *kernel) add(n compatibility.NodeResult) {
 	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
 	if n.Supported == compatibility.Yes {
 		k.sure++
+	}
+	if n.Platform != "" {
+		switch cluster.Platform(n.Platform).Describe().Policy {
+		case cluster.SignedOnly, cluster.Unclear:
+			k.choosy++
+		}
 	}
 	switch n.Reason {
 	case verdict.PlatformForbids, verdict.ArchUnsupported:
@@ -154,12 +164,17 @@ func (d *decision) decide() Way {
 
 // way decides by how many kernels lack a module.
 func (d *decision) way(lack int) Way {
-	private := d.operates() && d.ImageRepository != PublicImages
+	private := d.operates() && d.ImageRepository != PublicImages && d.serves()
+	asked := d.Mode
+	if asked == "kmm" && !d.serves() {
+		d.because("Mode kmm was asked for, and KMM can serve none of these kernel releases.")
+		asked = ""
+	}
 	switch {
-	case d.Mode == "auto":
+	case asked == "auto":
 		d.because("Mode auto was asked for.")
 		return d.auto(lack)
-	case d.Mode == "kmm":
+	case asked == "kmm":
 		d.because("Mode kmm was asked for.")
 		return d.kmm(lack)
 	case d.supplies() && (lack > 0 || d.SourceURL == ""):
@@ -192,6 +207,11 @@ func (d *decision) operates() bool {
 		return d.Addons.KMM && d.Addons.KMMRuns == outcome.Yes
 	}
 	return d.ImageRepository != PublicImages || d.BuildConfigMap != ""
+}
+
+// serves tells whether KMM can load on any of the kernels.
+func (d *decision) serves() bool {
+	return slices.ContainsFunc(d.kernels, func(k kernel) bool { return k.takes() > 0 && kmm.Unserved(k.release) == "" })
 }
 
 // supplies tells whether the supply controller helps with any kernel that lacks a

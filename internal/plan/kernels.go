@@ -92,7 +92,7 @@ func (d *decision) byImage(p *KernelPlan, k kernel) {
 	}
 	p.Image = d.image(k.release)
 	if d.plan.Way == KMMBuild && (!k.present || d.ImageRepository != PublicImages) && d.build(k) != nil {
-		p.By, p.Missing, p.Supported, p.good = byBuild, true, compatibility.Yes, k.loads()
+		p.By, p.Missing, p.Supported, p.good = byBuild, true, k.promise(compatibility.Yes), k.loads()
 		return
 	}
 	p.By = byImage
@@ -101,12 +101,21 @@ func (d *decision) byImage(p *KernelPlan, k kernel) {
 		return
 	}
 	a := d.Images(k.release, k.arch)
-	p.Missing, p.Supported = a.Supported == compatibility.No, a.Supported
+	p.Missing, p.Supported = a.Supported == compatibility.No, k.promise(a.Supported)
 	if a.Supported == compatibility.Yes {
 		p.good = k.loads()
 	} else {
 		p.Why = a.Message
 	}
+}
+
+// promise is what nodes can be promised of a module that is there: nothing where all
+// of them take only some.
+func (k kernel) promise(c compatibility.Supported) compatibility.Supported {
+	if c == compatibility.Yes && k.loads() == 0 {
+		return compatibility.Unknown
+	}
+	return c
 }
 
 // byKept is a kernel that stays as it is.

@@ -75,6 +75,9 @@ type Facts struct {
 	// Supply is what the supply controller has built or will build for them, without
 	// that source; nil where it is not to be proposed.
 	Supply *compatibility.Report
+	// SupplyOn says that the values at hand switch the controller on explicitly, which
+	// does not go with mode kmm.
+	SupplyOn bool
 	// Current is what the nodes have with the values at hand, as far as it is known;
 	// nil is nothing.
 	Current *compatibility.Report

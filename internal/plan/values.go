@@ -24,6 +24,9 @@ func (d *decision) values() map[string]any {
 		}
 	case "kmm":
 		k["mode"] = "kmm"
+		if d.SupplyOn {
+			k["supply"] = map[string]any{"enabled": false}
+		}
 		k["kernelMappings"] = d.mappings()
 		if d.ImageRepoSecret != "" {
 			k["imageRepoSecret"] = d.ImageRepoSecret

@@ -1,14 +1,13 @@
 package prereq
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 )
 
 // oldest is the oldest Kubernetes that chart (its kubeVersion) and KMM 2.4 run
@@ -35,23 +34,10 @@ func apiReachable(ctx context.Context, e *env) Finding {
 	if err == nil {
 		return ok(fmt.Sprintf("%s answers with %s", e.Config.Host, v.GitVersion))
 	}
-	reason, remedy := "api-unreachable", "Check the address in the kubeconfig, the network and the VPN: kubectl version"
-	var dns *net.DNSError
-	switch text := err.Error(); {
-	case apierrors.IsUnauthorized(err):
-		reason, remedy = "api-unauthorized", "Log in again, or take another context with --context."
-	case apierrors.IsForbidden(err):
-		reason, remedy = "api-forbidden", "Ask for the right to read /version, which the ClusterRole system:public-info-viewer gives."
-	case errors.As(err, &dns):
-		reason, remedy = "api-unknown-host", "Correct the server's name in the kubeconfig, or the DNS."
-	case strings.Contains(text, "x509:"):
-		reason, remedy = "api-tls-untrusted", "Get a kubeconfig with the cluster's present certificate authority."
-	case apierrors.IsTooManyRequests(err):
-		reason, remedy = "api-overloaded", "Try again later, or with --wait 2m."
-	case errors.Is(err, context.DeadlineExceeded):
-		reason = "api-timeout"
+	if words, known := apierror.Describe(err, apierror.Caller{Command: "prereq check"}); known {
+		return fail(string(words.Kind), words.Why, cmp.Or(words.Remedy, "Try again; kubectl with the same context shows whether it is the cluster."))
 	}
-	return fail(reason, plain(err), remedy)
+	return fail(string(apierror.Unreachable), plain(err), "Check the address in the kubeconfig, the network and the VPN: kubectl version")
 }
 
 func apiVersion(ctx context.Context, e *env) Finding {

@@ -98,6 +98,9 @@ type Report struct {
 	Warnings int       `json:"warnings"`
 	Skipped  int       `json:"skipped"`
 	Findings []Finding `json:"checks"`
+	// Unreachable is true when the API server did not answer, so that nothing could
+	// be checked.
+	Unreachable bool `json:"unreachable,omitempty"`
 	// DurationMS is how long all of it took, in milliseconds.
 	DurationMS int64 `json:"durationMs"`
 	// Where says what the cluster is, for people.

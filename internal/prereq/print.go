@@ -45,6 +45,10 @@ type Printer struct {
 	Terminal bool
 
 	category string
+	// skipped are the last findings, all skipped for one reason, and done the groups
+	// before them; none is printed yet.
+	skipped []Finding
+	done    []group
 }
 
 // marks are the glyphs and their colours, and the words where there is no
@@ -87,6 +91,11 @@ func (p *Printer) Finding(f Finding) error {
 		return nil
 	}
 	var b strings.Builder
+	if f.Result == Skipped && strings.HasPrefix(f.Observed, dependsOn) {
+		p.hold(f)
+		return nil
+	}
+	b.WriteString(p.held())
 	b.WriteString(p.clear())
 	if f.Category != p.category {
 		if p.category != "" {
@@ -97,13 +106,57 @@ func (p *Printer) Finding(f Finding) error {
 	}
 	fmt.Fprintf(&b, "%s %s: %s%s\n", p.mark(f.Result), f.ID, headline(f), took(f))
 	if f.Result == Error || f.Result == Warning {
+		width := printout.Width(p.W)
 		for _, d := range f.Details {
-			b.WriteString("    " + printout.Line(d) + "\n")
+			printout.Wrap(&b, "    ", d, width)
 		}
-		b.WriteString("    why: " + printout.Line(f.Why) + "\n    do:  " + printout.Line(f.Remedy) + "\n    see: " + f.Link + "\n")
+		printout.Wrap(&b, "    why: ", f.Why, width)
+		printout.Wrap(&b, "    do:  ", f.Remedy, width)
+		printout.Wrap(&b, "    see: ", f.Link, width)
 	}
 	_, err := io.WriteString(p.W, b.String())
 	return err
+}
+
+// dependsOn begins what is said of a check that another one makes pointless.
+const dependsOn = "depends on "
+
+// hold keeps a skipped check, to be told together with those that are skipped for
+// the same reason.
+func (p *Printer) hold(f Finding) {
+	if n := len(p.skipped); n > 0 && p.skipped[n-1].Observed != f.Observed {
+		// Printed with the next finding, or the verdict.
+		p.done = append(p.done, group{p.skipped[0].ID, p.skipped[0].Observed, len(p.skipped)})
+		p.skipped = nil
+	}
+	p.skipped = append(p.skipped, f)
+}
+
+// group is a number of checks that were skipped for one reason.
+type group struct {
+	first, why string
+	n          int
+}
+
+// held are the lines of what was skipped since the last finding.
+func (p *Printer) held() string {
+	if len(p.skipped) > 0 {
+		p.done = append(p.done, group{p.skipped[0].ID, p.skipped[0].Observed, len(p.skipped)})
+	}
+	var b strings.Builder
+	for _, g := range p.done {
+		what := g.first
+		if g.n > 1 {
+			what = fmt.Sprintf("%s and %d more", g.first, g.n-1)
+		}
+		if p.Terminal {
+			// Elsewhere the mark is the word.
+			what += ": skipped"
+		}
+		fmt.Fprintf(&b, "%s %s: %s\n", p.mark(Skipped), what, g.why)
+	}
+	p.done, p.skipped = nil, nil
+	return b.String()
 }
 
 // headline is what holds, or what was seen instead.
@@ -149,7 +202,7 @@ func (p *Printer) Verdict(r *Report) error {
 	if p.category == "" {
 		gap = ""
 	}
-	_, err := fmt.Fprintf(p.W, "%s%s%s %s\n", p.clear(), gap, p.mark(result), r.Verdict)
+	_, err := fmt.Fprintf(p.W, "%s%s%s%s %s\n", p.clear(), p.held(), gap, p.mark(result), r.Verdict)
 	return err
 }
 

@@ -29,11 +29,14 @@ func Run(ctx context.Context, o Options, tell func(Finding)) (*Report, error) {
 	done := map[string]Result{}
 	deadline := start.Add(o.Wait)
 	for _, c := range checks {
-		if o.Starting != nil {
+		if o.Starting != nil && !report.Unreachable {
 			o.Starting(c)
 		}
 		f := make1(ctx, e, c, done, deadline)
 		done[c.ID] = f.Result
+		if c.ID == reachable && f.Result == Error {
+			report.Unreachable = true
+		}
 		report.add(f)
 		if tell != nil {
 			tell(f)
@@ -66,19 +69,44 @@ func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadlin
 	return f
 }
 
+// reachable is the check without which no other can be made: also what is asked
+// elsewhere, such as a repository, is asked for the nodes of the cluster.
+const reachable = "api.reachable"
+
 func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding {
 	if ctx.Err() != nil {
 		return skip("interrupted before it was looked at")
 	}
+	if done[reachable] == Error && c.ID != reachable {
+		return skip("depends on " + reachable)
+	}
 	for _, id := range c.Needs {
 		// A check that was left out by --only or --skip is taken as passed.
 		if r, made := done[id]; made && (r == Error || r == Skipped) {
-			return skip("means nothing while " + id + " " + map[Result]string{Error: "fails", Skipped: "is skipped"}[r])
+			return skip("depends on " + root(id, done))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limit, checkTimeout))
 	defer cancel()
 	return c.look(ctx, e)
+}
+
+// root is the check that failed first of those that id depends on.
+func root(id string, done map[string]Result) string {
+	if done[id] == Error {
+		return id
+	}
+	for _, c := range Checks() {
+		if c.ID != id {
+			continue
+		}
+		for _, need := range c.Needs {
+			if done[need] == Error || done[need] == Skipped {
+				return root(need, done)
+			}
+		}
+	}
+	return id
 }
 
 // choose leaves out the checks that are not asked for. A name that is none is
@@ -130,6 +158,9 @@ func (r *Report) add(f Finding) {
 func (r *Report) conclude() {
 	r.OK = r.Errors == 0 && r.Skipped < len(r.Findings)
 	switch {
+	case r.Unreachable:
+		r.Verdict = fmt.Sprintf("not checked: the API server does not answer; %s skipped, which depend on %s", text.Count(r.Skipped, "check"), reachable)
+		return
 	case r.Errors > 0:
 		r.Verdict = fmt.Sprintf("not ready: %s, %s", text.Count(r.Errors, "error"), text.Count(r.Warnings, "warning"))
 	case !r.OK:

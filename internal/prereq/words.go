@@ -1,12 +1,13 @@
 package prereq
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 )
 
 // shown is how many nodes or objects of one kind a finding names.
@@ -14,13 +15,16 @@ const shown = 10
 
 // unread is the finding for something that the API did not hand out.
 func unread(what string, err error) Finding {
+	words, known := apierror.Describe(err, apierror.Caller{Command: "prereq check"})
 	switch {
-	case apierrors.IsForbidden(err):
-		return fail("forbidden", "no right to read "+what+": "+plain(err), "Ask for the ClusterRole pfring-prereq (deploy/rbac), or have somebody run this who has it.")
-	case errors.Is(err, context.DeadlineExceeded):
-		return fail("timeout", "reading "+what+" took too long: "+plain(err), "Try again, or with --wait 2m; see that the API server is well.")
-	case apierrors.IsTooManyRequests(err):
-		return fail("api-overloaded", "the API server has no time for reading "+what+": "+plain(err), "Try again later, or with --wait 2m.")
+	case known && words.Kind == apierror.Forbidden:
+		return fail("forbidden", "no right to read "+what+": "+words.Why, words.Remedy)
+	case known && words.Kind == apierror.Timeout, errors.Is(err, context.DeadlineExceeded):
+		return fail("timeout", "reading "+what+" took too long", "Try again, or with --wait 2m; see that the API server is well.")
+	case known && words.Kind == apierror.Throttled:
+		return fail("api-overloaded", "the API server has no time for reading "+what+": "+words.Why, "Try again later, or with --wait 2m.")
+	case known:
+		return fail("unreadable", "reading "+what+": "+words.Why, cmp.Or(words.Remedy, "Try again; kubectl with the same context shows whether it is the cluster."))
 	}
 	return fail("unreadable", "reading "+what+": "+plain(err), "Try again; kubectl with the same context shows whether it is the cluster.")
 }

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -44,7 +45,7 @@ func (f *facts) judge(now time.Time) []Node {
 			list = append(list, f.node(name, nil, pods, now))
 		}
 	}
-	slices.SortFunc(list, func(a, b Node) int { return strings.Compare(a.Node, b.Node) })
+	slices.SortFunc(list, func(a, b Node) int { return text.Natural(a.Node, b.Node) })
 	return list
 }
 
@@ -65,12 +66,28 @@ func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) 
 		n.State, n.Message, n.Since = Pending, "the agent is being replaced by a new one", pods[0].CreationTimestamp.Time
 	case p == nil:
 		n.State, n.Message = Pending, cmp.Or(f.creating, "there is no pod of the agent on it yet")
+		n.Remedy = f.createRemedy()
 	default:
 		judgePod(&n, p, t, now)
 		f.outdated(&n, p, t)
 		f.built.explain(&n)
 	}
 	return n
+}
+
+// createRemedy is what to do where the API server refuses the agent's pods.
+func (f *facts) createRemedy() string {
+	switch said := strings.ToLower(f.creating); {
+	case f.creating == "":
+		return ""
+	case strings.Contains(said, "podsecurity"):
+		return "Run: kubectl label --overwrite namespace " + f.release.Namespace + " pod-security.kubernetes.io/enforce=privileged"
+	case strings.Contains(said, "quota"):
+		return "Raise the namespace's ResourceQuota, or lower tap.kernelModule.agent.resources: kubectl describe quota -n " + f.release.Namespace
+	case strings.Contains(said, "serviceaccount"):
+		return "Create the service account, or set tap.kernelModule.serviceAccount.create: kubectl get serviceaccounts -n " + f.release.Namespace
+	}
+	return "Look at who refuses it: kubectl describe daemonset " + f.release.DaemonSet + " -n " + f.release.Namespace
 }
 
 // current is the newest pod of the newest template; nil while an older one

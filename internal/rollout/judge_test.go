@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -323,6 +324,26 @@ func TestOnlyTaintsThatStayExcludeANode(t *testing.T) {
 		if got := (&Release{tolerates: test.tolerations}).target(n).excluded; got != test.excluded {
 			t.Errorf("%s: %q, want %q", name, got, test.excluded)
 		}
+	}
+}
+
+// A cause that all nodes have in common is told once, with what to do.
+func TestACommonCauseIsToldOnce(t *testing.T) {
+	f := factsOf()
+	clear(f.targets)
+	for i := range 40 {
+		name := fmt.Sprintf("node-%02d", i)
+		f.targets[name] = &target{name: name}
+	}
+	f.creating = `the agent's pod cannot be created: pods "pfring-agent-x" is forbidden: violates PodSecurity "restricted:latest": ` + strings.Repeat("seccompProfile ", 30)
+	var b strings.Builder
+	if err := f.report(now).Write(&b, "table"); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	if strings.Count(got, "violates PodSecurity") != 1 || !strings.Contains(got, "node-00 and 39 more") ||
+		!strings.Contains(got, "kubectl label --overwrite namespace ns pod-security.kubernetes.io/enforce=privileged") || len(got) > 6000 {
+		t.Errorf("%d characters:\n%s", len(got), got)
 	}
 }
 

@@ -1,10 +1,12 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -19,7 +21,7 @@ func Formats() []string { return []string{"table", "wide", "json", "yaml", "html
 func (r *Report) Write(w io.Writer, format string) error {
 	switch format {
 	case "table", "wide":
-		_, err := io.WriteString(w, r.table(format == "wide"))
+		_, err := io.WriteString(w, r.table(format == "wide", printout.Width(w)))
 		return err
 	case "json":
 		return printout.JSON(w, r)
@@ -32,7 +34,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 }
 
 // table prints the nodes, what to do and the verdict.
-func (r *Report) table(wide bool) string {
+func (r *Report) table(wide bool, width int) string {
 	header := []string{"Node", "Wanted", "Backend", "PF_RING", "Since"}
 	if wide {
 		header = append(header, "State", "Kernel Version", "Arch", "Verified", "Pod")
@@ -46,15 +48,24 @@ func (r *Report) table(wide bool) string {
 		rows = append(rows, append(row, n.words(wide)))
 	}
 	var b strings.Builder
-	printout.Table(&b, rows)
+	causes := r.shared()
+	if !wide {
+		shorten(rows[1:], r.Nodes, causes)
+	} else {
+		width = 0
+	}
+	printout.TableIn(&b, rows, width)
 	if r.Module != "" {
-		b.WriteString("\nModule: " + printout.Line(r.Module) + "\n")
+		b.WriteByte('\n')
+		printout.Wrap(&b, "", "Module: "+r.Module, width)
 	}
 	for _, p := range r.Preflights {
-		b.WriteString("\n" + printout.Line(p.String()) + "\n")
+		b.WriteByte('\n')
+		printout.Wrap(&b, "", p.String(), width)
 	}
-	r.remedies(&b)
-	b.WriteString("\n" + r.Verdict + "\n")
+	remedies(&b, causes, wide, width)
+	b.WriteByte('\n')
+	printout.Wrap(&b, "", r.Verdict, width)
 	return b.String()
 }
 
@@ -76,26 +87,90 @@ func (r *Report) age(t time.Time) string {
 	return duration.HumanDuration(r.now.Sub(t))
 }
 
-// remedies says each remedy once, with how many nodes it is for.
-func (r *Report) remedies(b *strings.Builder) {
-	var order []string
-	nodes := map[string][]string{}
+// cause is why wanted nodes have no module, or what is to be done for them: what is
+// the same for several is told once.
+type cause struct {
+	words, remedy string
+	nodes         []string
+}
+
+// long is the length, in characters, from which words that several nodes have in
+// common are told below the table alone.
+const long = 60
+
+// shared are the causes of the wanted nodes, in the order in which they come up.
+func (r *Report) shared() []*cause {
+	type key struct{ words, remedy string }
+	at := map[key]*cause{}
+	var list []*cause
 	for _, n := range r.Nodes {
-		if n.Wanted && n.Remedy != "" {
-			if nodes[n.Remedy] == nil {
-				order = append(order, n.Remedy)
-			}
-			nodes[n.Remedy] = append(nodes[n.Remedy], n.Node)
+		words := n.words(false)
+		if !n.Wanted || n.Remedy == "" && (n.State == OK || utf8.RuneCountInString(words) < long) {
+			continue
+		}
+		k := key{words, n.Remedy}
+		c := at[k]
+		if c == nil {
+			c = &cause{words: words, remedy: n.Remedy}
+			at[k] = c
+			list = append(list, c)
+		}
+		c.nodes = append(c.nodes, n.Node)
+	}
+	return list
+}
+
+// shorten takes long words that several nodes share out of their rows.
+func shorten(rows [][]string, nodes []Node, causes []*cause) {
+	shared := map[string]bool{}
+	for _, c := range causes {
+		if len(c.nodes) > 1 && utf8.RuneCountInString(c.words) >= long {
+			shared[c.words] = true
 		}
 	}
-	if len(order) > 0 {
-		b.WriteString("\nWhat to do\n")
+	for i, n := range nodes {
+		last := len(rows[i]) - 1
+		if n.Wanted && shared[rows[i][last]] {
+			rows[i][last] = cmp.Or(string(n.Reason), string(n.State)) + ", see below"
+		}
 	}
-	for _, text := range order {
-		who := nodes[text][0]
-		if more := len(nodes[text]) - 1; more > 0 {
+}
+
+// remedies says each cause once, with how many nodes it is for and what to do.
+func remedies(b *strings.Builder, causes []*cause, wide bool, width int) {
+	title := "\nWhat to do\n"
+	byRemedy := map[string]*cause{}
+	for _, c := range causes {
+		told := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
+		if c.remedy == "" && !told {
+			continue
+		}
+		if same := byRemedy[c.remedy]; same != nil && !told {
+			same.nodes = append(same.nodes, c.nodes...)
+			continue
+		}
+		if c.remedy != "" && !told {
+			byRemedy[c.remedy] = c
+		}
+	}
+	for _, c := range causes {
+		told := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
+		if !told && byRemedy[c.remedy] != c {
+			continue
+		}
+		b.WriteString(title)
+		title = ""
+		who := c.nodes[0]
+		if more := len(c.nodes) - 1; more > 0 {
 			who = fmt.Sprintf("%s and %d more", who, more)
 		}
-		fmt.Fprintf(b, "  %s: %s\n", who, printout.Line(text))
+		if !told {
+			printout.Wrap(b, "  ", who+": "+c.remedy, width)
+			continue
+		}
+		printout.Wrap(b, "  ", who+": "+c.words, width)
+		if c.remedy != "" {
+			printout.Wrap(b, "    ", c.remedy, width)
+		}
 	}
 }

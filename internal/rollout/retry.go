@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -140,7 +141,7 @@ func (w *waiter) again(ctx context.Context, batch []Node, timeout time.Duration)
 func pick(r *Report, batch []Node) []Node {
 	var list []Node
 	for _, n := range batch {
-		at, found := slices.BinarySearchFunc(r.Nodes, n.Node, func(a Node, name string) int { return strings.Compare(a.Node, name) })
+		at, found := slices.BinarySearchFunc(r.Nodes, n.Node, func(a Node, name string) int { return text.Natural(a.Node, name) })
 		if found {
 			list = append(list, r.Nodes[at])
 		}

@@ -14,7 +14,7 @@ nameOverride takes the suffix's place, fullnameOverride that of the whole. The l
 
 {{/* Labels that select the agent's pods. They are immutable in a DaemonSet, so neither versions nor users' labels go in. */}}
 {{- define "pfring.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: kubeshark-pfring
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: agent
 {{- end -}}

@@ -26,7 +26,7 @@ release's name alone. A Service's name is shorter than others, and begins with a
 {{- end -}}
 
 {{- define "pfring.controllerSelector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/name: kubeshark-pfring
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: controller
 {{- end -}}
