@@ -128,7 +128,7 @@ func (b *bed) timeline(t *testing.T, n *node.Node, began time.Time) {
 			last = state
 		}
 		// Asking the machine costs its one processor time.
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Second)
 		loaded := n.Loaded(t, "pf_ring")
 		if loaded {
 			t.Logf("%6.1f s: loaded", time.Since(began).Seconds())
