@@ -70,9 +70,7 @@ func agent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	code := outcome.ExitError
 	if err == nil {
-		giveUp := s.endsWithin(name)
-		stop := context.AfterFunc(ctx, func() { time.AfterFunc(giveUp, func() { os.Exit(exitInterrupted) }) })
-		defer stop()
+		defer giveUp(ctx, s.endsWithin(name))()
 		code, err = command(ctx, s, stdout)
 	}
 	if err != nil {
@@ -84,6 +82,25 @@ func agent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // exitInterrupted is the exit code of a command that was asked to end before it
 // had an answer, as a shell has it for SIGINT.
 const exitInterrupted = 130
+
+// giveUp ends the program some time after it was asked to end, unless the
+// returned function is called before.
+func giveUp(ctx context.Context, after time.Duration) (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		}
+		select {
+		case <-time.After(after):
+			os.Exit(exitInterrupted)
+		case <-ended:
+		}
+	}()
+	return func() { close(ended) }
+}
 
 // endsWithin is how long a command may take to end once it is asked to; a file
 // or a call of the system that hangs must not keep it.
