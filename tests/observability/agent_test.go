@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,13 +33,19 @@ func newAgent(t *testing.T, name string, first outcome.Outcome) *agent {
 		a.write("proc/net/pf_ring/info", "PF_RING Version          : "+first.Module.Version+"\n")
 		a.write("sys/module/pf_ring/version", first.Module.Version+"\n")
 		a.write("sys/module/pf_ring/initstate", "live\n")
+		// What was verified holds for this very load of the module.
+		info, err := os.Stat(filepath.Join(a.dir, "sys/module/pf_ring"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Module.Instance = info.Sys().(*syscall.Stat_t).Ino
 	}
 	log := slog.New(slog.DiscardHandler)
-	record := node.Record{Shared: filepath.Join(a.dir, "outcome.json")}
-	record.Write(first, log)
+	outcomeFile := filepath.Join(a.dir, "outcome.json")
+	node.Record{Shared: outcomeFile}.Write(first, log)
 	w := node.NewWatch(node.WatchOptions{
 		Host: &node.Host{Proc: a.dir + "/proc", Sys: a.dir + "/sys", Kernel: node.Linux{}},
-		Node: name, ModuleName: "pf_ring", Record: record, Poll: time.Hour, Log: log,
+		Node: name, ModuleName: "pf_ring", First: outcomeFile, Poll: time.Hour, Log: log,
 	})
 	if got := w.Outcome(); got.Reason != first.Reason {
 		t.Fatalf("the agent takes %s for %s: %s", first.Reason, got.Reason, got.Message)
