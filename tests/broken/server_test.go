@@ -303,7 +303,7 @@ func TestInterruptingLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
-	if _, is := err.(*exec.ExitError); !is || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(errOut.String(), "interrupted") { //nolint:errorlint // not wrapped
+	if _, is := err.(*exec.ExitError); !is || cmd.ProcessState.ExitCode() != 130 || !strings.Contains(errOut.String(), "interrupted") { //nolint:errorlint // not wrapped
 		t.Errorf("%v\n%s%s", err, out.String(), errOut.String())
 	}
 	for _, method := range p.seen {
