@@ -59,12 +59,7 @@ func (b *bed) argo(wanted []object) map[string]verdict {
 func (b *bed) live(obj object) object {
 	b.t.Helper()
 	u := &unstructured.Unstructured{Object: obj}
-	kind := u.GroupVersionKind()
-	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	got, err := shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace).Get(b.ctx, u.GetName(), metav1.GetOptions{})
+	got, err := b.resource(u).Get(b.ctx, u.GetName(), metav1.GetOptions{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (b *bed) values(mode string, kernelModule map[string]any, tap ...map[string
 // pods lists the agent's pods of a release that are not being deleted.
 func (b *bed) pods(release string) []corev1.Pod {
 	b.t.Helper()
-	list, err := shared.Client.CoreV1().Pods(b.namespace).List(b.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release})
+	list, err := shared.Client.CoreV1().Pods(b.namespace).List(b.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=agent,app.kubernetes.io/instance=" + release})
 	if err != nil {
 		b.t.Fatal(err)
 	}

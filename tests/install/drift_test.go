@@ -44,13 +44,11 @@ func isHook(obj object) bool {
 func (b *bed) dryRun(obj object) object {
 	b.t.Helper()
 	u := (&unstructured.Unstructured{Object: obj}).DeepCopy()
-	u.SetNamespace(b.namespace)
-	kind := u.GroupVersionKind()
-	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if err != nil {
-		b.t.Fatal(err)
+	if u.GetNamespace() != "" {
+		u.SetNamespace(b.namespace)
 	}
-	got, err := shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace).Create(b.ctx, u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	kind := u.GroupVersionKind()
+	got, err := b.resource(u).Create(b.ctx, u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		b.t.Fatalf("%s: %v", kind.Kind, err)
 	}

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
@@ -60,15 +62,25 @@ func (b *bed) apply(objects []object) map[string]int64 {
 	for _, obj := range objects {
 		u := &unstructured.Unstructured{Object: obj}
 		kind := u.GroupVersionKind()
-		mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		got, err := shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace).Apply(b.ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: "gitops"})
+		got, err := b.resource(u).Apply(b.ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: "gitops"})
 		if err != nil {
 			b.t.Fatalf("applying %s %s: %v", kind.Kind, u.GetName(), err)
 		}
 		generations[kind.Kind+" "+u.GetName()] = got.GetGeneration()
 	}
 	return generations
+}
+
+// resource is where an object of its kind is read and written: the test's namespace, or the cluster.
+func (b *bed) resource(u *unstructured.Unstructured) dynamic.ResourceInterface {
+	b.t.Helper()
+	kind := u.GroupVersionKind()
+	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
+		return shared.Dynamic.Resource(mapping.Resource)
+	}
+	return shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace)
 }

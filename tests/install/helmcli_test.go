@@ -65,7 +65,8 @@ func TestALifeByTheCommandsOfHelm3And4(t *testing.T) {
 				h := &helmCLI{b, program, filepath.Join(root, "charts", "kubeshark-pfring"), []string{
 					"KUBECONFIG=" + shared.Kubeconfig, "HELM_CACHE_HOME=" + t.TempDir(), "HELM_CONFIG_HOME=" + t.TempDir(), "HELM_DATA_HOME=" + t.TempDir(),
 				}}
-				auto, kmm := h.valuesFile(b.values("auto", nil)), h.valuesFile(b.values("kmm", nil))
+				source := map[string]any{"source": map[string]any{"url": "https://modules.example.com", "verify": "none"}}
+				auto, kmm := h.valuesFile(b.values("auto", source)), h.valuesFile(b.values("kmm", nil))
 				h.run("install", "pfring", h.chart, "-f", auto, "--wait", "--timeout", "2m")
 				b.isIn("auto", 2)
 				first := parse(t, strings.ReplaceAll(h.run("get", "manifest", "pfring"), b.namespace, "NAMESPACE"))

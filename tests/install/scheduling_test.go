@@ -33,8 +33,8 @@ func TestPodsGoWhereTheValuesSay(t *testing.T) {
 		kernelModule, tap object
 		want              []string
 	}{
-		{"default", "auto", nil, nil, []string{"evicting", "plain", "pool", "tainted"}},
-		{"default-kmm", "kmm", nil, nil, []string{"evicting", "plain", "pool", "tainted"}},
+		{"default", "auto", nil, nil, []string{"evicting", "plain", "pool"}},
+		{"default-kmm", "kmm", nil, nil, []string{"evicting", "plain", "pool"}},
 		{"ignore-tainted", "auto", nil, object{"ignoreTainted": true}, []string{"evicting", "plain", "pool"}},
 		{"workers-tolerate", "auto", nil, object{"tolerations": object{"workers": tolerateDedicated}}, []string{"plain", "pool", "tainted"}},
 		{"agent-tolerates", "auto", own("tolerations", tolerateDedicated), object{"ignoreTainted": true}, []string{"plain", "pool", "tainted"}},
