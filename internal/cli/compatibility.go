@@ -81,7 +81,7 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 		}
 	}
 	report.Where = f.nodes.where()
-	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report)); err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report), either(report.Compatible)); err != nil {
 		return err
 	}
 	if !report.Compatible {

@@ -94,7 +94,7 @@ func runDiff(cmd *cobra.Command, f *diffFlags) error {
 	for _, c := range r.Objects {
 		names = append(names, c.Kind+"/"+c.Name)
 	}
-	if err := f.output.write(cmd.OutOrStdout(), r, names); err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), r, names, either(!r.Loses)); err != nil {
 		return err
 	}
 	if r.Loses {

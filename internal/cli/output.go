@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
 
 // outputFlags are -o and --no-headers of a command that shows a list, with
@@ -51,8 +52,9 @@ type report interface {
 	Write(w io.Writer, format string) error
 }
 
-// write prints the report; names are those of its rows.
-func (o *outputFlags) write(w io.Writer, r report, names []string) error {
+// write prints the report; names are those of its rows, and state is what its
+// verdict is.
+func (o *outputFlags) write(w io.Writer, r report, names []string, state webpage.State) error {
 	if text, ok := strings.CutPrefix(o.format, jsonpathPrefix); ok {
 		return o.jsonpath(w, r, text)
 	}
@@ -74,7 +76,52 @@ func (o *outputFlags) write(w io.Writer, r report, names []string) error {
 		_, err := io.WriteString(w, strings.TrimRight(rows, "\n")+"\n")
 		return err
 	}
+	if colourful(w) && slices.Contains([]string{"table", "wide"}, o.format) {
+		var b strings.Builder
+		if err := r.Write(sized{&b, w}, o.format); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, markVerdict(b.String(), state))
+		return err
+	}
 	return r.Write(w, o.format)
+}
+
+// sized writes elsewhere, for reports that ask a terminal how wide it is.
+type sized struct {
+	io.Writer
+	terminal io.Writer
+}
+
+// Fd is the terminal's.
+func (s sized) Fd() uintptr {
+	if f, ok := s.terminal.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
+// marks are what a verdict begins with on a terminal, in all commands; without one
+// its words must do.
+var marks = map[webpage.State]string{
+	webpage.Good: "\x1b[32;1m√\x1b[0m ", webpage.Warn: "\x1b[33;1m‼\x1b[0m ", webpage.Bad: "\x1b[31;1m×\x1b[0m ",
+}
+
+// markVerdict puts the mark before the last paragraph, which is the verdict.
+func markVerdict(text string, state webpage.State) string {
+	i := strings.LastIndex(strings.TrimRight(text, "\n"), "\n\n")
+	if i < 0 {
+		return marks[state] + text
+	}
+	return text[:i+2] + marks[state] + text[i+2:]
+}
+
+// either is good or bad.
+func either(good bool) webpage.State {
+	if good {
+		return webpage.Good
+	}
+	return webpage.Bad
 }
 
 func (o *outputFlags) jsonpath(w io.Writer, r report, text string) error {

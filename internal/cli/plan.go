@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -110,6 +111,12 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 	if f.file != "" {
 		if err := os.WriteFile(f.file, data, 0o600); err != nil {
 			return fmt.Errorf("writing the values: %w", err)
+		}
+	}
+	if out := cmd.OutOrStdout(); f.output.format == "text" && colourful(out) {
+		// The verdict is the first line.
+		if _, err := io.WriteString(out, marks[either(p.Way != plan.None)]); err != nil {
+			return err
 		}
 	}
 	if err := p.Write(cmd.OutOrStdout(), f.output.format); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
@@ -45,9 +46,12 @@ func newPrereqCmd(o *Options) *cobra.Command {
 		Use:     "prereq",
 		GroupID: groupCluster,
 		Short:   "Check whether a cluster is ready for the module",
-		Long:    "Check whether a cluster is ready for the module, before it is installed or after.",
-		Args:    cobra.NoArgs,
+		Long: `Check whether a cluster is ready for the module, before it is installed or after.
+
+Exit codes: 0 ready; 1 something stands in the way; 2 the checks could not be made.`,
+		Args: cobra.NoArgs,
 	}
+	cmd.Example = examples(o, "prereq check -n kubeshark -f values.yaml\nprereq list")
 	cmd.AddCommand(newPrereqCheckCmd(o), newPrereqListCmd(o))
 	return cmd
 }
@@ -164,7 +168,7 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 		}
 	} else {
 		report.Where = f.kube.where()
-		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report))
+		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report), either(report.OK))
 	}
 	switch {
 	case failed != nil:
@@ -269,7 +273,7 @@ func newPrereqListCmd(o *Options) *cobra.Command {
 				}
 				list, ids = append(list, listedCheck{ID: c.ID, Mode: mode, Title: c.Title}), append(ids, c.ID)
 			}
-			return output.write(cmd.OutOrStdout(), list, ids)
+			return output.write(cmd.OutOrStdout(), list, ids, webpage.Neutral)
 		},
 	}
 	cmd.Example = examples(o, "prereq list\nprereq list -o name")

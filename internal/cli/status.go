@@ -80,7 +80,7 @@ func runStatus(cmd *cobra.Command, f *statusFlags) error {
 		}
 	}
 	report.Where = f.kube.where()
-	if err := f.output.write(cmd.OutOrStdout(), report, nodeNames(report)); err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), report, nodeNames(report), either(report.Complete)); err != nil {
 		return err
 	}
 	if !report.Complete {

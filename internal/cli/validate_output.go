@@ -37,7 +37,16 @@ func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, 
 		b.WriteString(p.String() + "\n")
 	}
 	if format == "text" {
-		b.WriteString(summary(errs, warnings, files))
+		last := summary(errs, warnings, files)
+		if colourful(w) {
+			glyph, rest, _ := strings.Cut(last, " ")
+			for _, mark := range marks {
+				if strings.Contains(mark, glyph) {
+					last = mark + rest
+				}
+			}
+		}
+		b.WriteString(last)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

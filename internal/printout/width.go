@@ -2,7 +2,6 @@ package printout
 
 import (
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -12,7 +11,7 @@ import (
 // Width is how many characters fit on a line of the terminal that w is; 0 for what
 // is no terminal, where nothing is shortened.
 func Width(w io.Writer) int {
-	file, is := w.(*os.File)
+	file, is := w.(interface{ Fd() uintptr })
 	if !is || !term.IsTerminal(int(file.Fd())) {
 		return 0
 	}
