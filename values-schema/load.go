@@ -135,7 +135,8 @@ func foundSubchart(values map[string]any) string {
 	found := ""
 	for key, v := range values {
 		m, _ := v.(map[string]any)
-		if block, _ := lookup(m, module); block == nil {
+		block, _ := lookup(m, module)
+		if _, isBlock := block.(map[string]any); !isBlock {
 			continue
 		}
 		if found != "" {

@@ -114,6 +114,9 @@ func TestMergeIsHelms(t *testing.T) {
 		if loadErr != nil {
 			t.Fatal(loadErr)
 		}
+		if doc.Subchart() != "" {
+			return // drawn as a parent's values, which Helm is not asked about here
+		}
 		refused := slices.ContainsFunc(doc.Validate(), func(p valuesschema.Problem) bool { return p.Rule == "set-syntax" })
 		if refused != (err != nil) {
 			t.Fatalf("pfring refused: %v, Helm: %v", refused, err)

@@ -32,7 +32,7 @@ func TestPlanTakesEachKernelOnceOnNodesThatTakePods(t *testing.T) {
 	nodes := []cluster.Node{
 		node("a2", "6.1.0-18-amd64", "amd64", debian), node("a1", "6.1.0-18-amd64", "amd64", debian), cordoned, notReady, talos, fargate, windows, alone, left,
 		node("u", "6.8.0-51-generic", "amd64", ubuntu), node("v", "6.8.0-51-generic", "arm64", ubuntu), node("has", "6.1.0-10-amd64", "amd64", debian),
-		node("s", "5.14.21-sle", "amd64", "SUSE Linux Enterprise Server 15 SP5"),
+		node("s", "6.6.1-gentoo", "amd64", "Gentoo Linux 2.15"),
 	}
 	targets, skipped, err := Plan(nodes, Choice{Has: func(kernel, _ string) bool { return kernel == "6.1.0-10-amd64" }})
 	if err != nil {
@@ -46,7 +46,7 @@ func TestPlanTakesEachKernelOnceOnNodesThatTakePods(t *testing.T) {
 	if strings.Join(got, "; ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), want)
 	}
-	reasons := map[string]string{"6.12.1-talos": "Talos", "6.1.0-19-amd64": "cordoned", "5.14.21-sle": "--image and --script"}
+	reasons := map[string]string{"6.12.1-talos": "Talos", "6.1.0-19-amd64": "cordoned", "6.6.1-gentoo": "--image and --script"}
 	for _, s := range skipped {
 		if says := reasons[s.Kernel]; says == "" || !strings.Contains(s.Err.Error(), says) {
 			t.Errorf("skipped %s: %v", s.Kernel, s.Err)
