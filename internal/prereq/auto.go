@@ -225,6 +225,9 @@ func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compat
 		if err != nil {
 			return finding(skip("depends on auto.index-readable"))
 		}
+		if repository.Refused != nil && !k.Supplied() {
+			return finding(skip("no node takes anything from the index: " + reason(repository.Refused)))
+		}
 		g.Source = repository.Lookup(ctx)
 	}
 	if k.Supplied() && e.Supply != nil {

@@ -66,6 +66,12 @@ func (o Options) modes() []string {
 	return modes
 }
 
+// supplied tells whether the cluster builds modules by these values.
+func (o Options) supplied() bool {
+	t := o.target(ModeAuto)
+	return t != nil && t.Values.Tap.KernelModule.Supplied()
+}
+
 // target is the one of a mode. Checks of a mode are made only if it is there.
 func (o Options) target(mode string) *Target {
 	for i := range o.Targets {

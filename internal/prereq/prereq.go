@@ -55,6 +55,9 @@ type Check struct {
 	// probing says that the check is about what --probe saw; without it, it is
 	// made only when asked for by name.
 	probing bool
+	// supplying says that the check is about modules that the cluster builds; where
+	// it builds none, it is made only when asked for by name.
+	supplying bool
 	// limit bounds the check where it is not checkTimeout.
 	limit time.Duration
 	look  func(context.Context, *env) Finding

@@ -124,6 +124,9 @@ func (o Options) choose(all []Check) ([]Check, error) {
 		if c.probing && o.Probe == nil && len(o.Only) == 0 {
 			continue
 		}
+		if c.supplying && !o.supplied() && len(o.Only) == 0 {
+			continue
+		}
 		if wanted && !unwanted && (c.Mode == "" || slices.Contains(o.modes(), c.Mode)) {
 			chosen = append(chosen, c)
 		}

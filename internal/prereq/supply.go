@@ -27,27 +27,27 @@ func supplyChecks() []Check {
 	exists := []string{"namespace.exists"}
 	return []Check{
 		{
-			ID: "supply.kernels", Mode: ModeAuto, Title: "the cluster has built or can build a module for each kernel", Needs: []string{"nodes.selected"},
+			ID: "supply.kernels", Mode: ModeAuto, supplying: true, Title: "the cluster has built or can build a module for each kernel", Needs: []string{"nodes.selected"},
 			Why:  "A kernel for which nothing can be built, and which no source has, leaves its nodes on libpcap.",
 			look: supplyKernels,
 		},
 		{
-			ID: "supply.admits", Mode: ModeAuto, Title: "the namespace admits a build", Needs: exists,
+			ID: "supply.admits", Mode: ModeAuto, supplying: true, Title: "the namespace admits a build", Needs: exists,
 			Why:  "A Job whose pod is refused by Pod Security, a quota or a webhook builds nothing.",
 			look: supplyAdmits,
 		},
 		{
-			ID: "supply.rights", Mode: ModeAuto, Title: "the controller's account has its rights", Needs: exists,
+			ID: "supply.rights", Mode: ModeAuto, supplying: true, Title: "the controller's account has its rights", Needs: exists,
 			Why:  "Without them it builds, keeps or retries nothing. A policy of the cluster may have taken them away.",
 			look: supplyRights,
 		},
 		{
-			ID: "supply.store", Mode: ModeAuto, Title: "the store has room", Needs: exists,
+			ID: "supply.store", Mode: ModeAuto, supplying: true, Title: "the store has room", Needs: exists,
 			Why:  "A module that cannot be kept is not served.",
 			look: supplyStore,
 		},
 		{
-			ID: "supply.controller", Mode: ModeAuto, Title: "the controller runs and reports no problem", Needs: exists,
+			ID: "supply.controller", Mode: ModeAuto, supplying: true, Title: "the controller runs and reports no problem", Needs: exists,
 			Why: "What keeps the controller from its work keeps every new kernel on libpcap.", Settles: true,
 			look: supplyController,
 		},

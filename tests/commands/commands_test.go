@@ -103,7 +103,7 @@ func (s *shell) folder(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	kubeshark, err := os.ReadFile(filepath.Join(s.root, "inject", "testdata", "53.3.yaml"))
+	kubeshark, err := os.ReadFile(filepath.Join(s.root, "internal", "inject", "testdata", "53.3.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
