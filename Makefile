@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: controller image-agent image-controller e2e-two-nodes test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: controller image-agent image-controller e2e-two-nodes e2e-flux test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -68,6 +68,9 @@ test-short: ## Only the tests that need nothing but Go
 
 e2e-two-nodes: test-deps ## Two real nodes of different kernels, one of them without a module; two to four minutes
 	PFRING_TEST_TWO_NODES=1 go test -count=1 -v -timeout 30m -run '^TestTwoNodesOfDifferentKernels$$' ./tests/node
+
+e2e-flux: ## Flux' CLI, built first, on what render and inject write; the build takes more than ten minutes of a processor
+	PFRING_TEST_FLUX=1 go test -count=1 -v -timeout 60m -run '^(TestFluxIsBuiltAndRun|TestFluxBuildsWhatWasRendered)$$' ./tests/toolbin ./tests/gitops
 
 lint: ## golangci-lint, built from the version pinned in hack/lint
 	@mkdir -p bin

@@ -347,6 +347,9 @@ func TestFluxsPatchIsWhatInjectAdds(t *testing.T) {
 
 // A Kustomization of Flux may put values into what it applies; ours stays as it was rendered.
 func TestFluxBuildsWhatWasRendered(t *testing.T) {
+	if os.Getenv(toolbin.FluxEnv) == "" {
+		t.Skip("builds flux, for more than ten minutes: make e2e-flux")
+	}
 	path, dir := programs(t), t.TempDir()
 	flux, err := toolbin.Flux()
 	if err != nil {

@@ -26,6 +26,10 @@ func Argo() (string, error) {
 	return pinned(filepath.Join(root, "tests", "argo"), "argo-", ".", "argo", "-s -w")
 }
 
+// FluxEnv, when set, has the tests that need Flux run: building it takes more
+// than ten minutes of a processor.
+const FluxEnv = "PFRING_TEST_FLUX"
+
 // Flux returns the path of flux, of the module in tests/flux. Its releases embed
 // the manifests of Flux' controllers, which the module does not hold; nothing
 // that tests run reads them, so it is built from a copy with an empty one.

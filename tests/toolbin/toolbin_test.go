@@ -47,28 +47,31 @@ func TestCacheDirIsTheOneTheEnvironmentNames(t *testing.T) {
 
 func TestNeighboursAreBuiltAndRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: builds helm 4, flux and Argo CD's library; run without -short")
+		t.Skip("-short: builds helm 4 and Argo CD's library; run without -short")
 	}
-	for name, test := range map[string]struct {
-		build func() (string, error)
-		args  []string
-		input string
-		says  string
-	}{
-		"helm 4": {toolbin.Helm4, []string{"version", "--short"}, "", "v4."},
-		"flux":   {toolbin.Flux, []string{"--version"}, "", "flux version"},
-		"argo":   {toolbin.Argo, nil, `[{"live": {"apiVersion": "v1", "kind": "ConfigMap"}}]`, `"Differs":false`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			program, err := test.build()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(program, test.args...)
-			cmd.Stdin = strings.NewReader(test.input)
-			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), test.says) {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
+	t.Run("helm 4", func(t *testing.T) { runs(t, toolbin.Helm4, "", "v4.", "version", "--short") })
+	t.Run("argo", func(t *testing.T) {
+		runs(t, toolbin.Argo, `[{"live": {"apiVersion": "v1", "kind": "ConfigMap"}}]`, `"Differs":false`)
+	})
+}
+
+func TestFluxIsBuiltAndRun(t *testing.T) {
+	if os.Getenv(toolbin.FluxEnv) == "" {
+		t.Skip("builds flux, for more than ten minutes: make e2e-flux")
+	}
+	runs(t, toolbin.Flux, "", "flux version", "--version")
+}
+
+// runs builds a program, and wants it to say something of what it is given.
+func runs(t *testing.T, build func() (string, error), input, says string, args ...string) {
+	t.Helper()
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), says) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
