@@ -55,7 +55,7 @@ func TestInjectedWorkersAreTakenByTheAPIServer(t *testing.T) {
 		}
 	}
 	// Kubeshark's own chart has always written pull secrets into containers, which no API takes; the fixtures have none.
-	b.startsAfterTheWait(filepath.Join("..", "..", "inject", "testdata", "golden", "53.3.default.yaml"))
+	b.startsAfterTheWait(filepath.Join("..", "..", "internal", "inject", "testdata", "golden", "53.3.default.yaml"))
 }
 
 func (b *bed) startsAfterTheWait(file string) {

@@ -62,7 +62,7 @@ func TestEachNodeSaysWhyItHasNot(t *testing.T) {
 			t.Errorf("node %d: remedy %q", i, n.Remedy)
 		}
 	}
-	if r.Summary.Reasons[outcome.LockedDown] != 1 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "--timeout 1s") {
+	if r.Summary.Reasons[outcome.LockedDown] != 1 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "the time to wait, 1s, is over") {
 		t.Errorf("%+v", r)
 	}
 }
