@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: controller image-agent image-controller e2e-two-nodes e2e-flux test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: controller image-agent image-controller e2e-two-nodes e2e-flux e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -71,6 +71,9 @@ e2e-two-nodes: test-deps ## Two real nodes of different kernels, one of them wit
 
 e2e-flux: ## Flux' CLI, built first, on what render and inject write; the build takes more than ten minutes of a processor
 	PFRING_TEST_FLUX=1 go test -count=1 -v -timeout 60m -run '^(TestFluxIsBuiltAndRun|TestFluxBuildsWhatWasRendered)$$' ./tests/toolbin ./tests/gitops
+
+e2e-supply: test-deps ## A real node whose cluster builds the module itself, and one build that fails
+	PFRING_TEST_SUPPLY=1 go test -count=1 -v -timeout 30m -run '^TestTheClusterSuppliesItself$$' ./tests/node
 
 lint: ## golangci-lint, built from the version pinned in hack/lint
 	@mkdir -p bin

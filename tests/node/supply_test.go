@@ -30,10 +30,17 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 )
 
+// supplyEnv, when set, has the test of the supply run: an emulated node that also
+// runs the controller and builds is slow.
+const supplyEnv = "PFRING_TEST_SUPPLY"
+
 // TestTheClusterSuppliesItself installs the chart into an empty cluster without
 // a module repository: a Job builds, the controller signs and serves, and the
 // agent that fell back is started again, by nobody's hand.
 func TestTheClusterSuppliesItself(t *testing.T) {
+	if os.Getenv(supplyEnv) == "" {
+		t.Skip("runs controller and builds on an emulated node, for minutes: make e2e-supply")
+	}
 	b := newBed(t)
 	kernel := vm.Get(t, vm.Stable)
 	b.pushController(t)
