@@ -16,11 +16,21 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
+// next is the kernel of a node that was upgraded.
+const next = "6.1.0-19-amd64"
+
 // large does not fit into the small file systems below, little does.
 var (
 	little = moduletest.KO{Kernel: kernel, Padding: 100 << 10}
 	large  = moduletest.KO{Kernel: kernel, Version: "8.10.0", Padding: 2 << 20}
 )
+
+// largeFor is large, built for another kernel.
+func largeFor(release string) []byte {
+	ko := large
+	ko.Kernel = release
+	return ko.Bytes()
+}
 
 // refused runs a command that must fail for want of room, and say so.
 func refused(t *testing.T, args ...string) {
@@ -72,7 +82,7 @@ func TestAFullDiskLosesNothingOfARepository(t *testing.T) {
 	mustRun(t, "module", "mirror", before, dir+"/folder", "--public-key", m.PublicKey)
 	mustRun(t, "module", "mirror", before, dir+"/bundle.tar", "--public-key", m.PublicKey)
 	tarball := read(t, dir+"/bundle.tar")
-	m.AddFile("6.1.0-19-amd64", "amd64", "8.9.0", large.Bytes(), "raw").Sign()
+	m.AddFile(next, "amd64", large.Version, largeFor(next), "raw").Sign()
 	after := t.TempDir()
 	m.Write(after)
 	refused(t, "module", "mirror", after, dir+"/folder", "--public-key", m.PublicKey)
@@ -136,7 +146,7 @@ func TestAFullRegistryKeepsWhatItHas(t *testing.T) {
 	if digest, err := crane.Digest(ref + ":" + kernel); err != nil || !strings.HasSuffix(was, digest) {
 		t.Errorf("the tag has %s, had %s (%v)", digest, was, err)
 	}
-	m.AddFile("6.1.0-19-amd64", "amd64", "8.9.0", large.Bytes(), "raw").Sign()
+	m.AddFile(next, "amd64", large.Version, largeFor(next), "raw").Sign()
 	if err := push(); err == nil || !strings.Contains(err.Error(), "the registry is full") {
 		t.Errorf("push: %v", err)
 	}

@@ -74,13 +74,22 @@ func (b *bed) apply(objects []object) map[string]int64 {
 // resource is where an object of its kind is read and written: the test's namespace, or the cluster.
 func (b *bed) resource(u *unstructured.Unstructured) dynamic.ResourceInterface {
 	b.t.Helper()
-	kind := u.GroupVersionKind()
-	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	r, err := b.findResource(u)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
-		return shared.Dynamic.Resource(mapping.Resource)
+	return r
+}
+
+// findResource fails for a kind that the API server does not know.
+func (b *bed) findResource(u *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	kind := u.GroupVersionKind()
+	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, err
 	}
-	return shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace)
+	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
+		return shared.Dynamic.Resource(mapping.Resource), nil
+	}
+	return shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace), nil
 }

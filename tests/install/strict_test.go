@@ -84,15 +84,14 @@ func container(spec object) object { return spec["moduleLoader"].(object)["conta
 func (b *bed) tryStrictly(obj object) error {
 	b.t.Helper()
 	u := (&unstructured.Unstructured{Object: obj}).DeepCopy()
-	u.SetNamespace(b.namespace)
-	kind := u.GroupVersionKind()
-	mapping, err := shared.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if u.GetNamespace() != "" {
+		u.SetNamespace(b.namespace)
+	}
+	resource, err := b.findResource(u)
 	if err != nil {
 		return err
 	}
-	_, err = shared.Dynamic.Resource(mapping.Resource).Namespace(b.namespace).Create(b.ctx, u, metav1.CreateOptions{
-		DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
-	})
+	_, err = resource.Create(b.ctx, u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict})
 	return err
 }
 
