@@ -44,6 +44,10 @@ func (m Mappings) Find(kernel string) (Mapped, bool, error) {
 	return Mapped{Index: i, Mapping: m.List[i], Image: image}, true, nil
 }
 
+// UnservedRemedy is what to do about a kernel release that KMM cannot serve
+// whatever the mappings are.
+const UnservedRemedy = "Use mode auto for such nodes, or a kernel whose release does not end in a plus sign."
+
 // stallRemedy is what to do about a kernel release on which KMM fails.
 const stallRemedy = "Leave such nodes out by tap.kernelModule.kmm.selector, or make no mapping match their kernel release; mode auto serves it."
 
@@ -63,7 +67,7 @@ func (m Mappings) Lookup(ctx context.Context, images *Images) Lookup {
 				Message: fmt.Sprintf("None of the %d kernel mappings matches %s.", len(m.List), kernel),
 				Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", kmm.Trim(kernel))}
 		case kmm.Unserved(kernel) != "":
-			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: "Use mode auto for such nodes, or a kernel whose release does not end in a plus sign."}
+			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: UnservedRemedy}
 		}
 		a := mapped.answer(ctx, images, arch)
 		a.Mapping, a.Image = fmt.Sprintf("kernelMappings[%d]", mapped.Index), mapped.Image

@@ -67,6 +67,8 @@ type mapped struct {
 	fault string
 	// stalls says that KMM fails on it, and then on all other kernels too.
 	stalls bool
+	// unserved says that no mapping helps.
+	unserved bool
 }
 
 func (m mapped) String() string {
@@ -91,10 +93,10 @@ func (e *env) mapped(ctx context.Context) ([]mapped, error) {
 		switch {
 		case err != nil:
 			m.fault = err.Error()
+		case kmm.Unserved(k.release) != "" && (matches || !kmm.Stalls(k.release)): // a release that no mapping matches stalls nobody
+			m.fault, m.unserved = kmm.Unserved(k.release), true
 		case !matches:
 			m.fault = "no mapping matches"
-		case kmm.Unserved(k.release) != "":
-			m.fault = kmm.Unserved(k.release)
 		}
 		m.stalls = (matches || err != nil) && kmm.Stalls(k.release)
 		m.mapping = found
@@ -109,7 +111,11 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 		return unread("the nodes", err)
 	}
 	var lacking, lines, stalling []string
+	unserved := 0
 	for _, m := range all {
+		if m.unserved {
+			unserved++
+		}
 		if m.stalls {
 			stalling = append(stalling, m.String())
 		}
@@ -120,6 +126,12 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 		lines = append(lines, fmt.Sprintf("%s: kernelMappings[%d], %s", m, m.mapping.Index, m.mapping.Image))
 	}
 	remedy := "Add mappings for them to tap.kernelModule.kernelMappings; pfring plan writes them."
+	switch {
+	case unserved > 0 && unserved == len(lacking):
+		remedy = compatibility.UnservedRemedy
+	case unserved > 0:
+		remedy += " Where KMM cannot serve a kernel: " + compatibility.UnservedRemedy
+	}
 	switch {
 	case len(all) == 0:
 		return skip("no selected node can take a module")
