@@ -23,9 +23,11 @@ const (
 	release   = "pfring"
 	namespace = "kubeshark"
 	version   = "8.9.0"
+	// load writes the one, run the other.
 	stateFile = "/run/kubeshark-pfring/state.json"
+	watchFile = "/run/kubeshark-pfring/watch/state.json"
 	// patience is far beyond what anything here takes; nothing but a bug meets it.
-	patience = 4 * time.Minute
+	patience = 8 * time.Minute
 )
 
 // bed is a cluster with what nodes fetch from.

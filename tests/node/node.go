@@ -23,7 +23,7 @@ import (
 
 const (
 	// readyWithin is far beyond what it takes; nothing but a bug meets it.
-	readyWithin = 3 * time.Minute
+	readyWithin = 6 * time.Minute
 	// memory is in MiB; a node with its pods uses an eighth of it.
 	memory = 1024
 )

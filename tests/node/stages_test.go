@@ -37,17 +37,17 @@ func installs(t *testing.T, b *bed, n *node.Node) {
 	}
 	o := said(t, b.pod(t))
 	t.Logf("loaded %.1f s after the pod was made: %+v", o.Time.Sub(b.pod(t).CreationTimestamp.Time).Seconds(), o)
-	state := readState(t, n)
+	state := readState(t, n, stateFile)
 	if state.Reason != outcome.Loaded || state.BootID != n.BootID || o.BootID != n.BootID || o.Kernel != n.Kernel.Release {
 		t.Errorf("boot %s; the pod says %+v, the state file %+v", n.BootID, o, state)
 	}
 	t.Logf("pfring status:\n%s", b.onCluster(t, "status").out)
 }
 
-func readState(t *testing.T, n *node.Node) (o outcome.Outcome) {
+func readState(t *testing.T, n *node.Node, path string) (o outcome.Outcome) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(n.Read(t, stateFile)), &o); err != nil {
-		t.Fatalf("the state file: %v", err)
+	if err := json.Unmarshal([]byte(n.Read(t, path)), &o); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
 	return o
 }
@@ -84,7 +84,7 @@ func reboots(t *testing.T, b *bed, n *node.Node) {
 	if boot == n.BootID || after.UID != before.UID || after.Status.ContainerStatuses[0].RestartCount == 0 {
 		t.Errorf("boot %s after %s; pod %s after %s, restarted %d times", n.BootID, boot, after.Name, before.Name, after.Status.ContainerStatuses[0].RestartCount)
 	}
-	if state := readState(t, n); state.BootID != n.BootID || state.Reason != outcome.Loaded {
+	if state := readState(t, n, stateFile); state.BootID != n.BootID || state.Reason != outcome.Loaded {
 		t.Errorf("%+v", state)
 	}
 	t.Logf("%+v", got)
@@ -144,8 +144,12 @@ func uninstalls(t *testing.T, b *bed, n *node.Node) {
 		return containers(t, n) == "" && n.Do(t, step.Request{Op: step.List, Path: "/var/lib/kubelet/pods/*"}).Data == ""
 	})
 	b.nothingIsLeft(t)
-	// In memory, until the node boots again: it tells workers that start later not to wait.
-	if state := readState(t, n); state.Backend != outcome.Libpcap || state.Reason != outcome.ModuleGone {
+	// What load has written stays as it was: the agent that watched can write only a
+	// file of its own. Both are in memory, until the node boots again.
+	if state := readState(t, n, stateFile); state.Backend != outcome.PFRing || state.Reason != outcome.AlreadyLoaded {
+		t.Errorf("load says %+v", state)
+	}
+	if state := readState(t, n, watchFile); state.Backend != outcome.Libpcap || state.Reason != outcome.ModuleGone {
 		t.Errorf("%+v", state)
 	}
 }
