@@ -50,18 +50,13 @@ func needsTools(t *testing.T) {
 	}
 }
 
-// kmmCRD is KMM's Module, which no Go module carries; "" when it is not there.
-func kmmCRD(t *testing.T) string {
-	t.Helper()
-	root, err := toolbin.Root()
-	if err != nil {
-		t.Fatal(err)
+// kmmCRD is KMM's definition of Module, which no Go module carries: that of the
+// checkout that toolbin.KMMEnv names, "" without one.
+func kmmCRD() string {
+	if dir := os.Getenv(toolbin.KMMEnv); dir != "" {
+		return filepath.Join(dir, toolbin.KMMModuleCRD)
 	}
-	path := filepath.Join(root, "..", "shared", "crds", "kmm", "modules.yaml")
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
+	return ""
 }
 
 func schemas(t *testing.T) string {
@@ -73,18 +68,19 @@ func schemas(t *testing.T) string {
 	}
 	kinds := []string{
 		"apps/v1/DaemonSet", "/v1/ServiceAccount", "/v1/Pod", "/v1/ConfigMap", "/v1/Service", "rbac.authorization.k8s.io/v1/Role",
-		"rbac.authorization.k8s.io/v1/RoleBinding", "networking.k8s.io/v1/NetworkPolicy",
+		"rbac.authorization.k8s.io/v1/RoleBinding", "rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
+		"networking.k8s.io/v1/NetworkPolicy", "apps/v1/Deployment", "coordination.k8s.io/v1/Lease", "/v1/PersistentVolumeClaim",
 	}
 	if err := conform.WriteSwagger(dir, swagger, kinds...); err != nil {
 		t.Fatal(err)
 	}
 	crds := filepath.Join(prometheus.download(t), "example", "prometheus-operator-crd")
-	for _, name := range []string{"podmonitors", "prometheusrules"} {
+	for _, name := range []string{"podmonitors", "servicemonitors", "prometheusrules"} {
 		if err := conform.WriteCRD(dir, filepath.Join(crds, "monitoring.coreos.com_"+name+".yaml")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if path := kmmCRD(t); path != "" {
+	if path := kmmCRD(); path != "" {
 		if err := conform.WriteCRD(dir, path); err != nil {
 			t.Fatal(err)
 		}
@@ -169,9 +165,9 @@ func TestManifestsConformToTheOldestSupportedKubernetes(t *testing.T) {
 	needsTools(t)
 	dir := schemas(t)
 	var skip []string
-	if kmmCRD(t) == "" {
+	if kmmCRD() == "" {
 		skip = append(skip, "Module")
-		t.Log("Modules are not checked: put KMM's modules.yaml into shared/crds/kmm beside this repository")
+		t.Log("Modules are not checked: name a checkout of KMM in " + toolbin.KMMEnv)
 	}
 	files, err := filepath.Glob("../../charts/testdata/*.values.yaml")
 	if err != nil || len(files) == 0 {
@@ -200,7 +196,7 @@ func TestManifestsConformToTheOldestSupportedKubernetes(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []string{"DaemonSet", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "PodMonitor", "Module"} {
+	for _, kind := range []string{"DaemonSet", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "PodMonitor", "ServiceMonitor", "Deployment", "Lease", "Module"} {
 		if kinds[kind] == 0 {
 			t.Errorf("no %s among the manifests: %v", kind, kinds)
 		}

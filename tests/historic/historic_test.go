@@ -39,7 +39,7 @@ func dialects() []dialect {
 	return []dialect{
 		{"52.0.0", []string{"historic-no-kernel-module"}, own, standard},
 		{"2023-12-master", []string{"historic-capabilities", "image-unqualified"}, own, "kubeshark/pf-ring-module:${KERNEL_FULL_VERSION}"},
-		{"52.3.88", []string{"historic-capabilities", "historic-image", "verify-impossible"}, "oci://docker.io/kubeshark/pf-ring-module:all", standard},
+		{"52.3.88", []string{"historic-capabilities", "historic-image", "second-loader", "verify-impossible"}, "oci://docker.io/kubeshark/pf-ring-module:all", standard},
 		{"52.3.88-off", []string{"historic-capabilities", "historic-image"}, "", ""},
 		{"53.3.0", nil, own, standard},
 	}

@@ -40,14 +40,14 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `
 
-// kmmCRD returns KMM's own definition of Module, which lies beside this
-// repository where it is developed; fs.ErrNotExist elsewhere.
+// kmmCRD returns KMM's own definition of Module from the checkout that
+// toolbin.KMMEnv names; fs.ErrNotExist without one.
 func kmmCRD() ([]byte, error) {
-	root, err := toolbin.Root()
-	if err != nil {
-		return nil, err
+	dir := os.Getenv(toolbin.KMMEnv)
+	if dir == "" {
+		return nil, fs.ErrNotExist
 	}
-	return os.ReadFile(filepath.Join(root, "..", "shared", "crds", "kmm", "modules.yaml"))
+	return os.ReadFile(filepath.Join(dir, toolbin.KMMModuleCRD))
 }
 
 // installModuleCRD installs KMM's own definition or the minimal one, and waits until it is served.
