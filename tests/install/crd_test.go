@@ -10,9 +10,11 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
@@ -75,4 +77,24 @@ func installModuleCRD(ctx context.Context) error {
 		}
 		return err == nil, err
 	})
+}
+
+// discover returns what knows the API server's resources. The server lists a new
+// definition's somewhat later than it serves them.
+func discover(ctx context.Context) (mapper meta.RESTMapper, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = kube.Poll(ctx, "Module in the list of the API's resources", func(context.Context) (bool, error) {
+		groups, err := restmapper.GetAPIGroupResources(shared.Client.Discovery())
+		if err != nil {
+			return false, err
+		}
+		mapper = restmapper.NewDiscoveryRESTMapper(groups)
+		_, err = mapper.KindFor(moduleResource)
+		if meta.IsNoMatchError(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return mapper, err
 }

@@ -14,7 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/restmapper"
 
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -42,11 +41,10 @@ func TestMain(m *testing.M) {
 		if err := installModuleCRD(ctx); err != nil {
 			return err
 		}
-		groups, err := restmapper.GetAPIGroupResources(cluster.Client.Discovery())
-		if err != nil {
+		var err error
+		if shared.mapper, err = discover(ctx); err != nil {
 			return err
 		}
-		shared.mapper = restmapper.NewDiscoveryRESTMapper(groups)
 		_, err = cluster.RunKubelet(ctx, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
 			return shared.answers.of(pod, node)
 		})

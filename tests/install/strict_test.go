@@ -1,7 +1,6 @@
 package install_test
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,7 +32,7 @@ func TestTheAPIServerTakesEveryGoldenStrictly(t *testing.T) {
 			if strings.HasPrefix(obj["apiVersion"].(string), prometheusGroup+"/") {
 				continue
 			}
-			b.makeServiceAccount(obj)
+			b.makeWhatPodNames(obj)
 			if err := b.tryStrictly(obj); err != nil && !apierrors.IsAlreadyExists(err) {
 				t.Errorf("%s: %s: %v", name, obj["kind"], err)
 			}
@@ -95,17 +95,27 @@ func (b *bed) tryStrictly(obj object) error {
 	return err
 }
 
-// makeServiceAccount makes the one that a pod names, without which no pod is taken.
-func (b *bed) makeServiceAccount(obj object) {
+// makeWhatPodNames makes the service account and the runtime class that a pod names, without which no pod is taken.
+func (b *bed) makeWhatPodNames(obj object) {
 	b.t.Helper()
-	name, found, err := unstructured.NestedString(obj, "spec", "serviceAccountName")
-	if err != nil || !found || obj["kind"] != "Pod" {
+	if obj["kind"] != "Pod" {
 		return
 	}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	_, err = shared.Client.CoreV1().ServiceAccounts(b.namespace).Create(context.WithoutCancel(b.ctx), account, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		b.t.Fatal(err)
+	made := func(err error) {
+		b.t.Helper()
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			b.t.Fatal(err)
+		}
+	}
+	if name, found, err := unstructured.NestedString(obj, "spec", "serviceAccountName"); err == nil && found {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		_, err = shared.Client.CoreV1().ServiceAccounts(b.namespace).Create(b.ctx, account, metav1.CreateOptions{})
+		made(err)
+	}
+	if name, found, err := unstructured.NestedString(obj, "spec", "runtimeClassName"); err == nil && found {
+		class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Handler: name}
+		_, err = shared.Client.NodeV1().RuntimeClasses().Create(b.ctx, class, metav1.CreateOptions{})
+		made(err)
 	}
 }
 
