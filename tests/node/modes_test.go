@@ -23,7 +23,8 @@ func changesModes(t *testing.T, b *bed, n *node.Node) {
 		t.Errorf("%+v", got)
 	}
 	processOf(t, n, "run").has(t, map[string]string{"CapEff": none, "CapBnd": none, "Uid": "65532 65532 65532 65532"})
-	b.upgrade(t)
+	// With the parameters that it was loaded with: others would be told.
+	b.upgrade(t, slowly)
 	b.says(t, n, outcome.AlreadyLoaded)
 	events, worst := stop()
 	if worst < 1 || events == 0 {
