@@ -64,7 +64,7 @@ func TestTheCommandsThatAreShownWork(t *testing.T) {
 		code int
 		says string
 	}{
-		"compatibility": {1, "are not supported"}, "plan": {0, "Use kmm"}, "render": {0, "kind: DaemonSet"}, "status": {2, "not installed"},
+		"compatibility": {1, "are not supported"}, "plan": {0, "Use auto: the cluster builds the modules itself"}, "render": {0, "kind: DaemonSet"}, "status": {2, "not installed"},
 		// 14 nodes are of 6 kernels in 3 zones; Bottlerocket is locked down.
 		"prereq": {0, "signature-required"},
 	}
