@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -77,7 +76,8 @@ Each flag --some-name is also read from the environment as PFRING_SOME_NAME.`,
 	fl.StringVar(&o.MetricsAddress, "metrics-address", fmt.Sprintf(":%d", supply.MetricsPort), "address for /metrics, /healthz and /readyz")
 	fl.StringVar(&o.ServeAddress, "serve-address", fmt.Sprintf(":%d", supply.Port), "address that modules are served on, by HTTPS")
 	fl.StringVar(&o.StoreDir, "store-dir", supply.StoreDir, "folder of a store of type persistentVolumeClaim")
-	fl.DurationVar(&o.LeaseDuration, "lease-duration", 15*time.Second, "how long a leader that is gone is waited for")
+	fl.DurationVar(&o.LeaseDuration, "lease-duration", controller.DefaultLeaseDuration, "how long a leader that is gone is waited for")
+	fl.StringVar(&o.Identity, "identity", "", "name in the Lease, which no other controller may have; who starts again with it stays the leader (default the host's name and a random part)")
 	fl.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig to use outside a cluster")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -47,15 +50,24 @@ type Options struct {
 	Version  string
 	REST     *rest.Config
 	Log      *slog.Logger
-	// LeaseDuration is how long a leader that has gone is waited for; 0 is a
-	// usual value.
+	// LeaseDuration is how long a leader that has gone is waited for; 0 is
+	// DefaultLeaseDuration.
 	LeaseDuration time.Duration
+	// Identity is this controller's in the Lease: no two that run at a time may
+	// have the same, and one that takes another's place with the same goes on as
+	// leader at once. "" is the host's name and a random part.
+	Identity string
 
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
 	serving *serving
 }
+
+// DefaultLeaseDuration is longer than usual. Who loses the Lease ends, and serves
+// no module until it has started anew, so a slow API server must not cost it; and
+// nobody waits for the next leader, as capture does not wait for builds.
+const DefaultLeaseDuration = time.Minute
 
 // coalesce is how long changes are gathered before they are looked at.
 const coalesce = time.Second
@@ -124,19 +136,34 @@ func newManager(o Options, names supply.Names, log logr.Logger) (manager.Manager
 	config.UserAgent = supply.ManagedBy + "/" + o.Version
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	lease := o.LeaseDuration
-	if lease == 0 {
-		lease = 15 * time.Second
-	}
-	renew, again, grace := lease*2/3, lease/8, 5*time.Second
-	return ctrl.NewManager(config, manager.Options{
+	lease := cmp.Or(o.LeaseDuration, DefaultLeaseDuration)
+	renew, again, grace := lease*2/3, lease/12, 5*time.Second
+	options := manager.Options{
 		Scheme: s, Cache: watched, Logger: log,
 		Client:         client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		LeaderElection: true, LeaderElectionID: names.Lease, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
 		LeaderElectionLabels: names.Labels(), LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &again, GracefulShutdownTimeout: &grace,
 		Metrics:                server.Options{BindAddress: o.MetricsAddress, ExtraHandlers: map[string]http.Handler{}},
 		HealthProbeBindAddress: "0",
-	})
+	}
+	if o.Identity != "" {
+		if options.LeaderElectionResourceLockInterface, err = lock(config, o, names, renew); err != nil {
+			return nil, err
+		}
+	}
+	return ctrl.NewManager(config, options)
+}
+
+// lock is the Lease with an identity of our own. A single request that hangs must
+// not cost it.
+func lock(config *rest.Config, o Options, names supply.Names, renew time.Duration) (resourcelock.Interface, error) {
+	config = rest.CopyConfig(config)
+	config.Timeout = max(renew/2, time.Second)
+	c, err := coordinationv1client.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return resourcelock.NewWithLabels(resourcelock.LeasesResourceLock, o.Namespace, names.Lease, nil, c, resourcelock.ResourceLockConfig{Identity: o.Identity}, names.Labels())
 }
 
 // ownerOf is the controller's Deployment, so that what is made goes with it; nil
