@@ -64,6 +64,12 @@ func (r Role) Grants(verb, group, resource string) bool {
 	})
 }
 
+// beside are the roles that a command needs beside its own, by their names without
+// pfring-.
+var beside = map[string][]string{
+	"retry": {"status"}, "plan": {"compatibility"}, "module build": {"compatibility"}, "module mirror": {"compatibility"}, "diff": {"compatibility"},
+}
+
 // For is the role of this folder that grants a right. Among several it prefers
 // that of the command, such as "prereq check" or "module build"; false if none
 // does.
@@ -76,7 +82,14 @@ func For(command, verb, group, resource string) (Role, bool) {
 	if len(roles) == 0 {
 		return Role{}, false
 	}
-	words := strings.Fields(command)
+	words := append(strings.Fields(command), beside[command]...)
+	for _, word := range words {
+		for _, r := range roles {
+			if r.Name == "pfring-"+word {
+				return r, true
+			}
+		}
+	}
 	for _, r := range roles {
 		if slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(r.Name, "pfring-"+word) }) {
 			return r, true

@@ -142,10 +142,22 @@ func Kubeconfig(err error, explicit, env, context string) error {
 	switch {
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "no configuration has been provided"):
 		return &worded{fmt.Sprintf("kubeconfig %s not found or empty. Name another with --kubeconfig or $KUBECONFIG.", where), err}
+	case strings.HasPrefix(text, "auth info ") && strings.HasSuffix(text, " does not exist"):
+		return &worded{fmt.Sprintf("kubeconfig %s has no user %s. Run: kubectl config get-users", where, inner(text)), err}
+	case strings.HasPrefix(text, "cluster ") && strings.HasSuffix(text, " does not exist"):
+		return &worded{fmt.Sprintf("kubeconfig %s has no cluster %s. Run: kubectl config get-clusters", where, inner(text)), err}
 	case strings.Contains(text, "does not exist") && context != "":
 		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run: kubectl config get-contexts", where, context), err}
 	}
 	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s", where, text), err}
+}
+
+// inner is the quoted name in the client library's text.
+func inner(text string) string {
+	if i, j := strings.Index(text, `"`), strings.LastIndex(text, `"`); i < j {
+		return text[i : j+1]
+	}
+	return text
 }
 
 // OverloadedError means that the API server asks to come again later than the

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -49,7 +50,10 @@ func execute(ctx context.Context, root *cobra.Command) error {
 	t := &tidies{}
 	ctx = context.WithValue(ctx, tidiesKey{}, t)
 	done := make(chan error, 1)
-	go func() { done <- root.ExecuteContext(ctx) }()
+	go func() {
+		cmd, err := root.ExecuteContextC(ctx)
+		done <- flags.Required(cmd, err)
+	}()
 	select {
 	case err := <-done:
 		return err

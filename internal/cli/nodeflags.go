@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,7 @@ func (n *nodeFlags) nodes(ctx context.Context, stdin io.Reader, targets cluster.
 	case n.from != "":
 		text, err := readAll(n.from, stdin)
 		if err != nil {
-			return nil, fmt.Errorf("reading the nodes: %w", err)
+			return nil, fmt.Errorf("--nodes-from: %w", unreadable(n.from, err))
 		}
 		nodes, err := cluster.ReadNodesFor(text, targets)
 		if err != nil {
@@ -113,6 +114,18 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 		return nil, errors.New("the cluster has no nodes")
 	}
 	return nodes, nil
+}
+
+// unreadable words an error of reading a file.
+func unreadable(name string, err error) error {
+	path := (*fs.PathError)(nil)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("file %s not found", name)
+	case errors.As(err, &path):
+		return fmt.Errorf("cannot read %s: %w", name, path.Err)
+	}
+	return fmt.Errorf("cannot read %s: %w", name, err)
 }
 
 // maxInput bounds what is read, in bytes: 15,000 nodes as JSON have some 250 MiB.

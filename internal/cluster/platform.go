@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,8 +21,11 @@ const (
 	COS          Platform = "container-optimized-os"
 	// COSOther is Container-Optimized OS where LoadPin may be off: GKE's nodes
 	// with GPUs, and machines outside GKE.
-	COSOther       Platform = "container-optimized-os-other"
-	Talos          Platform = "talos"
+	COSOther Platform = "container-optimized-os-other"
+	Talos    Platform = "talos"
+	// TalosOptional is Talos of a release whose signature enforcement can be switched
+	// off when it is started.
+	TalosOptional  Platform = "talos-optional"
 	Flatcar        Platform = "flatcar"
 	RHCOS          Platform = "rhcos"
 	Fargate        Platform = "fargate"
@@ -87,10 +93,15 @@ func Platforms() []PlatformInfo {
 			"Try it on one node, or use an Ubuntu node pool (image type UBUNTU_CONTAINERD).",
 			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
 		{Talos, "Talos Linux", SignedOnly,
-			"`osImage` begins with `Talos`",
+			"`osImage` begins with `Talos`, of a release before 1.13 other than 1.12.7 and later",
 			"Talos requires modules signed with the key that its kernel was built with, and that key is thrown away after the build.",
 			"Build PF_RING as a system extension together with a Talos kernel of your own.",
 			"https://docs.siderolabs.com/talos/v1.14/build-and-extend-talos/custom-images-and-development/kernel-module"},
+		{TalosOptional, "Talos Linux", Unclear,
+			"`osImage` begins with `Talos`, release 1.13 and later, or 1.12 from 1.12.7",
+			"Talos requires signed modules unless it was started with module.sig_enforce=0, which a Node does not show and which Secure Boot overrules.",
+			"Start these nodes without Secure Boot and with the kernel argument module.sig_enforce=0, in an image by Talos' Image Factory, or build PF_RING as a system extension together with a Talos kernel of your own.",
+			"https://github.com/siderolabs/talos/commit/ced57b047"},
 		{Flatcar, "Flatcar Container Linux", Loads,
 			"`osImage` begins with `Flatcar`",
 			"Flatcar updates itself, and its kernel release alone does not name the build.",
@@ -160,11 +171,33 @@ func platformOfImage(osImage string) Platform {
 		{"Flatcar", Flatcar},
 		{"Red Hat Enterprise Linux CoreOS", RHCOS},
 	} {
-		if strings.HasPrefix(osImage, known.prefix) {
-			return known.platform
+		if !strings.HasPrefix(osImage, known.prefix) {
+			continue
 		}
+		if known.platform == Talos && signatureOptional(osImage) {
+			return TalosOptional
+		}
+		return known.platform
 	}
 	return Generic
+}
+
+// talosRelease is how Talos names its release in the node's osImage.
+var talosRelease = regexp.MustCompile(`^Talos \(v(\d{1,3})\.(\d{1,3})\.(\d{1,3})`)
+
+// signatureOptional tells whether a release of Talos can be started without the
+// enforcement of module signatures: those since 1.13, and 1.12 since 1.12.7
+// (docs/platforms.md names the sources).
+func signatureOptional(osImage string) bool {
+	found := talosRelease.FindStringSubmatch(osImage)
+	if found == nil {
+		return false
+	}
+	var release [3]int
+	for i := range release {
+		release[i], _ = strconv.Atoi(found[i+1]) // digits alone
+	}
+	return slices.Compare(release[:], []int{1, 12, 7}) >= 0
 }
 
 func isVirtual(n *corev1.Node) bool {

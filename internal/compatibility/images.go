@@ -163,11 +163,7 @@ func unreadable(image, registry string, err error) Answer {
 				Remedy: "Build the module's image for this kernel and push it, or let KMM build it (the mapping's build).",
 			}
 		case http.StatusUnauthorized, http.StatusForbidden:
-			// Public registries say the same of what does not exist.
-			return Answer{
-				Supported: Unknown, Reason: ReasonImageForbidden, Message: "The registry does not show " + image + " to this login.",
-				Remedy: "Log in (docker login) and ask again; if it is yours, see that it was pushed.",
-			}
+			return hidden(image, answer)
 		}
 	}
 	if reason, why, remedy := unreached(err); reason != "" {
@@ -180,4 +176,30 @@ func unreadable(image, registry string, err error) Answer {
 		Supported: Unknown, Reason: ReasonImageUnreachable, Message: fmt.Sprintf("%s could not be looked up from here: %v.", image, err),
 		Remedy: "Check the registry's name and the way to it; --images=false does not look.",
 	}
+}
+
+// longestSaid bounds what is repeated of a registry's own words, in characters.
+const longestSaid = 200
+
+// hidden is an image that a registry does not show to this login. Public registries
+// say the same of what does not exist.
+func hidden(image string, e *transport.Error) Answer {
+	a := Answer{
+		Supported: Unknown, Reason: ReasonImageForbidden, Message: "The registry does not show " + image + " to this login.",
+		Remedy: "Log in (docker login) and ask again; if it is yours, check that it was pushed.",
+	}
+	var said []string
+	for _, d := range e.Errors {
+		if text := strings.Join(strings.Fields(d.Message), " "); text != "" && !slices.Contains(said, text) {
+			said = append(said, text)
+		}
+	}
+	if text := []rune(strings.Join(said, "; ")); len(text) > 0 {
+		words := string(text[:min(longestSaid, len(text))])
+		a.Message = "The registry does not show " + image + " to this login: " + strings.TrimRight(words, ".") + "."
+		if strings.Contains(strings.ToLower(words), "expired") {
+			a.Remedy = "Your login has expired: log in again (docker login)."
+		}
+	}
+	return a
 }

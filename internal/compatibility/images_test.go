@@ -28,6 +28,11 @@ func newRegistry(t *testing.T) string {
 	t.Helper()
 	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/expired/") {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}`)
+			return
+		}
 		if strings.Contains(r.URL.Path, "/locked/") {
 			http.Error(w, "log in first", http.StatusUnauthorized)
 			return
@@ -94,6 +99,19 @@ func TestImagesAreLookedUpInTheirRegistry(t *testing.T) {
 		if a.Supported != compatibility.Yes && (a.Message == "" || a.Remedy == "") {
 			t.Errorf("%s: neither why nor what to do: %+v", name, a)
 		}
+	}
+}
+
+// What the registry itself says tells more than its status.
+func TestAnExpiredLoginIsSaidInTheRegistrysWords(t *testing.T) {
+	images, err := compatibility.NewImages(compatibility.ImagesOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mappings(valuesschema.KernelMapping{Regexp: ".", ContainerImage: newRegistry(t) + "/expired/m:1"})
+	a := m.Lookup(t.Context(), images)("6.1.0-1", "amd64")
+	if a.Reason != compatibility.ReasonImageForbidden || !strings.Contains(a.Message, "authorization token has expired") || !strings.Contains(a.Remedy, "log in again") {
+		t.Errorf("%+v", a)
 	}
 }
 

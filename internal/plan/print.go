@@ -87,6 +87,8 @@ func (p Plan) writeKernels(b *strings.Builder, width int) {
 			state = "built by KMM as " + k.Image
 		case k.By == byImage && k.Missing:
 			state = "to be made: " + k.Image
+		case k.By == byImage && k.Supported == compatibility.Unknown:
+			state = "not known to be there: " + k.Image
 		case k.By == byImage:
 			state = k.Image
 		case k.Why != "" && k.Missing:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -127,6 +128,7 @@ func (d *decision) notes() {
 		if d.Images == nil {
 			d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
 		}
+		d.noteImages()
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
 		d.noteBuild()
 		if d.Mode == "" {
@@ -140,6 +142,19 @@ func (d *decision) notes() {
 	}
 	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" && len(d.Seen) == 0 {
 		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", cmp.Or(d.Report.Source, "the source"))
+	}
+}
+
+// noteImages says which images could not be looked up, each cause once.
+func (d *decision) noteImages() {
+	seen := map[string]bool{}
+	for _, k := range d.plan.Kernels {
+		cause := strings.ReplaceAll(k.Why, k.Image, "")
+		if d.Images == nil || k.By != byImage || k.Supported != compatibility.Unknown || k.Why == "" || seen[cause] {
+			continue
+		}
+		seen[cause] = true
+		d.note("Whether the image of kernel %s is there is not known. %s", k.Kernel, k.Why)
 	}
 }
 

@@ -89,6 +89,9 @@ func (p Plan) ValuesYAML() ([]byte, error) {
 	for _, step := range p.First {
 		b.WriteString("# Do first: " + comment(step.What) + "\n")
 	}
+	for _, note := range p.Notes {
+		b.WriteString("# To know: " + comment(note) + "\n")
+	}
 	return append([]byte(b.String()), data...), nil
 }
 

@@ -3,6 +3,7 @@ package prereq
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,7 +132,26 @@ func (o Options) choose(all []Check) ([]Check, error) {
 			chosen = append(chosen, c)
 		}
 	}
+	if len(chosen) == 0 {
+		return nil, o.noneChosen(all)
+	}
 	return chosen, nil
+}
+
+// noneChosen says why nothing is left to check.
+func (o Options) noneChosen(all []Check) error {
+	var other []string
+	for _, c := range all {
+		wanted := slices.ContainsFunc(o.Only, func(p string) bool { return named(p, c.ID) })
+		if wanted && c.Mode != "" && !slices.Contains(o.modes(), c.Mode) && !slices.Contains(other, c.Mode) {
+			other = append(other, c.Mode)
+		}
+	}
+	if len(other) == 1 {
+		return fmt.Errorf("--only %s names checks of mode %s alone, and mode %s is checked: give --mode %s or --mode both",
+			strings.Join(o.Only, ","), other[0], strings.Join(o.modes(), " and "), other[0])
+	}
+	return errors.New("--only and --skip leave nothing to check; pfring prereq list shows the checks")
 }
 
 // named tells whether a pattern, an id or a category, means a check.

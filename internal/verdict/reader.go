@@ -38,7 +38,10 @@ func (c Caller) Remedy(e *module.Error) string {
 	case outcome.SourceForbidden:
 		return c.forbidden(e, said)
 	case outcome.SourceUnreachable:
-		if e.Do != "" {
+		switch {
+		case strings.HasPrefix(e.Where, "/"):
+			return c.folder()
+		case e.Do != "":
 			return e.Do
 		}
 		return c.unreachable(e)
@@ -52,6 +55,15 @@ func (c Caller) Remedy(e *module.Error) string {
 		return "Compare source.publicKeys and --public-key with the key that signs the repository; do not load what you cannot explain."
 	}
 	return e.Remedy()
+}
+
+// folder is what to do about a folder that is not on this machine. That of the values
+// is on the nodes, or on a volume.
+func (c Caller) folder() string {
+	if c.FromFlag {
+		return "Check the path in --source, which is one of this machine."
+	}
+	return "The values name a folder of the nodes. Give a copy of it on this machine: --source file:///PATH. Or let the nodes look: pfring prereq check --probe."
 }
 
 func (c Caller) address() string {

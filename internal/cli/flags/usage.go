@@ -88,6 +88,21 @@ func Reword(cmd *cobra.Command, err error) error {
 	return err
 }
 
+// Required says which flags cmd lacks, where cobra says it in words of its own; any
+// other error is returned as it is.
+func Required(cmd *cobra.Command, err error) error {
+	if err == nil || cmd == nil || !strings.HasPrefix(err.Error(), "required flag(s) ") {
+		return err
+	}
+	var missing []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if len(f.Annotations[cobra.BashCompOneRequiredFlag]) > 0 && !f.Changed {
+			missing = append(missing, "--"+f.Name)
+		}
+	})
+	return Usage(cmd, fmt.Errorf("%q requires %s", cmd.CommandPath(), strings.Join(missing, " and ")))
+}
+
 func names(cmd *cobra.Command) []string {
 	var list []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

@@ -14,9 +14,10 @@ import (
 
 // answer is the body of an S3 or STS error.
 type answer struct {
-	Code    string `xml:"Code"`
-	Message string `xml:"Message"`
-	Region  string `xml:"Region"`
+	Code     string `xml:"Code"`
+	Message  string `xml:"Message"`
+	Region   string `xml:"Region"`
+	Endpoint string `xml:"Endpoint"`
 	// STS puts the same one level down.
 	Error struct {
 		Code    string `xml:"Code"`
@@ -32,7 +33,7 @@ func parseAnswer(body []byte) answer {
 	if a.Code == "" {
 		a.Code, a.Message = a.Error.Code, a.Error.Message
 	}
-	a.Code, a.Message = line(a.Code, 60), strings.TrimSuffix(line(a.Message, 200), ".")
+	a.Code, a.Message, a.Endpoint = line(a.Code, 60), strings.TrimSuffix(line(a.Message, 200), "."), line(a.Endpoint, 120)
 	return a
 }
 
@@ -72,7 +73,14 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 	case a.Code == "NoSuchBucket":
 		e.Reason, e.Do = outcome.SourceInvalid, "Check the bucket in tap.kernelModule.source.url, and source.endpoint."
 	case a.Code == "RequestTimeTooSkewed":
-		e.Do = "Set the node's clock."
+		e.Do = "Correct this machine's clock: it differs from the server's."
+	case r.StatusCode == http.StatusMovedPermanently || r.StatusCode == http.StatusTemporaryRedirect:
+		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's, and source.endpoint to where it lies."
+		if a.Endpoint != "" {
+			e.Why += ": " + a.Endpoint
+		}
+	case a.Code == "AccessDenied" && strings.Contains(strings.ToLower(a.Message), "kms:"):
+		e.Do = "Let this login use the KMS key that encrypts the bucket (kms:Decrypt)."
 	case a.Code == "AccessDenied" && r.Request.Header.Get("Authorization") == "":
 		e.Why += " (the request was anonymous: no credentials are configured)"
 	case a.Code == "AuthorizationHeaderMalformed":
