@@ -53,6 +53,10 @@ type Entry struct {
 	Compression string `json:"compression,omitempty"`
 	// SrcVersion is modinfo's srcversion, the checksum of the module's sources.
 	SrcVersion string `json:"srcversion,omitempty"`
+	// ModuleSHA256 is the digest of the module itself, not compressed: that of one
+	// build stays the same however it is compressed. "" where the index was made
+	// before this field was.
+	ModuleSHA256 string `json:"moduleSHA256,omitempty"`
 	// KernelVersion is what uname -v prints on the nodes that the module fits:
 	// it tells two builds of one kernel release apart. "" fits any.
 	KernelVersion string `json:"kernelVersion,omitempty"`

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // watchedWithin is how fresh the file of an agent that runs is at least: Watch
@@ -46,6 +48,15 @@ func (l *loading) watched(m *LoadedModule) bool {
 		}
 	}
 	return false
+}
+
+// forget removes what an agent of this boot has said as it unloaded the module:
+// whoever waits for the module shall wait for this load.
+func (l *loading) forget() {
+	o, err := ReadOutcome(l.Watch)
+	if err == nil && o != nil && o.BootID == l.out.BootID && o.Backend == outcome.Libpcap {
+		_ = os.Remove(l.Watch) // else a worker that starts now does not wait
+	}
 }
 
 // mark says by the file's time that an agent watches.

@@ -93,6 +93,7 @@ func (l *loading) run(ctx context.Context) error {
 	if err := CheckParameters(l.Parameters); err != nil {
 		return refuse(outcome.BadParameter, "%v", err)
 	}
+	l.forget()
 	l.facts = l.Host.Facts()
 	l.Log.Debug("the node", "kernel", l.out.Kernel, "arch", l.out.Arch, "facts", l.facts)
 	loaded := l.stays(ctx, l.Host.settled(ctx, l.ModuleName))
@@ -113,6 +114,7 @@ func (l *loading) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer turn(ctx, l.State, l.Log)()
 	return l.insert(ctx, v)
 }
 
@@ -158,11 +160,12 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 	return v, nil
 }
 
-// insert hands the very bytes that were verified to the kernel.
+// insert hands the very bytes that were verified to the kernel, in this agent's
+// turn.
 func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	l.out.Module = outcome.Module{
 		Version: v.Info.Version, SHA256: v.SHA256, Source: v.Source, Verified: v.Proof,
-		SrcVersion: v.Info.SrcVersion, Serial: v.Serial, Cached: l.away != nil, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
+		SrcVersion: v.Info.SrcVersion, ModuleSHA256: v.Entry.ModuleSHA256, Serial: v.Serial, Cached: l.away != nil, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
 	}
 	if err := ctx.Err(); err != nil {
 		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
@@ -194,6 +197,9 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 		l.out.Message += "; it is this node's copy, verified again, since the repository could not be asked: " + l.away.Error()
 	}
 	l.keep()
+	// Before the turn is another's, which must find whose this load is.
+	l.out.Time = time.Now()
+	Record{State: l.State}.Write(l.out, l.Log)
 	return nil
 }
 

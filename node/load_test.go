@@ -1,13 +1,18 @@
 package node
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/flock"
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -216,6 +221,136 @@ func TestAnotherBuildOrOtherParametersAreReplacedOrTold(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// One module is one build, however it is compressed, where the index and what was
+// loaded name the digest of the module itself.
+func TestTheSameModuleCompressedOtherwiseIsTheSameBuild(t *testing.T) {
+	for name, c := range map[string]struct {
+		had, has outcome.Module
+		other    bool
+	}{
+		"the same file":                  {outcome.Module{SHA256: "a", ModuleSHA256: "m"}, outcome.Module{SHA256: "a", ModuleSHA256: "m"}, false},
+		"compressed otherwise":           {outcome.Module{SHA256: "a", ModuleSHA256: "m"}, outcome.Module{SHA256: "b", ModuleSHA256: "m"}, false},
+		"another module":                 {outcome.Module{SHA256: "a", ModuleSHA256: "m"}, outcome.Module{SHA256: "b", ModuleSHA256: "n"}, true},
+		"an older index, the same file":  {outcome.Module{SHA256: "a", ModuleSHA256: "m"}, outcome.Module{SHA256: "a"}, false},
+		"an older index, another file":   {outcome.Module{SHA256: "a", ModuleSHA256: "m"}, outcome.Module{SHA256: "b"}, true},
+		"an older outcome, another file": {outcome.Module{SHA256: "a"}, outcome.Module{SHA256: "b", ModuleSHA256: "m"}, true},
+		"an outcome without a digest":    {outcome.Module{}, outcome.Module{SHA256: "b"}, false},
+	} {
+		if other := otherBuild(c.had, module.Entry{SHA256: c.has.SHA256, ModuleSHA256: c.has.ModuleSHA256}); other != c.other {
+			t.Errorf("%s: another build: %v", name, other)
+		}
+	}
+	m := newMachine(t)
+	opts := loadOptions(t, m)
+	opts.State, opts.ReplaceLoaded = m.path("state/state.json"), true
+	Load(t.Context(), opts)
+	dir, r := t.TempDir(), moduletest.NewRepository(t)
+	r.Add(moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: testRelease, Arch: m.host().Arch(), Fields: []string{"parmtype=min_num_slots:uint"}}, "xz")
+	r.Sign().Write(dir)
+	opts.PublicKeys = []string{r.PublicKey}
+	opts.Source = func() (module.Source, error) { return module.OpenSource(module.SourceOptions{URL: "file://" + dir}) }
+	o := Load(t.Context(), opts)
+	check(t, o, outcome.PFRing, outcome.AlreadyLoaded, "")
+	if o.Module.Verified != outcome.VerifiedSignature {
+		t.Errorf("%+v", o.Module)
+	}
+}
+
+// Of agents that come at once one loads, and all of them, and the state file in
+// the end, know what that one has verified.
+func TestAgentsOfOneNodeAgreeOnWhatWasLoaded(t *testing.T) {
+	m := newMachine(t)
+	opts := loadOptions(t, m)
+	opts.State = m.path("state/state.json")
+	if err := os.Mkdir(m.path("state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	record := Record{State: opts.State}
+	var all sync.WaitGroup
+	outcomes := make([]outcome.Outcome, 4)
+	for i := range outcomes {
+		all.Go(func() {
+			outcomes[i] = record.Settle(t.Context(), opts.Host, "pf_ring", Load(t.Context(), opts), quiet())
+		})
+	}
+	all.Wait()
+	state, err := ReadOutcome(opts.State)
+	if err != nil || state == nil {
+		t.Fatal(state, err)
+	}
+	count := map[outcome.Reason]int{}
+	for _, o := range append(outcomes, *state) {
+		count[o.Reason]++
+		if o.Module.Verified != outcome.VerifiedSignature || o.Module.Instance == 0 {
+			t.Errorf("%s: %+v", o.Reason, o.Module)
+		}
+	}
+	if m.loads != 1 || count[outcome.Loaded] > 2 || count[outcome.Loaded]+count[outcome.AlreadyLoaded] != 5 {
+		t.Errorf("%d loads, %v", m.loads, count)
+	}
+}
+
+// An agent that knows less than the one that has loaded the module takes nothing
+// away from what that has written.
+func TestAnOutcomeSettlesWithWhatAnotherAgentHasWritten(t *testing.T) {
+	theirs := outcome.Module{Version: "8.9.0", SHA256: "a", Source: "s3://b", Verified: outcome.VerifiedSignature}
+	for name, c := range map[string]struct {
+		change func(m *machine, ours, stands *outcome.Outcome)
+		reason outcome.Reason
+		theirs bool
+	}{
+		"ours could not be fetched": {func(_ *machine, ours, _ *outcome.Outcome) {
+			ours.Backend, ours.Reason, ours.Module = outcome.Libpcap, outcome.SourceUnreachable, outcome.Module{}
+		}, outcome.AlreadyLoaded, true},
+		"ours does not know whose it is": {func(_ *machine, ours, _ *outcome.Outcome) {
+			ours.Reason, ours.Module.Source, ours.Module.Verified = outcome.AlreadyLoaded, unknownSource, outcome.VerifiedNone
+		}, outcome.AlreadyLoaded, true},
+		"ours speaks of a load that has gone":   {func(_ *machine, ours, _ *outcome.Outcome) { ours.Module.Instance = 1 }, outcome.Loaded, true},
+		"theirs is of another boot":             {func(_ *machine, _, stands *outcome.Outcome) { stands.BootID = "b0" }, outcome.Loaded, false},
+		"theirs speaks of a load that has gone": {func(_ *machine, _, stands *outcome.Outcome) { stands.Module.Instance = 1 }, outcome.Loaded, false},
+		"nothing is loaded":                     {func(m *machine, _, _ *outcome.Outcome) { m.unload() }, outcome.Loaded, false},
+		"it does not answer, and ours says so": {func(m *machine, ours, _ *outcome.Outcome) {
+			m.write("proc/net/pf_ring/info", "")
+			ours.Backend, ours.Reason = outcome.Libpcap, outcome.NotUsable
+		}, outcome.NotUsable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.load("8.9.0", 0)
+			record := Record{State: m.path("state/state.json")}
+			ours, stands := loadedOutcome(m), loadedOutcome(m)
+			stands.Module = theirs
+			stands.Module.Instance = m.host().Loaded("pf_ring").Instance
+			ours.Module = outcome.Module{Version: "8.9.0", SHA256: "b", Source: "https://c", Verified: outcome.VerifiedChecksum, Instance: stands.Module.Instance}
+			c.change(m, &ours, &stands)
+			record.Write(stands, quiet())
+			o := record.Settle(t.Context(), m.host(), "pf_ring", ours, quiet())
+			if o.Reason != c.reason || (o.Module.SHA256 == theirs.SHA256) != c.theirs {
+				t.Errorf("%s, %+v", o.Reason, o.Module)
+			}
+			if kept, err := ReadOutcome(record.State); err != nil || kept.Module != o.Module || kept.Reason != o.Reason {
+				t.Errorf("written is %+v, %v", kept, err)
+			}
+		})
+	}
+}
+
+// Whoever may read the folder can hold its lock: that keeps no agent waiting for
+// long.
+func TestAHeldLockDoesNotKeepAnAgent(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := flock.Dir(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	turn(ctx, filepath.Join(dir, "state.json"), quiet())()
+	if err := unlock(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -62,7 +62,7 @@ func (l *loading) differs(m *LoadedModule, entry module.Entry, known bool) *diff
 	case !known:
 	case entry.Version != m.Version:
 		return &difference{outcome.OtherVersionLoaded, "version " + m.Version, "the repository has " + entry.Version}
-	case before != nil && before.Module.SHA256 != "" && before.Module.SHA256 != entry.SHA256:
+	case before != nil && otherBuild(before.Module, entry):
 		return &difference{outcome.OtherBuild, fmt.Sprintf("version %s (sha256 %.12s)", m.Version, before.Module.SHA256), fmt.Sprintf("the repository has another build of it (sha256 %.12s)", entry.SHA256)}
 	case before == nil && entry.SrcVersion != "" && m.SrcVersion != "" && entry.SrcVersion != m.SrcVersion:
 		return &difference{outcome.OtherBuild, fmt.Sprintf("version %s (srcversion %s)", m.Version, m.SrcVersion), fmt.Sprintf("the repository has another build of it (srcversion %s)", entry.SrcVersion)}
@@ -71,6 +71,17 @@ func (l *loading) differs(m *LoadedModule, entry module.Entry, known bool) *diff
 		return &difference{outcome.OtherParameters, "version " + m.Version, "its parameters are not those of the values (" + how + ")"}
 	}
 	return nil
+}
+
+// otherBuild tells whether an entry of the index is another build than the one
+// that was loaded. The same module compressed otherwise is another file and no
+// other build; where an index or an outcome is older than the digest of the module
+// itself, the file is all there is to compare.
+func otherBuild(had outcome.Module, entry module.Entry) bool {
+	if had.ModuleSHA256 != "" && entry.ModuleSHA256 != "" {
+		return had.ModuleSHA256 != entry.ModuleSHA256
+	}
+	return had.SHA256 != "" && had.SHA256 != entry.SHA256
 }
 
 // already accepts the module that is loaded.
@@ -124,6 +135,10 @@ func (l *loading) replace(ctx context.Context, m *LoadedModule, d difference) er
 	v, err := l.fetch(ctx)
 	if err != nil {
 		return l.other(ctx, m, d, ", which cannot be had: "+err.Error())
+	}
+	defer turn(ctx, l.State, l.Log)()
+	if now := l.Host.Loaded(l.ModuleName); now != nil && now.Instance != m.Instance {
+		return l.already(ctx, now) // another agent was faster
 	}
 	switch err := l.Host.Kernel.DeleteModule(l.ModuleName); {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):

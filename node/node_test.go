@@ -60,7 +60,11 @@ func (m *machine) write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(m.path(name)), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.WriteFile(m.path(name), []byte(text), 0o644); err != nil {
+	// At once, as the kernel shows its files whole.
+	if err := os.WriteFile(m.path(name)+".new", []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.Rename(m.path(name)+".new", m.path(name)); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -71,7 +75,6 @@ func (m *machine) host() *Host {
 
 // load puts the module into the kernel.
 func (m *machine) load(version string, refs int) {
-	m.write("proc/modules", fmt.Sprintf("ext4 1 0 - Live 0x0\npf_ring 1032192 %d - Live 0x0000000000000000 (OE)\n", refs))
 	if err := os.MkdirAll(m.path("sys/module"), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
@@ -89,6 +92,8 @@ func (m *machine) load(version string, refs int) {
 		m.write("sys/module/pf_ring/parameters/"+key, value+"\n")
 	}
 	m.write("proc/net/pf_ring/info", "PF_RING Version          : "+version+"\n")
+	// Last: the kernel calls a module live when the rest is there.
+	m.write("proc/modules", fmt.Sprintf("ext4 1 0 - Live 0x0\npf_ring 1032192 %d - Live 0x0000000000000000 (OE)\n", refs))
 }
 
 func (m *machine) unload() {
@@ -113,6 +118,9 @@ func (m *machine) InitModule(image []byte, params string) error {
 	m.log = append(m.log, m.logAfter...)
 	if m.initErr != nil {
 		return m.initErr
+	}
+	if m.host().Loaded("pf_ring") != nil {
+		return unix.EEXIST
 	}
 	m.load(m.version, 0)
 	return nil

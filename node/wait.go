@@ -26,9 +26,9 @@ type WaitOptions struct {
 	Mode       WaitMode
 	// Timeout of 0 waits for ever.
 	Timeout time.Duration
-	// State is the state file of auto mode.
-	State string
-	Log   *slog.Logger
+	// State is the state file of auto mode, Watch the one of the agent that watches.
+	State, Watch string
+	Log          *slog.Logger
 }
 
 // Wait waits until somebody else has loaded the module and it answers, and
@@ -78,19 +78,22 @@ func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
 	out.Reason, out.Message = outcome.WaitTimeout, o.why()
 }
 
-// given is an outcome of this boot that says that there is nothing to wait for.
+// given is an outcome of this boot that says that there is nothing to wait for:
+// of the load, or of the agent that unloaded the module as it ended.
 func (o WaitOptions) given(now *outcome.Outcome) *outcome.Outcome {
 	if o.Mode != WaitAuto {
 		return nil
 	}
-	before, err := ReadOutcome(o.State)
-	if err != nil {
-		o.Log.Warn("the state file cannot be used", "error", err)
+	for _, path := range []string{o.State, o.Watch} {
+		before, err := ReadOutcome(path)
+		if err != nil {
+			o.Log.Warn("the state file cannot be used", "error", err)
+		}
+		if before != nil && before.BootID != "" && before.BootID == now.BootID && before.Backend == outcome.Libpcap {
+			return before
+		}
 	}
-	if before == nil || before.BootID == "" || before.BootID != now.BootID || before.Backend != outcome.Libpcap {
-		return nil
-	}
-	return before
+	return nil
 }
 
 func (o WaitOptions) origin(now *outcome.Outcome, m *LoadedModule) outcome.Module {

@@ -57,6 +57,21 @@ func TestWaitInAutoEndsAtOnceWhenThisBootFellBack(t *testing.T) {
 	if o := Wait(t.Context(), waitOptions(m, WaitAuto, time.Hour)); o.Reason != outcome.NoModuleForKernel {
 		t.Errorf("%+v", o)
 	}
+	// The agent that watches says that it has unloaded the module.
+	gone, opts := before, waitOptions(m, WaitAuto, time.Hour)
+	gone.Reason, opts.State, opts.Watch = outcome.ModuleGone, m.path("no/state.json"), m.path("watch/state.json")
+	Record{State: opts.Watch}.Write(gone, quiet())
+	if o := Wait(t.Context(), opts); o.Reason != outcome.ModuleGone {
+		t.Errorf("%+v", o)
+	}
+	// Until the next agent begins to load.
+	load := loadOptions(t, m)
+	load.Watch = opts.Watch
+	Load(t.Context(), load)
+	if o, err := ReadOutcome(opts.Watch); o != nil || err != nil {
+		t.Errorf("%+v %v", o, err)
+	}
+	m.unload()
 	before.BootID = "of an earlier boot"
 	r.Write(before, quiet())
 	if o := Wait(t.Context(), waitOptions(m, WaitAuto, time.Millisecond)); o.Reason != outcome.WaitTimeout {

@@ -67,6 +67,9 @@ type Module struct {
 	Verified Verified `json:"verified"`
 	// SrcVersion is the checksum of the module's sources, as in /sys/module.
 	SrcVersion string `json:"srcversion,omitempty"`
+	// ModuleSHA256 is the digest of the module itself, where SHA256 is that of the
+	// file in the repository, which may be compressed.
+	ModuleSHA256 string `json:"moduleSHA256,omitempty"`
 	// Serial is that of the repository's index.
 	Serial int64 `json:"serial,omitempty"`
 	// Cached says that the module came from the node's own copy, since the

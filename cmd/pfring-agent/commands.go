@@ -27,7 +27,8 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		Parameters: s.parameters, ReplaceLoaded: s.replaceLoaded, Timeout: s.loadTimeout,
 		State: s.record.State, Watch: s.watchFile, Cache: s.cacheDir, Linger: s.linger, Log: s.log,
 	}
-	return s.told(ctx, node.LoadFirst(ctx, s.repositories(given)...), stdout)
+	o := node.LoadFirst(ctx, s.repositories(given)...)
+	return s.told(ctx, o, stdout, func() outcome.Outcome { return s.record.Settle(ctx, given.Host, s.moduleName, o, s.log) })
 }
 
 // repositories are where to look for a module, in this order.
@@ -63,23 +64,26 @@ func (s *settings) repositories(given node.LoadOptions) []func(context.Context) 
 func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	o := node.Wait(ctx, node.WaitOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Mode: node.WaitMode(s.waitMode),
-		Timeout: s.waitTimeout, State: s.record.State, Log: s.log,
+		Timeout: s.waitTimeout, State: s.record.State, Watch: s.watchFile, Log: s.log,
 	})
 	if s.waitMode == string(node.WaitAuto) {
 		// The state file is that of the agent which loads.
 		s.record.State = ""
 	}
-	return s.told(ctx, o, stdout)
+	return s.told(ctx, o, stdout, func() outcome.Outcome {
+		s.record.Write(o, s.log)
+		return o
+	})
 }
 
-// told writes an outcome down and prints it. That the agent was interrupted is
-// no verdict on the node: what was written before stands.
-func (s *settings) told(ctx context.Context, o outcome.Outcome, stdout io.Writer) (int, error) {
+// told has an outcome written down and prints what holds then. That the agent was
+// interrupted is no verdict on the node: what was written before stands.
+func (s *settings) told(ctx context.Context, o outcome.Outcome, stdout io.Writer, write func() outcome.Outcome) (int, error) {
 	if ctx.Err() != nil && o.Backend != outcome.PFRing {
 		s.log.Warn("interrupted before there was an outcome", "message", o.Message)
 		return exitInterrupted, nil
 	}
-	s.record.Write(o, s.log)
+	o = write()
 	line, err := o.Encode()
 	if err != nil {
 		return outcome.ExitError, err

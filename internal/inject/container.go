@@ -56,6 +56,7 @@ env:
 	fmt.Fprintf(b, "  - name: PFRING_WAIT_MODE\n    value: %s\n  - name: PFRING_WAIT_TIMEOUT\n    value: %s\n", o.Mode, strconv.Quote(o.Timeout.String()))
 	if o.watchesState() {
 		fmt.Fprintf(b, "  - name: PFRING_STATE_FILE\n    value: %s\n", strconv.Quote(o.StateFile))
+		fmt.Fprintf(b, "  - name: PFRING_WATCH_FILE\n    value: %s\n", strconv.Quote(o.WatchFile()))
 	}
 }
 
@@ -73,29 +74,44 @@ func (w *worker) shell(b *strings.Builder, o *Options) {
 }
 
 // script needs nothing but a POSIX shell and sleep. There is no ${…} in it: Flux
-// and others put values of their own into that. A state file that is not a file
-// (a pipe) would keep the shell from ever going on.
+// and others put values of their own into that.
+//
+// The agent's state files are read by a child, which is ended after a second: the
+// container that watches may write one of them, and opening a pipe or reading a
+// file without end must not keep the worker from starting.
 func script(o *Options) string {
-	libpcap := ""
+	functions, pause := "", "  sleep 1 || exit 0\n"
 	if o.watchesState() {
-		libpcap = `  o=; [ ! -f ` + o.StateFile + ` ] || read -r o 2>/dev/null < ` + o.StateFile + ` || :
+		functions = `fallen() {
   b=; read -r b 2>/dev/null < /proc/sys/kernel/random/boot_id || :
   [ -n "$b" ] || b=none
-  case "$o" in
-    *"\"bootID\":\"$b\""*"\"backend\":\"libpcap\""*) echo "this node stays on libpcap: $o"; exit 0 ;;
-  esac
+  for f in ` + o.StateFile + ` ` + o.WatchFile() + `; do
+    o=; [ ! -f "$f" ] || read -r o 2>/dev/null < "$f" || :
+    case "$o" in
+      *"\"bootID\":\"$b\""*"\"backend\":\"libpcap\""*) echo "this node stays on libpcap: $o"; kill "$w" 2>/dev/null; exit 9 ;;
+    esac
+  done
+  exit 0
+}
+`
+		pause = `  sleep 1 & w=$!
+  fallen & p=$!
+  r=0; wait "$w" 2>/dev/null || r=$?
+  kill -9 "$p" 2>/dev/null || :
+  l=0; wait "$p" 2>/dev/null || l=$?
+  [ "$l" != 9 ] || exit 0
+  [ "$r" = 0 ] || exit 0
 `
 	}
-	return fmt.Sprintf(`i=0
-while [ "$i" -lt %d ]; do
+	return fmt.Sprintf(`%[2]si=0
+while [ "$i" -lt %[1]d ]; do
   s=; read -r s 2>/dev/null < /sys/module/pf_ring/initstate || :
   [ "$s" != live ] || { echo "PF_RING is loaded"; exit 0; }
-%s  sleep 1 || exit 0
-  i=$((i+1))
+%[3]s  i=$((i+1))
 done
 echo "PF_RING was not loaded in %[1]d seconds; capture starts without it"
 exit 0
-`, int(o.Timeout.Seconds()), libpcap)
+`, int(o.Timeout.Seconds()), functions, pause)
 }
 
 // stateVolume is the folder of the agent's state file. It is made if missing:

@@ -107,5 +107,11 @@ func plainPath(s string) bool {
 	})
 }
 
+// WatchFile is what the agent's run writes, in a folder below that of the state
+// file, as the chart tells it.
+func (o *Options) WatchFile() string {
+	return path.Join(path.Dir(o.StateFile), "watch", "state.json")
+}
+
 // watchesState is true if the wait is to read what load left on the host.
 func (o *Options) watchesState() bool { return o.Mode == "auto" && o.StateFile != "" }

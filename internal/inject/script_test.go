@@ -1,7 +1,9 @@
 package inject
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,23 +20,26 @@ func TestScriptEndsAsItShould(t *testing.T) {
 		return `{"schemaVersion":1,"node":"n","kernel":"k","arch":"amd64","bootID":"` + boot + `","backend":"` + backend + `","reason":"x"}` + "\n"
 	}
 	for name, test := range map[string]struct {
-		module, state, boot, mode, says string
+		module, state, watch, boot, mode, says string
 	}{
-		"loaded":               {"live\n", "", "b1\n", "auto", "PF_RING is loaded"},
-		"loaded, kmm":          {"live\n", "", "b1\n", "kmm", "PF_RING is loaded"},
-		"known to be libpcap":  {"", state("b1", "libpcap"), "b1\n", "auto", "this node stays on libpcap"},
-		"libpcap, kmm":         {"", state("b1", "libpcap"), "b1\n", "kmm", "was not loaded in 1 seconds"},
-		"libpcap, last boot":   {"", state("b0", "libpcap"), "b1\n", "auto", "was not loaded in 1 seconds"},
-		"loaded by the state":  {"", state("b1", "pf_ring"), "b1\n", "auto", "was not loaded in 1 seconds"},
-		"on its way":           {"coming\n", "", "b1\n", "auto", "was not loaded in 1 seconds"},
-		"nothing":              {"", "", "", "auto", "was not loaded in 1 seconds"},
-		"no boot id, no state": {"", state("", "libpcap"), "", "auto", "was not loaded in 1 seconds"},
+		"loaded":                             {"live\n", "", "", "b1\n", "auto", "PF_RING is loaded"},
+		"loaded, kmm":                        {"live\n", "", "", "b1\n", "kmm", "PF_RING is loaded"},
+		"known to be libpcap":                {"", state("b1", "libpcap"), "", "b1\n", "auto", "this node stays on libpcap"},
+		"libpcap, kmm":                       {"", state("b1", "libpcap"), "", "b1\n", "kmm", "was not loaded in 1 seconds"},
+		"libpcap, last boot":                 {"", state("b0", "libpcap"), "", "b1\n", "auto", "was not loaded in 1 seconds"},
+		"loaded by the state":                {"", state("b1", "pf_ring"), "", "b1\n", "auto", "was not loaded in 1 seconds"},
+		"on its way":                         {"coming\n", "", "", "b1\n", "auto", "was not loaded in 1 seconds"},
+		"nothing":                            {"", "", "", "", "auto", "was not loaded in 1 seconds"},
+		"unloaded by an agent that has gone": {"", state("b1", "pf_ring"), state("b1", "libpcap"), "b1\n", "auto", "this node stays on libpcap"},
+		"unloaded in the last boot":          {"", "", state("b0", "libpcap"), "b1\n", "auto", "was not loaded in 1 seconds"},
+		"unloaded, kmm":                      {"", "", state("b1", "libpcap"), "b1\n", "kmm", "was not loaded in 1 seconds"},
+		"no boot id, no state":               {"", state("", "libpcap"), "", "", "auto", "was not loaded in 1 seconds"},
 	} {
 		for _, shell := range shells(t) {
 			t.Run(name+" in "+filepath.Base(shell[0]), func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				for file, text := range map[string]string{"initstate": test.module, "boot_id": test.boot, "state.json": test.state} {
+				for file, text := range map[string]string{"initstate": test.module, "boot_id": test.boot, "state.json": test.state, "watch.json": test.watch} {
 					if text == "" {
 						continue
 					}
@@ -44,7 +49,7 @@ func TestScriptEndsAsItShould(t *testing.T) {
 				}
 				o := options(func(o *Options) { o.Mode, o.Timeout = test.mode, time.Second })
 				text := strings.NewReplacer(
-					"/sys/module/pf_ring/initstate", dir+"/initstate", "/proc/sys/kernel/random/boot_id", dir+"/boot_id", o.StateFile, dir+"/state.json",
+					"/sys/module/pf_ring/initstate", dir+"/initstate", "/proc/sys/kernel/random/boot_id", dir+"/boot_id", o.StateFile, dir+"/state.json", o.WatchFile(), dir+"/watch.json",
 				).Replace(script(&o))
 				cmd := exec.Command(shell[0], append(shell[1:], "-c", text)...)
 				out, err := cmd.CombinedOutput()
@@ -68,21 +73,37 @@ func TestTheScriptHasNothingThatANeighbourRewrites(t *testing.T) {
 	}
 }
 
-// Opening a pipe that nobody writes to would never end.
-func TestTheScriptDoesNotOpenAStateFileThatIsAPipe(t *testing.T) {
-	dir := t.TempDir()
-	pipe := filepath.Join(dir, "state.json")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skipf("no pipe can be made here: %v", err)
-	}
-	o := options(func(o *Options) { o.Timeout = time.Second })
-	text := strings.ReplaceAll(script(&o), o.StateFile, pipe)
-	for _, shell := range shells(t) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		out, err := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", text)...).CombinedOutput()
-		cancel()
-		if err != nil || !strings.Contains(string(out), "was not loaded") {
-			t.Errorf("%s: %v %s", shell, err, out)
+// Whoever gets into the container that watches may put anything where its state
+// file is: a pipe that nobody writes to, a file without end, another that changes
+// as it is read.
+func TestTheScriptIsNotHeldUpByWhatIsInThePlaceOfAStateFile(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"a pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"a device": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"10 GB of nothing": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 10<<30))
+		},
+		"a line without end": func(path string) error {
+			return os.WriteFile(path, bytes.Repeat([]byte("x"), 32<<20), 0o600)
+		},
+	} {
+		for _, shell := range shells(t) {
+			t.Run(name+" in "+filepath.Base(shell[0]), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				if err := put(dir + "/watch.json"); err != nil {
+					t.Skipf("it cannot be made here: %v", err)
+				}
+				o := options(func(o *Options) { o.Timeout = 2 * time.Second })
+				text := strings.NewReplacer(o.StateFile, dir+"/watch.json", o.WatchFile(), dir+"/watch.json", "[ ! -f ", "[ -z ").Replace(script(&o))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				out, err := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", text)...).CombinedOutput()
+				if err != nil || !strings.Contains(string(out), "was not loaded in 2 seconds") {
+					t.Errorf("%v %.300s", err, out)
+				}
+			})
 		}
 	}
 }

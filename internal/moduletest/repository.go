@@ -60,12 +60,12 @@ func (r *Repository) Add(k KO, format string) *Repository {
 func (r *Repository) AddFile(kernel, arch, version string, ko []byte, format string) *Repository {
 	r.t.Helper()
 	data, extension := Compress(r.t, ko, format)
-	sum := sha256.Sum256(data)
+	sum, plain := sha256.Sum256(data), sha256.Sum256(ko)
 	path := "modules/" + arch + "/" + kernel + "/" + version + "/pf_ring.ko" + extension
 	r.Files[path] = data
 	r.Index.Modules = append(r.Index.Modules, module.Entry{
 		KernelRelease: kernel, Arch: arch, Version: version, Path: path,
-		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]),
+		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), ModuleSHA256: hex.EncodeToString(plain[:]),
 	})
 	return r
 }

@@ -1,8 +1,6 @@
 package repository
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -50,8 +48,7 @@ func (s Shrink) Entry(e module.Entry, data []byte) (module.Entry, []byte, error)
 	default:
 		data = plain
 	}
-	sum := sha256.Sum256(data)
-	e.Size, e.SHA256 = int64(len(data)), hex.EncodeToString(sum[:])
+	e.Size, e.SHA256, e.ModuleSHA256 = int64(len(data)), digest(data), digest(plain)
 	return e, data, nil
 }
 

@@ -322,12 +322,16 @@ func describe(dir, path, name string) (e module.Entry, info module.Info, err err
 		return e, info, err
 	}
 	rel = filepath.ToSlash(rel)
-	sum := sha256.Sum256(data)
 	return module.Entry{
 		KernelRelease: info.KernelRelease, Arch: info.Arch, Version: info.Version, Path: rel,
-		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Vermagic: info.Vermagic, Signed: info.Signed,
-		Compression: format, SrcVersion: info.SrcVersion,
+		Size: int64(len(data)), SHA256: digest(data), Vermagic: info.Vermagic, Signed: info.Signed,
+		Compression: format, SrcVersion: info.SrcVersion, ModuleSHA256: digest(ko),
 	}, info, nil
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 func compare(before, after *module.Index) Change {

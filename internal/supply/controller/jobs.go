@@ -233,12 +233,16 @@ func (r *reconciler) keep(ctx context.Context, l *look, f *follower) error {
 // entryOf describes a module as the index does.
 func entryOf(m build.Module, file []byte) module.Entry {
 	i := m.Info
-	return module.Entry{
+	e := module.Entry{
 		KernelRelease: i.KernelRelease, Arch: i.Arch, Version: i.Version,
 		Path: fmt.Sprintf("modules/%s/%s/%s/pf_ring.ko.zst", i.Arch, i.KernelRelease, i.Version),
 		Size: int64(len(file)), SHA256: sha256Of(file), Vermagic: i.Vermagic, Signed: i.Signed,
 		Compression: module.FormatZst, SrcVersion: i.SrcVersion,
 	}
+	if ko, _, err := module.Decompress(file, module.DefaultMaxSize); err == nil {
+		e.ModuleSHA256 = sha256Of(ko)
+	}
+	return e
 }
 
 // failed counts a build that gave no module.
