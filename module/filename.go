@@ -3,23 +3,24 @@ package module
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
-var fileName = regexp.MustCompile(`\.ko(\.gz|\.xz|\.zst)?$`)
+var fileName = lazyregexp.New(`\.ko(\.gz|\.xz|\.zst)?$`)
 
 // IsFileName tells whether a file is called as kernel modules are, compressed or
 // not.
-func IsFileName(name string) bool { return fileName.MatchString(name) }
+func IsFileName(name string) bool { return fileName().MatchString(name) }
 
 // BareName is the name of a module file without its folders and extensions.
-func BareName(name string) string { return fileName.ReplaceAllString(path.Base(name), "") }
+func BareName(name string) string { return fileName().ReplaceAllString(path.Base(name), "") }
 
 // releaseFolder matches folders that are named for a kernel release. One of a
 // version, 8.9.0, is not.
-var releaseFolder = regexp.MustCompile(`^\d+\.\d+\.\d+\S*-\S*\d`)
+var releaseFolder = lazyregexp.New(`^\d+\.\d+\.\d+\S*-\S*\d`)
 
 // Misnamed tells what the path of a module file says and the module itself does
 // not, as after a build for another kernel than the one that runs; "" when they
@@ -43,7 +44,7 @@ func (i Info) Misnamed(name string) string {
 		return ""
 	}
 	for _, folder := range folders {
-		if releaseFolder.MatchString(folder) {
+		if releaseFolder().MatchString(folder) {
 			return fmt.Sprintf("it is in the folder of kernel %s and was built for %s", folder, i.KernelRelease)
 		}
 	}

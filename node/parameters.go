@@ -2,12 +2,13 @@ package node
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
-var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // CheckParameters accepts what init_module takes as a string of NAME=VALUE with
 // spaces between. It refuses what the kernel would read otherwise than meant:
@@ -15,7 +16,7 @@ var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 func CheckParameters(text string) error {
 	for _, p := range strings.Fields(text) {
 		name, value, ok := strings.Cut(p, "=")
-		if !ok || !parameterName.MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
+		if !ok || !parameterName().MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
 			return fmt.Errorf("%q is not a parameter of the form name=value", p)
 		}
 	}

@@ -1,16 +1,16 @@
 package valuesschema
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 var (
-	variable = regexp.MustCompile(`\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+	variable = lazyregexp.New(`\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
 	// An image reference as the OCI distribution specification has it.
-	reference = regexp.MustCompile(`^((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?` +
+	reference = lazyregexp.New(`^((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?` +
 		`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*` +
 		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9]+)?$`)
 )
@@ -39,9 +39,9 @@ func (c *check) image(path Path, known []string) {
 	}
 	plain, err := kmm.Substitute(image, sampleKernel, "name", "namespace")
 	if !c.variables(path, known) || err != nil {
-		plain = variable.ReplaceAllString(image, "x")
+		plain = variable().ReplaceAllString(image, "x")
 	}
-	m := reference.FindStringSubmatch(plain)
+	m := reference().FindStringSubmatch(plain)
 	switch {
 	case m == nil:
 		c.errorf("image-invalid", path, "such as registry.example.com/pf-ring:${KERNEL_FULL_VERSION}", "not an image reference")
@@ -71,7 +71,7 @@ func qualified(first string) bool {
 // variables tells whether KMM knows all variables of a text.
 func (c *check) variables(path Path, known []string) bool {
 	all := true
-	for _, m := range variable.FindAllStringSubmatch(c.str(path), -1) {
+	for _, m := range variable().FindAllStringSubmatch(c.str(path), -1) {
 		name := m[1] + m[2]
 		if i := strings.IndexAny(name, ":-+=?"); i >= 0 {
 			name = name[:i]
@@ -117,7 +117,7 @@ func (c *check) registry() {
 		path = ParsePath("tap.docker.registry")
 	}
 	text := strings.TrimSuffix(c.str(path), "/")
-	if text == "" || c.mode() == "" || reference.MatchString(text+"/x:1") {
+	if text == "" || c.mode() == "" || reference().MatchString(text+"/x:1") {
 		return
 	}
 	hint := "such as registry.example.com/kubeshark"

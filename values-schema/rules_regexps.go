@@ -4,18 +4,20 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // plainRelease is a kernel release written as a regexp by somebody who thinks of
 // a literal: its dots, and a plus, mean something else in a regexp.
-var plainRelease = regexp.MustCompile(`^[0-9]+\.[0-9][A-Za-z0-9._+~-]*$`)
+var plainRelease = lazyregexp.New(`^[0-9]+\.[0-9][A-Za-z0-9._+~-]*$`)
 
 // tryRegexp warns of a regexp that no kernel release can match, or that matches
 // more than it looks.
 func (c *check) tryRegexp(path Path, expr string, parsed *syntax.Regexp) {
 	text := strings.TrimSuffix(strings.TrimPrefix(expr, "^"), "$")
 	anchored := strings.HasPrefix(expr, "^")
-	switch plain := plainRelease.MatchString(text); {
+	switch plain := plainRelease().MatchString(text); {
 	case !inRelease(parsed):
 		c.warnf("regexp-unmatched", path, `a kernel release has only letters, digits and . _ + ~ -; in YAML's plain text and single quotes a backslash is kept as it is`,
 			"matches no kernel release: it asks for a character that none has")

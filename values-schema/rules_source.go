@@ -5,34 +5,35 @@ import (
 	"maps"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 var (
-	fileURL = regexp.MustCompile(`^file:///[^/:%?#][^:%?#]*$`)
-	s3URL   = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
+	fileURL = lazyregexp.New(`^file:///[^/:%?#][^:%?#]*$`)
+	s3URL   = lazyregexp.New(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
 	// What else a parameter's name has, the schema refuses.
-	parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 	// A parameter of a query, in a URL or in a URL within JSON.
-	queryValue = regexp.MustCompile(`([?&][^=&?\s"\\]+=)[^&\s"\\]+`)
+	queryValue = lazyregexp.New(`([?&][^=&?\s"\\]+=)[^&\s"\\]+`)
 	// Names of such parameters that carry a secret, as presigned URLs have.
-	secretName = regexp.MustCompile(`(?i)token|secret|sig|passw|pwd|credential|auth|key`)
+	secretName = lazyregexp.New(`(?i)token|secret|sig|passw|pwd|credential|auth|key`)
 
-	userinfo = regexp.MustCompile(`(://[^\s/@"]*)@`)
+	userinfo = lazyregexp.New(`(://[^\s/@"]*)@`)
 )
 
 // hideUserinfo removes what may be secret from any URL in s: user name, password,
 // and the value of each parameter of its query.
 func hideUserinfo(s string) string {
-	s = userinfo.ReplaceAllString(s, "://…@")
+	s = userinfo().ReplaceAllString(s, "://…@")
 	if !strings.Contains(s, "://") {
 		return s
 	}
-	return queryValue.ReplaceAllString(s, "$1…")
+	return queryValue().ReplaceAllString(s, "$1…")
 }
 
 // checkSource looks at the module repository, which auto mode uses.
@@ -61,7 +62,7 @@ func (c *check) credentials(path Path) {
 		return
 	}
 	for name := range u.Query() {
-		if secretName.MatchString(name) {
+		if secretName().MatchString(name) {
 			c.errorf("url-credentials", path, "put them into a Secret and name it in source.credentialsSecret",
 				"the URL's query holds a secret, which everybody who may read pods could see, and which expires in a presigned URL")
 			return
@@ -93,14 +94,14 @@ func (c *check) sourceURL(source Path) {
 func (c *check) repositoryURL(path Path) {
 	text := c.str(path)
 	switch {
-	case strings.HasPrefix(text, "file://") && !fileURL.MatchString(text):
+	case strings.HasPrefix(text, "file://") && !fileURL().MatchString(text):
 		c.errorf("source-url", path, "such as file:///modules", "not file:///PATH with an absolute path below / and without any of : %% ? #")
-	case strings.HasPrefix(text, "s3://") && !s3URL.MatchString(text):
+	case strings.HasPrefix(text, "s3://") && !s3URL().MatchString(text):
 		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "not s3://BUCKET/PREFIX with a bucket name of 3 to 63 of a-z 0-9 . -")
 	case strings.HasPrefix(text, "oci://"):
 		rest := strings.TrimPrefix(text, "oci://")
 		host, repository, _ := strings.Cut(rest, "/")
-		if !reference.MatchString(rest) || repository == "" || !qualified(host+"/") {
+		if !reference().MatchString(rest) || repository == "" || !qualified(host+"/") {
 			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "not oci://REGISTRY/REPOSITORY, where a registry has a dot or a port in its name")
 		}
 	case strings.HasPrefix(text, "https://"):
@@ -189,7 +190,7 @@ func checkParameters(c *check) {
 			c.dropped(Warning)
 			continue
 		}
-		if contains(known, name) || !parameterName.MatchString(name) {
+		if contains(known, name) || !parameterName().MatchString(name) {
 			continue
 		}
 		hint := "known: " + strings.Join(known, ", ")

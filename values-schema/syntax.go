@@ -3,7 +3,6 @@ package valuesschema
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -11,11 +10,13 @@ import (
 
 	yaml3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 var (
-	lineInError   = regexp.MustCompile(`line (\d+):\s*`)
-	unknownAnchor = regexp.MustCompile(`unknown anchor '([^']*)'`)
+	lineInError   = lazyregexp.New(`line (\d+):\s*`)
+	unknownAnchor = lazyregexp.New(`unknown anchor '([^']*)'`)
 )
 
 // syntaxProblem takes the line out of the library's message.
@@ -77,7 +78,7 @@ func splitLine(err error) (int, string) {
 		msg = strings.TrimPrefix(msg, prefix)
 	}
 	line := 0
-	if m := lineInError.FindStringSubmatch(msg); m != nil {
+	if m := lineInError().FindStringSubmatch(msg); m != nil {
 		// Digits alone: it fails only beyond any line that a file can have.
 		line, _ = strconv.Atoi(m[1])
 		msg = strings.Replace(msg, m[0], "", 1)
@@ -104,7 +105,7 @@ func locate(data []byte, p Problem) Problem {
 	if strings.Contains(p.Message, "unexpected end of stream") {
 		p.Suggestion = "the quote that opens here is not closed"
 	}
-	if m := unknownAnchor.FindStringSubmatch(p.Message); m != nil {
+	if m := unknownAnchor().FindStringSubmatch(p.Message); m != nil {
 		if i := bytes.Index(data, []byte("*"+m[1])); i >= 0 {
 			p.Line, p.Column = place(data, i)
 			p.Suggestion = "a value that begins with * is an alias; write text that does so in quotes"

@@ -2,7 +2,6 @@ package apierror
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/deploy/rbac"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
@@ -51,10 +51,10 @@ func unnamed(s metav1.Status) bool {
 }
 
 // denial is how Kubernetes' authorizer words a refusal.
-var denial = regexp.MustCompile(`User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)"| at the cluster scope)?`)
+var denial = lazyregexp.New(`User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)"| at the cluster scope)?`)
 
 func forbidden(message string, s metav1.Status, c Caller) Words {
-	found := denial.FindStringSubmatch(message)
+	found := denial().FindStringSubmatch(message)
 	if found == nil {
 		w := Words{Forbidden, "forbidden: " + strings.TrimPrefix(message, "forbidden: "), ""}
 		if s.Details == nil || s.Details.Kind == "" {

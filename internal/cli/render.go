@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -90,8 +89,6 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 	}
 	// The built-in chart's schema is the one that the values have just passed.
 	f.options.SchemaChecked = f.chart == ""
-	// One rendering is over before collecting garbage pays.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	result, err := renderer.Render(chart, f.options)
 	if e := (*renderer.Error)(nil); errors.As(err, &e) {
 		return no(err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/a8m/envsubst/parse"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Trim is the kernel release by which KMM looks for a mapping: one plus sign at
@@ -36,14 +38,14 @@ func IsTarget(label, release string) bool {
 
 // separator splits a kernel release into components. From
 // internal/utils/replaceStrings.go, 2.0 to 2.7.
-var separator = regexp.MustCompile(`[.,-]`)
+var separator = lazyregexp.New(`[.,-]`)
 
 // Stalls tells whether KMM fails on a kernel release that a mapping matches: it
 // wants three components. It then stops in the middle of its work on the whole
 // Module, so that no node gets anything new. From
 // internal/utils/replaceStrings.go and internal/controllers/module_reconciler.go,
 // 2.0 to 2.7.
-func Stalls(release string) bool { return len(separator.Split(Normalize(Trim(release)), -1)) < 3 }
+func Stalls(release string) bool { return len(separator().Split(Normalize(Trim(release)), -1)) < 3 }
 
 // Unserved says why KMM can load nothing on a kernel release even if a mapping
 // matches it, or is "". The worker copies the module from the folder of the
@@ -75,7 +77,7 @@ func ModuleVariables() []string { return append(KernelVariables(), "MOD_NAME", "
 // internal/module/kernelmapper.go, 2.0 to 2.7.
 func Substitute(text, release, name, namespace string) (string, error) {
 	normal := Normalize(Trim(release))
-	parts := separator.Split(normal, -1)
+	parts := separator().Split(normal, -1)
 	if len(parts) < 3 {
 		return "", fmt.Errorf("the kernel release %q has fewer than three components", release)
 	}

@@ -2,8 +2,9 @@ package kubeshark
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Loader is the init container of Kubeshark 52.1.0 to 52.3.88 that loads PF_RING
@@ -36,11 +37,11 @@ func OwnLoader(containers []Container) string {
 			return fmt.Sprintf("its init container %s loads PF_RING from %s", c.Name, c.Image)
 		case c.Name == "sniffer" && loads && !slices.Contains(c.Arguments, "-no-kernel-module"):
 			return fmt.Sprintf("its container %s has SYS_MODULE and loads PF_RING from Kubeshark's own bucket", c.Name)
-		case loads && pfRing.MatchString(c.Image):
+		case loads && pfRing().MatchString(c.Image):
 			return fmt.Sprintf("its container %s has SYS_MODULE and the image %s", c.Name, c.Image)
 		}
 	}
 	return ""
 }
 
-var pfRing = regexp.MustCompile(`pf[-_]?ring`)
+var pfRing = lazyregexp.New(`pf[-_]?ring`)

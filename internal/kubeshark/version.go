@@ -3,8 +3,9 @@ package kubeshark
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Version is that of a worker or its chart. The zero value is one that cannot be told.
@@ -15,11 +16,11 @@ type Version struct {
 	floating bool
 }
 
-var versionText = regexp.MustCompile(`^(?:kubeshark-)?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+][0-9A-Za-z.+-]*)?$`)
+var versionText = lazyregexp.New(`^(?:kubeshark-)?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+][0-9A-Za-z.+-]*)?$`)
 
 // Parse reads 52.4, v52.3.88, v52.3.88-debug or kubeshark-53.3.0.
 func Parse(text string) (Version, bool) {
-	found := versionText.FindStringSubmatch(text)
+	found := versionText().FindStringSubmatch(text)
 	if found == nil {
 		return Version{}, false
 	}

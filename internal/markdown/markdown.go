@@ -4,9 +4,10 @@
 package markdown
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Options say how a page is shown.
@@ -18,9 +19,9 @@ type Options struct {
 }
 
 var (
-	link    = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s]*)\)`)
-	comment = regexp.MustCompile(`(?s)<!--.*?-->\n?`)
-	item    = regexp.MustCompile(`^(\s*)([-*]|[0-9]+\.)\s+(.*)$`)
+	link    = lazyregexp.New(`\[([^\]]*)\]\(([^)\s]*)\)`)
+	comment = lazyregexp.New(`(?s)<!--.*?-->\n?`)
+	item    = lazyregexp.New(`^(\s*)([-*]|[0-9]+\.)\s+(.*)$`)
 )
 
 // Terminal returns a page as text.
@@ -29,7 +30,7 @@ func Terminal(page string, o Options) string {
 		o.Width = 80
 	}
 	p := &printer{o: o}
-	lines := strings.Split(comment.ReplaceAllString(page, ""), "\n")
+	lines := strings.Split(comment().ReplaceAllString(page, ""), "\n")
 	for i := 0; i < len(lines); {
 		i += p.block(lines[i:])
 	}
@@ -55,7 +56,7 @@ func (p *printer) block(lines []string) int {
 		return 1
 	case strings.HasPrefix(trimmed, "|"):
 		return p.table(lines)
-	case item.MatchString(line):
+	case item().MatchString(line):
 		return p.list(lines)
 	}
 	n := 1
@@ -70,7 +71,7 @@ func (p *printer) block(lines []string) int {
 // begins tells whether a line ends the paragraph before it.
 func begins(line string) bool {
 	t := strings.TrimSpace(line)
-	return t == "" || strings.HasPrefix(t, "```") || strings.HasPrefix(line, "#") || strings.HasPrefix(t, "|") || item.MatchString(line)
+	return t == "" || strings.HasPrefix(t, "```") || strings.HasPrefix(line, "#") || strings.HasPrefix(t, "|") || item().MatchString(line)
 }
 
 // gap leaves one line free, but for the beginning.
@@ -96,7 +97,7 @@ func (p *printer) list(lines []string) int {
 	p.gap()
 	n := 0
 	for n < len(lines) {
-		m := item.FindStringSubmatch(lines[n])
+		m := item().FindStringSubmatch(lines[n])
 		if m == nil {
 			break
 		}
@@ -236,8 +237,8 @@ func (p *printer) bold(s string) string {
 
 // inline takes the marks out of a text. A link to the web keeps its address.
 func inline(s string) string {
-	s = link.ReplaceAllStringFunc(s, func(m string) string {
-		parts := link.FindStringSubmatch(m)
+	s = link().ReplaceAllStringFunc(s, func(m string) string {
+		parts := link().FindStringSubmatch(m)
 		if strings.Contains(parts[2], "://") && parts[1] != parts[2] {
 			return parts[1] + " (" + parts[2] + ")"
 		}

@@ -3,7 +3,6 @@ package prereq
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // trial proves a validating webhook by two dry runs: a good object must be
@@ -82,7 +82,7 @@ var webhookFaults = []webhookFault{
 }
 
 // calledWebhook is the name in the API server's messages about a webhook.
-var calledWebhook = regexp.MustCompile(`(?:failed calling webhook|admission webhook) "([^"]+)"`)
+var calledWebhook = lazyregexp.New(`(?:failed calling webhook|admission webhook) "([^"]+)"`)
 
 // try makes both dry runs.
 func (e *env) try(ctx context.Context, t trial) Finding {
@@ -137,7 +137,7 @@ func (t trial) refused(namespace string, err error) Finding {
 	if apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource") {
 		return skip(fmt.Sprintf("no right to create %s in %s, not even by a dry run", t.resource.GroupResource(), namespace))
 	}
-	if m := calledWebhook.FindStringSubmatch(text); m != nil && m[1] != t.webhook {
+	if m := calledWebhook().FindStringSubmatch(text); m != nil && m[1] != t.webhook {
 		return fail("admission-webhook", text, fmt.Sprintf("The webhook %s is not of %s: see what it wants, or ask its owner for an exception.", m[1], t.what))
 	}
 	if strings.Contains(text, admissionPolicy) {

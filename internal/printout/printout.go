@@ -7,13 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // JSON writes v as one document that a person can read too. Characters that steer a
@@ -120,11 +121,11 @@ func Cell(s string) string {
 }
 
 // bare is what a shell takes as it stands.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var bare = lazyregexp.New(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // Shell quotes one argument for a shell, for commands that a person is to copy.
 func Shell(s string) string {
-	if s = Line(s); bare.MatchString(s) {
+	if s = Line(s); bare().MatchString(s) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Port is where the controller serves modules by HTTPS, in its pods and its
@@ -53,7 +54,7 @@ type Names struct {
 	release string
 }
 
-var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+var serviceName = lazyregexp.New(`^[a-z][a-z0-9-]{0,62}$`)
 
 // NamesOf returns the names for a release. All but the Service's may be 253
 // characters long and have dots, as release names may. A Service's name is
@@ -66,7 +67,7 @@ func NamesOf(release string) Names {
 		Public: base + "-supply", Status: base + "-supply-status", Index: base + "-supply-index",
 		Key: base + "-supply-key", CA: base + "-supply-ca", Lease: base + "-supply", release: release,
 	}
-	if !serviceName.MatchString(n.Service) {
+	if !serviceName().MatchString(n.Service) {
 		n.Service = "pfring-supply-" + digest(release, 12)
 	}
 	return n

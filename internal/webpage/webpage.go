@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // State is good, bad, or neither. Each has a word and a mark of its own, so that
@@ -167,7 +168,7 @@ func (p Page) Write(w io.Writer) error {
 // Docs is where the project's pages are on the web.
 const Docs = "https://github.com/kubeshark/kubeshark-pfring/blob/main/"
 
-var address = regexp.MustCompile(`https://[^\s()<>"]*[^\s()<>".,;:]|\bdocs/[a-z-]+\.md(#[a-z0-9-]+)?|` + "`[^`]+`")
+var address = lazyregexp.New(`https://[^\s()<>"]*[^\s()<>".,;:]|\bdocs/[a-z-]+\.md(#[a-z0-9-]+)?|` + "`[^`]+`")
 
 // prose escapes a text, links addresses and pages of the documentation, and shows
 // what stands in backquotes as code.
@@ -175,7 +176,7 @@ func prose(s string) template.HTML {
 	s = plain(s)
 	var b strings.Builder
 	at := 0
-	for _, m := range address.FindAllStringIndex(s, -1) {
+	for _, m := range address().FindAllStringIndex(s, -1) {
 		b.WriteString(template.HTMLEscapeString(s[at:m[0]]))
 		text := s[m[0]:m[1]]
 		switch {

@@ -10,11 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -106,7 +106,7 @@ func (d *decoder) take(text string) {
 	if text == "" {
 		return
 	}
-	if len(d.errors) < kept && looksWrong.MatchString(text) {
+	if len(d.errors) < kept && looksWrong().MatchString(text) {
 		d.errors = append(d.errors, text)
 	}
 	if d.tail = append(d.tail, text); len(d.tail) > kept {
@@ -146,7 +146,7 @@ func (d *decoder) begin(text string) {
 	d.Module, d.receiving = nil, false
 	size, sum, _ := strings.Cut(text, " ")
 	n, err := strconv.Atoi(size)
-	if err != nil || n <= 0 || !hexSum.MatchString(sum) {
+	if err != nil || n <= 0 || !hexSum().MatchString(sum) {
 		d.Problem = errors.New("the log announces a module, and not how large it is")
 		return
 	}
@@ -211,7 +211,7 @@ func (d *decoder) finish(cut bool) {
 
 // looksWrong matches lines by which compilers, package managers and make say
 // that something failed.
-var looksWrong = regexp.MustCompile(`(?i)(\b(fatal )?error\b|^E: |^W: Failed|\*\*\* |no such file|no space left|undefined (reference|!)|cannot (find|open|allocate|stat)|could not |unable to|permission denied|killed|not found|no match)`)
+var looksWrong = lazyregexp.New(`(?i)(\b(fatal )?error\b|^E: |^W: Failed|\*\*\* |no such file|no space left|undefined (reference|!)|cannot (find|open|allocate|stat)|could not |unable to|permission denied|killed|not found|no match)`)
 
 // Lines are those by which a person sees what went wrong: at most n that speak
 // of an error, or the last ones if none does.
@@ -222,12 +222,12 @@ func (r *Record) Lines(n int) []string {
 	return r.tail[max(0, len(r.tail)-n):]
 }
 
-var escapes = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`)
+var escapes = lazyregexp.New(`\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`)
 
 // printable takes out what would move a terminal's cursor, change its colours or
 // break a line.
 func printable(s string) string {
-	s = escapes.ReplaceAllString(s, "")
+	s = escapes().ReplaceAllString(s, "")
 	return strings.TrimRight(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

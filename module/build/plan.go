@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Target is a kernel to build for.
@@ -46,14 +46,14 @@ const maxNodes = 8
 
 // goodRelease is what a kernel release consists of. What has other characters,
 // such as "/", goes into no file name, label or shell.
-var goodRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
+var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 
 // Plan finds the kernels to build for among those of nodes, sorted. An error
 // means that the choice itself makes no sense, such as a kernel that no node
 // runs.
 func Plan(nodes []cluster.Node, c Choice) ([]Target, []Skipped, error) {
 	for _, kernel := range c.Kernels {
-		if !goodRelease.MatchString(kernel) {
+		if !goodRelease().MatchString(kernel) {
 			return nil, nil, fmt.Errorf("%q is no kernel release: it has letters, digits and . _ + ~ - only, as uname -r prints it", kernel)
 		}
 	}
@@ -119,7 +119,7 @@ func target(kernel, arch string, nodes []cluster.Node, anySystem bool) (Target, 
 	switch {
 	case kernel == "" || arch == "":
 		return Target{}, errors.New("the node has not reported its kernel")
-	case !goodRelease.MatchString(kernel):
+	case !goodRelease().MatchString(kernel):
 		return Target{}, fmt.Errorf("%q is no kernel release that a module could be named after", kernel)
 	}
 	byImage := map[string][]string{}

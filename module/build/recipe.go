@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 //go:embed recipes/*.sh
@@ -33,7 +34,7 @@ type family struct {
 	// osImage matches what a node calls itself, with the version that goes into
 	// image, at its %s, or the versions, at its %[1]s and %[2]s. Where it takes no
 	// version out, image has none either.
-	osImage *regexp.Regexp
+	osImage func() *regexp.Regexp
 	image   string
 	// oldest and newest bound the version's first number; 0 is no bound.
 	oldest, newest int
@@ -41,22 +42,22 @@ type family struct {
 }
 
 var families = []family{
-	{"Debian", "debian", regexp.MustCompile(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true},
-	{"Ubuntu", "debian", regexp.MustCompile(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false},
-	{"Red Hat Enterprise Linux", "el", regexp.MustCompile(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false},
-	{"Rocky Linux", "el", regexp.MustCompile(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false},
-	{"AlmaLinux", "el", regexp.MustCompile(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false},
-	{"Oracle Linux", "el", regexp.MustCompile(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false},
-	{"CentOS Stream", "el", regexp.MustCompile(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false},
-	{"Amazon Linux 2023", "amazon2023", regexp.MustCompile(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
-	{"Amazon Linux 2", "amazon2", regexp.MustCompile(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
-	{"Fedora", "el", regexp.MustCompile(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false},
-	{"Azure Linux", "azurelinux", regexp.MustCompile(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false},
-	{"CBL-Mariner 2", "azurelinux", regexp.MustCompile(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false},
-	{"SUSE Linux Enterprise Server 15", "suse", regexp.MustCompile(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false},
-	{"SUSE Linux Enterprise Server", "suse", regexp.MustCompile(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false},
-	{"openSUSE Leap", "suse", regexp.MustCompile(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false},
-	{"openSUSE Tumbleweed and MicroOS", "suse", regexp.MustCompile(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false},
+	{"Debian", "debian", lazyregexp.New(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true},
+	{"Ubuntu", "debian", lazyregexp.New(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false},
+	{"Red Hat Enterprise Linux", "el", lazyregexp.New(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false},
+	{"Rocky Linux", "el", lazyregexp.New(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false},
+	{"AlmaLinux", "el", lazyregexp.New(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false},
+	{"Oracle Linux", "el", lazyregexp.New(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false},
+	{"CentOS Stream", "el", lazyregexp.New(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false},
+	{"Amazon Linux 2023", "amazon2023", lazyregexp.New(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
+	{"Amazon Linux 2", "amazon2", lazyregexp.New(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
+	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false},
+	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false},
+	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false},
+	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false},
+	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false},
+	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false},
+	{"openSUSE Tumbleweed and MicroOS", "suse", lazyregexp.New(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false},
 }
 
 // Recipes lists one for each distribution that is known, at its newest version.
@@ -78,7 +79,7 @@ func Recipes() []Recipe {
 // error says what to do instead.
 func RecipeFor(osImage string) (Recipe, error) {
 	for _, f := range families {
-		m := f.osImage.FindStringSubmatch(osImage)
+		m := f.osImage().FindStringSubmatch(osImage)
 		if m == nil {
 			continue
 		}

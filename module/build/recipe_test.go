@@ -88,7 +88,7 @@ func TestTheSourceIsAlwaysPinned(t *testing.T) {
 		if s.SHA256 == sum && s.Tree == "" {
 			kind = "archive"
 		}
-		if got := s.Version + " " + kind; err != nil || got != c.want || s.URL == "" || kind == "tree" && !hexSum.MatchString(s.Tree) {
+		if got := s.Version + " " + kind; err != nil || got != c.want || s.URL == "" || kind == "tree" && !hexSum().MatchString(s.Tree) {
 			t.Errorf("%+v: %+v %v", c, s, err)
 		}
 	}

@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // Source is the PF_RING source to compile.
@@ -49,14 +50,14 @@ func Versions() []string {
 	return list
 }
 
-var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var hexSum = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // NewSource is the source of a version ("" is the default), from its usual place
 // or from address. A version that is not pinned, or another archive under a
 // pinned one's name, takes the archive's sha256.
 func NewSource(version, address, sha256 string) (Source, error) {
 	s := Source{Version: cmp.Or(version, DefaultVersion), URL: address, SHA256: strings.ToLower(sha256)}
-	if s.SHA256 != "" && !hexSum.MatchString(s.SHA256) {
+	if s.SHA256 != "" && !hexSum().MatchString(s.SHA256) {
 		return s, fmt.Errorf("%q is no sha256: it has 64 hex digits", sha256)
 	}
 	if address != "" {

@@ -3,11 +3,11 @@ package build
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -95,10 +95,10 @@ func FitOf(version, kernel string) Fit {
 // NewestKnown is the highest version of PF_RING whose source is pinned.
 func NewestKnown() string { return slices.MaxFunc(Versions(), module.CompareVersions) }
 
-var kernelSeries = regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})(?:\D|$)`)
+var kernelSeries = lazyregexp.New(`^(\d{1,4})\.(\d{1,4})(?:\D|$)`)
 
 func series(kernel string) (major, minor int, ok bool) {
-	m := kernelSeries.FindStringSubmatch(kernel)
+	m := kernelSeries().FindStringSubmatch(kernel)
 	if m == nil {
 		return 0, 0, false
 	}
@@ -130,4 +130,4 @@ func GuessArch(kernel string) string {
 }
 
 // ValidRelease tells whether text may be a kernel release.
-func ValidRelease(text string) bool { return goodRelease.MatchString(text) }
+func ValidRelease(text string) bool { return goodRelease().MatchString(text) }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
@@ -127,13 +127,13 @@ func Check(data []byte, name string) (Module, error) {
 		return Module{}, fmt.Errorf("it is for %s; images are made for amd64 and arm64", info.Arch)
 	case info.KernelRelease == "":
 		return Module{}, errors.New("it does not say for which kernel it was built (no vermagic)")
-	case !goodRelease.MatchString(info.KernelRelease):
+	case !goodRelease().MatchString(info.KernelRelease):
 		return Module{}, fmt.Errorf("its kernel release %q cannot be a folder: it may have letters, digits and . _ + ~ - only", info.KernelRelease)
 	}
 	return Module{Data: plain, Info: info}, nil
 }
 
-var goodRelease = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
+var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 
 // Tags are the tags under which KMM and the agent look for the image of one
 // kernel: the release with "_" for what a tag cannot have. KMM leaves out a "+"

@@ -2,11 +2,11 @@ package controller
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
@@ -76,25 +76,25 @@ var causes = map[build.Cause]struct {
 }
 
 var (
-	noRoom    = regexp.MustCompile(`(?i)no room|no space left`)
-	noHeaders = regexp.MustCompile(`there are no headers|headers .*could not be installed|could not be installed: .*headers|the headers in .* are for kernel`)
-	noWay     = regexp.MustCompile(`could not be read: is there a way|is there a way to|could not be fetched`)
-	clang     = regexp.MustCompile(`was built with clang`)
-	otherSum  = regexp.MustCompile(`not the one expected|holds no kernel/pf_ring\.c|has something other than files`)
+	noRoom    = lazyregexp.New(`(?i)no room|no space left`)
+	noHeaders = lazyregexp.New(`there are no headers|headers .*could not be installed|could not be installed: .*headers|the headers in .* are for kernel`)
+	noWay     = lazyregexp.New(`could not be read: is there a way|is there a way to|could not be fetched`)
+	clang     = lazyregexp.New(`was built with clang`)
+	otherSum  = lazyregexp.New(`not the one expected|holds no kernel/pf_ring\.c|has something other than files`)
 )
 
 // script finds the reason in what the build's script said.
 func (w *words) script(f *build.Failure, fit build.Fit) {
 	switch {
-	case noRoom.MatchString(f.Why + strings.Join(f.Lines, "\n")):
+	case noRoom().MatchString(f.Why + strings.Join(f.Lines, "\n")):
 		w.reason, w.remedy = supply.DiskFull, "Free disk on the node, or set supply.builder.nodeSelector to nodes with room."
-	case noHeaders.MatchString(f.Why), f.Step == "headers" && strings.Contains(f.Why, "could not be installed"):
+	case noHeaders().MatchString(f.Why), f.Step == "headers" && strings.Contains(f.Why, "could not be installed"):
 		w.reason, w.remedy = supply.HeadersMissing, "Install the headers on the nodes and set supply.builder.hostHeaders, or set supply.builder.packageMirrors to a mirror that keeps them, or update the nodes' kernel."
-	case otherSum.MatchString(f.Why):
+	case otherSum().MatchString(f.Why):
 		w.reason, w.remedy = supply.SourceMismatch, "Correct supply.builder.sourceURL and supply.builder.sourceSHA256."
-	case noWay.MatchString(f.Why):
+	case noWay().MatchString(f.Why):
 		w.reason, w.remedy = supply.NoEgress, "Allow egress to the address, or set supply.builder.proxy, packageMirrors or sourceURL."
-	case clang.MatchString(f.Why):
+	case clang().MatchString(f.Why):
 		w.reason, w.remedy, w.once = supply.NoRecipe, "Set supply.builder.images and supply.builder.script to a builder with clang.", true
 	case f.Step == "compile":
 		w.reason, w.remedy = supply.CompileFailed, "Read the lines of the log. Set supply.pfringVersion and supply.builder.sourceURL to a version of PF_RING that supports this kernel."

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -128,13 +128,13 @@ func refusedToken(what, where, why string) error {
 }
 
 // parameter is one key="value" of a challenge.
-var parameter = regexp.MustCompile(`([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
+var parameter = lazyregexp.New(`([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
 
 // parseChallenge splits a WWW-Authenticate value of one challenge, RFC 7235.
 func parseChallenge(value string) (scheme string, parameters map[string]string) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
 	parameters = map[string]string{}
-	for _, m := range parameter.FindAllStringSubmatch(rest, 32) {
+	for _, m := range parameter().FindAllStringSubmatch(rest, 32) {
 		parameters[strings.ToLower(m[1])] = m[2] + m[3]
 	}
 	return strings.ToLower(scheme), parameters
