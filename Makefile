@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: controller image-agent image-controller e2e-two-nodes e2e-flux e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: mutants controller image-agent image-controller e2e-two-nodes e2e-flux e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -79,6 +79,9 @@ lint: ## golangci-lint, built from the version pinned in hack/lint
 	@mkdir -p bin
 	go build -C hack/lint -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
+
+mutants: ## Measure how many changes of hack/mutants/mutants.yaml each package's own tests notice; PACKAGE=./node measures one
+	go run ./hack/mutants $(if $(PACKAGE),-package $(PACKAGE))
 
 playground: ## A control plane with 40 simulated nodes and a module repository, on loopback, to try the commands on
 	go run ./tests/playground
