@@ -63,7 +63,7 @@ func TestCompatibilityAnswersByItsExitCode(t *testing.T) {
 		"verify none":              {[]string{"compatibility", "--source", url, "--kernel", "6.1.0-18-cloud-amd64", "--set", "tap.kernelModule.source.verify=none"}, "", 0, "Kernel is compatible"},
 		"invalid values":           {append(source, "--kernel", "6.1.0", "--set", "tap.kernelModule.mode=atuo"), "", 1, "tap.kernelModule.mode"},
 		"a file of something else": {append(source, "--nodes-from", bad), "", 2, "bad.txt: the document is a Pod"},
-		"no file":                  {append(source, "--nodes-from", bad+"x"), "", 2, "no such file"},
+		"no file":                  {append(source, "--nodes-from", bad+"x"), "", 2, "not found"},
 		"no repository":            {[]string{"compatibility", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, "", 2, "neither index.json"},
 		"a strange URL":            {[]string{"compatibility", "--kernel", "6.1.0", "--source", "ftp://x"}, "", 2, "scheme"},
 		"a strange kernel":         {append(source, "--kernel", "vmlinuz"), "", 2, "--kernel"},

@@ -13,6 +13,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
@@ -193,7 +194,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 	if err != nil {
 		return nil, nil, err
 	}
-	choice := build.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != ""}
+	choice := build.Choice{Kernels: f.kernels, Archs: f.archs, AnySystem: f.script != "", Refuses: verdict.NewJudge().Refuses}
 	if !f.all && len(f.kernels) == 0 {
 		q := release.Question{Values: values, Namespace: f.nodes.kube.overrides.Context.Namespace, Access: f.source.access()}
 		if choice.Has, err = f.present(cmd, q, nodes); err != nil {

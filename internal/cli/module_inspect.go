@@ -85,12 +85,12 @@ func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
 			return err
 		}
 	}
-	return verdict(failed, fits)
+	return concluded(failed, fits)
 }
 
 // verdict is what is wrong with all the files together. One that could not be
 // read weighs more than one that is no module.
-func verdict(failed []error, fits bool) error {
+func concluded(failed []error, fits bool) error {
 	for _, err := range failed {
 		if ExitCode(err) != outcome.ExitNo {
 			return &exitError{code: outcome.ExitError, err: errors.Join(failed...)}

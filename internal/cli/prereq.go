@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
-	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
@@ -200,7 +198,6 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait.For
 	access := f.source.access()
 	o.ReadSource = access.Read
-	o.Supply = func(ctx context.Context) (*supply.Status, error) { return f.kube.supplyStatus(ctx, f.release) }
 	o.Probe = f.probe.options()
 	if o.Targets, err = f.targets(cmd, o.Namespace); err != nil {
 		return o, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
 // Finding is one cause that keeps nodes from the module.
@@ -84,6 +85,6 @@ func (f *Finding) sum() {
 	f.Also += "."
 	for _, k := range f.Kernels {
 		// A command for one kernel does it for all when the kernel is left out.
-		f.Remedy = strings.Replace(f.Remedy, " --kernel "+k+" ", " ", 1)
+		f.Remedy = verdict.AnyKernel(f.Remedy, k)
 	}
 }

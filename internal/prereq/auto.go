@@ -210,6 +210,15 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 // judged is what the nodes of auto can have, by the one judgement; failed says why
 // that cannot be told.
 func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compatibility.Report, failed *Finding) {
+	return e.judgedBy(ctx, k, true)
+}
+
+// judgedWithout is judged, as if the values named no source.
+func (e *env) judgedWithout(ctx context.Context, k valuesschema.KernelModule) (r compatibility.Report, failed *Finding) {
+	return e.judgedBy(ctx, k, false)
+}
+
+func (e *env) judgedBy(ctx context.Context, k valuesschema.KernelModule, source bool) (r compatibility.Report, failed *Finding) {
 	finding := func(f Finding) (compatibility.Report, *Finding) { return r, &f }
 	nodes, err := e.nodes(ctx)
 	if err != nil {
@@ -220,7 +229,7 @@ func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compat
 		n.Excluded = !n.in[ModeAuto]
 		g.Nodes = append(g.Nodes, n.Node)
 	}
-	if e.elsewhere() == "" {
+	if source && e.elsewhere() == "" {
 		repository, err := e.repository(ctx)
 		if err != nil {
 			return finding(skip("depends on auto.index-readable"))
@@ -230,9 +239,9 @@ func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compat
 		}
 		g.Source = repository.Lookup(ctx)
 	}
-	if k.Supplied() && e.Supply != nil {
+	if k.Supplied() {
 		// Without its status its recipes are gone by.
-		g.Supply.Status, _ = e.Supply(ctx)
+		g.Supply.Status, _ = e.supplyStatus(ctx)
 	}
 	return g.Report(k), nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/probe"
-	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -42,8 +41,6 @@ type Options struct {
 	// ReadSource reads the module repository of auto from here. Warnings say what is
 	// not as on the nodes.
 	ReadSource func(context.Context, valuesschema.KernelModule) (repository *compatibility.Repository, warnings []string, err error)
-	// Supply reads the supply controller's status; nil is none.
-	Supply func(context.Context) (*supply.Status, error)
 	// Images looks images up from here.
 	Images *compatibility.Images
 	// Probe has nodes looked at from the inside; nil makes no Job.

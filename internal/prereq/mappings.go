@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
-	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 )
 
@@ -86,20 +85,15 @@ func (e *env) mapped(ctx context.Context) ([]mapped, error) {
 	for _, o := range e.target(ModeKMM).ofKind("Module") {
 		all.ModuleName = o.GetName()
 	}
+	answer := all.Lookup(ctx, nil)
 	var list []mapped
 	for _, k := range sortedKernels(kernels) {
 		m := mapped{kernel: k, nodes: kernels[k]}
-		found, matches, err := all.Find(k.release)
-		switch {
-		case err != nil:
-			m.fault = err.Error()
-		case kmm.Unserved(k.release) != "" && (matches || !kmm.Stalls(k.release)): // a release that no mapping matches stalls nobody
-			m.fault, m.unserved = kmm.Unserved(k.release), true
-		case !matches:
-			m.fault = "no mapping matches"
+		if a := answer(k.release, k.arch); a.Supported == compatibility.No {
+			m.fault, m.stalls, m.unserved = strings.TrimSuffix(a.Message, "."), a.Stalls, a.Reason == compatibility.ReasonKernelUnserved
+		} else if found, _, err := all.Find(k.release); err == nil {
+			m.mapping = found
 		}
-		m.stalls = (matches || err != nil) && kmm.Stalls(k.release)
-		m.mapping = found
 		list = append(list, m)
 	}
 	return list, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
 func nodeChecks() []Check {
@@ -107,9 +108,9 @@ func (e *env) kernels(ctx context.Context, mode string) (map[kernel]int, error) 
 	if err != nil {
 		return nil, err
 	}
-	found := map[kernel]int{}
+	found, judge := map[kernel]int{}, verdict.NewJudge()
 	for _, n := range nodes {
-		if n.in[mode] && n.Kernel != "" && n.Platform.Describe().Policy != cluster.Never {
+		if n.in[mode] && judge.Asks(n.Node) {
 			found[kernel{n.Kernel, n.Arch}]++
 		}
 	}

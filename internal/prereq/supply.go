@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
@@ -91,33 +90,29 @@ func supplyKernels(ctx context.Context, e *env) Finding {
 	if !on {
 		return skip(notSupplied)
 	}
-	nodes, err := e.selectedNodes(ctx)
-	if err != nil {
-		return unread("the nodes", err)
+	report, failed := e.judged(ctx, k)
+	if failed != nil {
+		// The source cannot be read, and what is built needs none.
+		if report, failed = e.judgedWithout(ctx, k); failed != nil {
+			return *failed
+		}
 	}
-	plain := make([]cluster.Node, len(nodes))
-	for i := range nodes {
-		plain[i] = nodes[i].Node
-	}
-	// Without the right to read what the controller says, its recipes still tell.
-	status, _ := e.supplyStatus(ctx)
-	find := verdict.Supply{Status: status, Version: k.Supply.PFRingVersion, AnySystem: k.Supply.Builder.Script != ""}.Lookup(plain)
 	var list, remedies []string
 	kernels := map[string]bool{}
-	for _, n := range plain {
+	for _, n := range report.Nodes {
 		name := n.Kernel + " " + n.Arch
-		if kernels[name] {
+		if kernels[name] || !n.Supported.Good() && n.Supported != verdict.CannotBeBuilt {
 			continue
 		}
 		kernels[name] = true
-		if a := find(n.Kernel, n.Arch); a.Supported == verdict.CannotBeBuilt {
-			list, remedies = append(list, fmt.Sprintf("%s, %s: %s", name, n.OSImage, a.Message)), append(remedies, a.Remedy)
+		if n.Supported == verdict.CannotBeBuilt {
+			list, remedies = append(list, fmt.Sprintf("%s, %s: %s", name, n.OS, n.Message)), append(remedies, n.Remedy)
 		}
 	}
 	if len(list) == 0 {
 		return ok(text.Count(len(kernels), "kernel"))
 	}
-	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap unless source.url has them", len(list), text.Count(len(kernels), "kernel")),
+	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")),
 		slices.Compact(remedies)[0], list...)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -59,14 +60,20 @@ func (b *built) explain(n *Node) {
 
 func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 	n.Since, n.Step, n.Log = k.Since, k.Step, k.Log
-	n.State, n.Remedy = Building, ""
-	switch k.State {
-	case supply.Queued:
+	a := verdict.Told(k)
+	n.State, n.Remedy = Building, a.Remedy
+	switch {
+	case a.Supported == verdict.CannotBeBuilt && a.Reason == verdict.BuildFailed:
+		b.failed(n, k)
+	case a.Supported == verdict.CannotBeBuilt:
+		n.State, n.Message = Unsupported, a.Message
+	case a.Supported == verdict.Unknown:
+		n.State, n.Message = Unknown, a.Message
+	case a.Supported == verdict.Yes:
+		n.Message = "its module is there, and the controller starts the agent again"
+	case k.State == supply.Queued:
 		n.Message = "its module waits to be built"
-		if k.Reason != "" {
-			b.failed(n, k)
-		}
-	case supply.Building:
+	default:
 		n.Message = "its module is being built"
 		if k.Step != "" {
 			n.Message += ": step " + k.Step
@@ -74,17 +81,11 @@ func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 		if k.Tries > 1 {
 			n.Message += fmt.Sprintf(", try %d", k.Tries)
 		}
-	case supply.Failed:
-		b.failed(n, k)
-	case supply.Unsupported:
-		n.State, n.Message, n.Remedy = Unsupported, k.Message, k.Remedy
-	default:
-		n.Message = "its module is there, and the controller starts the agent again"
 	}
 }
 
 func (b *built) failed(n *Node, k *supply.KernelStatus) {
-	n.State, n.Remedy = BuildFailed, k.Remedy
+	n.State = BuildFailed
 	n.Message = fmt.Sprintf("%s: %s", k.Reason, k.Message)
 	if len(k.Log) > 0 {
 		n.Message += ": " + k.Log[len(k.Log)-1]

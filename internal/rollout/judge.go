@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -27,6 +28,18 @@ type facts struct {
 	built *built
 	// creating says why pods could not be made, if an event does.
 	creating string
+	// verdicts judge what a node can have; nil until one is asked for.
+	verdicts *verdict.Judge
+}
+
+// lacking is the one judgement of a node that has no module, and why it takes none
+// at all, or "".
+func (f *facts) lacking(t *target) (v verdict.Verdict, refused string) {
+	if f.verdicts == nil {
+		f.verdicts = verdict.NewJudge()
+	}
+	n := t.judged()
+	return f.verdicts.Lacking(n), f.verdicts.Refuses(n)
 }
 
 // judge tells the state of every node, sorted by name.
@@ -72,7 +85,27 @@ func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) 
 		f.outdated(&n, p, t)
 		f.built.explain(&n)
 	}
+	f.advise(&n, t)
 	return n
+}
+
+// advise puts in place of a reason's general remedy the one that fits the node.
+func (f *facts) advise(n *Node, t *target) {
+	if t == nil || n.State == OK || n.State == Building || n.State == BuildFailed || n.State == Unsupported {
+		return
+	}
+	v, refused := f.lacking(t)
+	switch {
+	case refused != "" && n.State != Unknown:
+		n.Message, n.Remedy = refusedHere(n.Message, refused), v.Remedy
+	case n.Reason == outcome.NoModuleForKernel:
+		n.Remedy = verdict.AnyKernel(v.Remedy, t.kernel)
+	}
+}
+
+// refusedHere is why a node can have no module, beside what was seen there.
+func refusedHere(seen, refused string) string {
+	return strings.TrimSuffix(seen, ".") + ". " + refused
 }
 
 // createRemedy is what to do where the API server refuses the agent's pods.

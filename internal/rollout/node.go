@@ -3,6 +3,7 @@ package rollout
 import (
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -81,8 +82,16 @@ type target struct {
 	// notReady is what its Ready condition says if it is not true.
 	notReady string
 	since    time.Time
+	// system is what the node calls its system, and platform what kind of node it is.
+	system   string
+	platform cluster.Platform
 	// excluded says why the release does not want the node, "" if it does.
 	excluded string
+}
+
+// judged is the node as package verdict judges it.
+func (t *target) judged() cluster.Node {
+	return cluster.Node{Name: t.name, Kernel: t.kernel, Arch: t.arch, OS: "linux", OSImage: t.system, Platform: t.platform}
 }
 
 // taint is a taint that keeps pods away.

@@ -27,7 +27,11 @@ func (r *Release) readTargets(ctx context.Context, nodes cluster.NodeLister) (ma
 
 func (r *Release) target(n *corev1.Node) *target {
 	info := n.Status.NodeInfo
-	t := &target{name: n.Name, kernel: info.KernelVersion, arch: info.Architecture, bootID: info.BootID, labels: n.Labels}
+	plain := cluster.FromObject(n)
+	t := &target{
+		name: n.Name, kernel: plain.Kernel, arch: plain.Arch, bootID: info.BootID, labels: n.Labels,
+		system: plain.OSImage, platform: plain.Platform,
+	}
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
 			t.notReady, t.since = cmp.Or(c.Message, c.Reason, "no reason given"), c.LastTransitionTime.Time

@@ -34,6 +34,27 @@ func (j *Judge) Asks(n cluster.Node) bool {
 	return !n.Excluded && n.Kernel != "" && supports(n.Arch) && j.platform(n.Platform).Policy != cluster.Never
 }
 
+// Refuses says why no module is of use on n, whatever its kernel: its platform takes
+// none, or there is no agent for its architecture. "" where one may be.
+func (j *Judge) Refuses(n cluster.Node) string {
+	if v := j.Node(n, Answer{}); v.Reason == PlatformForbids || v.Reason == ArchUnsupported {
+		return v.Message
+	}
+	return ""
+}
+
+// Lacking is what holds on a node that found no module for its kernel, as its agent
+// says or a repository.
+func (j *Judge) Lacking(n cluster.Node) Verdict {
+	n.Excluded = false
+	return j.Node(n, Answer{Supported: No, Reason: string(outcome.NoModuleForKernel), Remedy: BuildRemedy(n.Kernel)})
+}
+
+// AnyKernel is a remedy that holds for all kernels, made from that for one.
+func AnyKernel(remedy, kernel string) string {
+	return strings.Replace(remedy, " --kernel "+printout.Shell(kernel)+" ", " ", 1)
+}
+
 // supports tells whether there is an agent for an architecture.
 func supports(arch string) bool { return arch == "amd64" || arch == "arm64" }
 

@@ -40,17 +40,21 @@ func (s Supply) Lookup(nodes []cluster.Node) Lookup {
 	return func(kernel, arch string) Answer {
 		if s.Status != nil {
 			if found := s.Status.Find(kernel, arch); found != nil {
-				return told(found)
+				return Told(found)
 			}
 		}
 		return s.foretold(kernel, systems[kernelKey{kernel, arch}])
 	}
 }
 
-// told is what the controller says of a kernel.
-func told(k *supply.KernelStatus) Answer {
+// Told is what the controller says of a kernel.
+func Told(k *supply.KernelStatus) Answer {
 	a := Answer{Version: k.Version}
-	switch k.State {
+	state := k.State
+	if state == supply.Queued && k.Reason != "" {
+		state = supply.Failed // it waits to be tried again
+	}
+	switch state {
 	case supply.Built, supply.Sourced:
 		a.Supported, a.Present = Yes, true
 	case supply.Queued:

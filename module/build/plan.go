@@ -37,6 +37,9 @@ type Choice struct {
 	Kernels, Archs []string
 	// Has tells whether there is a module already; nil means there is none.
 	Has func(kernel, arch string) bool
+	// Refuses says why no module is of use on a node, or "": nothing is built for
+	// kernels of such nodes alone. nil refuses none.
+	Refuses func(cluster.Node) string
 	// AnySystem says that no recipe is needed, since image and script are given.
 	AnySystem bool
 }
@@ -73,7 +76,7 @@ func Plan(nodes []cluster.Node, c Choice) ([]Target, []Skipped, error) {
 		if !c.wants(key[0], key[1], groups[key]) {
 			continue
 		}
-		t, err := target(key[0], key[1], groups[key], c.AnySystem)
+		t, err := c.target(key[0], key[1], groups[key])
 		if err != nil {
 			skipped = append(skipped, Skipped{key[0], key[1], err})
 			continue
@@ -107,15 +110,22 @@ func (c Choice) wants(kernel, arch string, nodes []cluster.Node) bool {
 	case len(c.Kernels) > 0:
 		return true
 	}
-	if !slices.ContainsFunc(nodes, func(n cluster.Node) bool { return !n.Excluded && n.Platform.Describe().Policy != cluster.Never }) {
+	if !slices.ContainsFunc(nodes, func(n cluster.Node) bool { return !n.Excluded && n.Kernel != "" && c.refuses(n) == "" }) {
 		return false // no module would be loaded there
 	}
 	return c.Has == nil || !c.Has(kernel, arch)
 }
 
+func (c Choice) refuses(n cluster.Node) string {
+	if c.Refuses == nil {
+		return ""
+	}
+	return c.Refuses(n)
+}
+
 // target picks nodes for a build: of those that may take a pod, the ones that
 // run the system that most of them run.
-func target(kernel, arch string, nodes []cluster.Node, anySystem bool) (Target, error) {
+func (c Choice) target(kernel, arch string, nodes []cluster.Node) (Target, error) {
 	switch {
 	case kernel == "" || arch == "":
 		return Target{}, errors.New("the node has not reported its kernel")
@@ -127,8 +137,12 @@ func target(kernel, arch string, nodes []cluster.Node, anySystem bool) (Target, 
 	var why error
 	for _, n := range nodes {
 		recipe, err := RecipeForNode(n)
+		if refused := c.refuses(n); refused != "" {
+			why = errors.New(refused)
+			continue
+		}
 		switch {
-		case err != nil && !anySystem:
+		case err != nil && !c.AnySystem:
 			why = err
 		case !n.Ready || n.Cordoned:
 			why = cmp.Or(why, fmt.Errorf("no node with it takes pods: %s is not ready or cordoned", n.Name))
