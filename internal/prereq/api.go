@@ -35,7 +35,7 @@ func apiReachable(ctx context.Context, e *env) Finding {
 		return ok(fmt.Sprintf("%s answers with %s", e.Config.Host, v.GitVersion))
 	}
 	if words, known := apierror.Describe(err, apierror.Caller{Command: "prereq check"}); known {
-		return fail(string(words.Kind), words.Why, cmp.Or(words.Remedy, "Try again; kubectl with the same context shows whether it is the cluster."))
+		return fail(string(words.Kind), words.Why, cmp.Or(words.Remedy, "Try again, and ask with another program: kubectl version"))
 	}
 	return fail(string(apierror.Unreachable), plain(err), "Check the address in the kubeconfig, the network and the VPN: kubectl version")
 }

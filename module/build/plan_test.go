@@ -34,7 +34,15 @@ func TestPlanTakesEachKernelOnceOnNodesThatTakePods(t *testing.T) {
 		node("u", "6.8.0-51-generic", "amd64", ubuntu), node("v", "6.8.0-51-generic", "arm64", ubuntu), node("has", "6.1.0-10-amd64", "amd64", debian),
 		node("s", "6.6.1-gentoo", "amd64", "Gentoo Linux 2.15"),
 	}
-	targets, skipped, err := Plan(nodes, Choice{Has: func(kernel, _ string) bool { return kernel == "6.1.0-10-amd64" }})
+	targets, skipped, err := Plan(nodes, Choice{
+		Has: func(kernel, _ string) bool { return kernel == "6.1.0-10-amd64" },
+		Refuses: func(n cluster.Node) string {
+			if n.Platform == cluster.Fargate {
+				return "no module is of use there"
+			}
+			return ""
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
