@@ -2,7 +2,8 @@
 What the schema cannot say: each problem ends the rendering with one line that names the key. Call with the root context.
 */}}
 {{- define "pfring.checks" -}}
-{{- $s := include "pfring.settings" . | fromJson -}}
+{{- include "pfring.settings" . -}}
+{{- $s := .PFRingSettings -}}
 {{- if eq $s.mode "kmm" -}}
 {{- include "pfring.checkModuleName" (list .Release.Namespace $s.kmm.moduleName) -}}
 {{- include "pfring.checkMappings" (list . $s) -}}

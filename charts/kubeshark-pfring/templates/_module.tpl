@@ -68,7 +68,8 @@ settings and the mapping.
 
 {{/* A Dockerfile's text: the user's own, else the chart's, else empty. Call with a list of the root context and the name. */}}
 {{- define "pfring.dockerfile" -}}
-{{- $s := include "pfring.settings" (index . 0) | fromJson -}}
+{{- include "pfring.settings" (index . 0) -}}
+{{- $s := (index . 0).PFRingSettings -}}
 {{- default ((index . 0).Files.Get (printf "files/dockerfiles/%s.Dockerfile" (index . 1))) (get $s.kmm.build.dockerfiles (index . 1)) -}}
 {{- end -}}
 

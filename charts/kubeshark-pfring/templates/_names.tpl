@@ -28,7 +28,8 @@ app.kubernetes.io/component: agent
 {{- define "pfring.labelsWith" -}}
 {{- $root := index . 0 -}}
 {{- $standard := include "pfring.standardLabels" $root | fromYaml -}}
-{{- include "pfring.stringMap" (merge $standard (index . 1) (include "pfring.settings" $root | fromJson).labels) -}}
+{{- include "pfring.settings" $root -}}
+{{- include "pfring.stringMap" (merge $standard (index . 1) $root.PFRingSettings.labels) -}}
 {{- end -}}
 
 {{- define "pfring.standardLabels" -}}
@@ -50,14 +51,16 @@ name: {{ index . 1 | quote }}
 namespace: {{ $root.Release.Namespace | quote }}
 labels:
   {{- include "pfring.labelsWith" (list $root (index $own 1)) | nindent 2 }}
-{{- with merge (index $own 0) (include "pfring.settings" $root | fromJson).annotations }}
+{{- include "pfring.settings" $root }}
+{{- with merge (index $own 0) $root.PFRingSettings.annotations }}
 annotations:
   {{- include "pfring.stringMap" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{- define "pfring.serviceAccountName" -}}
-{{- $sa := (include "pfring.settings" . | fromJson).serviceAccount -}}
+{{- include "pfring.settings" . -}}
+{{- $sa := .PFRingSettings.serviceAccount -}}
 {{- if $sa.create -}}
 {{- default (include "pfring.fullname" .) $sa.name -}}
 {{- else -}}

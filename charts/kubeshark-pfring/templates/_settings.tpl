@@ -1,13 +1,13 @@
 {{/*
-The settings of tap.kernelModule with every block present, as JSON. A user who nulls a block or a value in a values file
-gets its default or its empty form, never a nil pointer. Templates read this instead of .Values. Every object asks for them
-more than once, so they are worked out once and kept in the root context. Call with that.
+Sets .PFRingSettings of the root context: the settings of tap.kernelModule with every block present. A user who nulls a
+block or a value in a values file gets its default or its empty form, never a nil pointer. Templates read this instead of
+.Values, and do not change it. Every object needs the settings, most of them more than once, so they are read once and kept.
+Call with the root context. It prints nothing.
 */}}
 {{- define "pfring.settings" -}}
 {{- if not (hasKey . "PFRingSettings") -}}
-{{- $_ := set . "PFRingSettings" (include "pfring.readSettings" .) -}}
+{{- $_ := set . "PFRingSettings" (include "pfring.readSettings" . | fromJson) -}}
 {{- end -}}
-{{- .PFRingSettings -}}
 {{- end -}}
 
 {{- define "pfring.readSettings" -}}

@@ -1,6 +1,7 @@
 {{/* What NOTES.txt warns of, as a JSON list of sentences. Call with the root context. */}}
 {{- define "pfring.warnings" -}}
-{{- $s := include "pfring.settings" . | fromJson -}}
+{{- include "pfring.settings" . -}}
+{{- $s := .PFRingSettings -}}
 {{- $offline := eq (toString .Values.internetConnectivity) "false" -}}
 {{- $out := list -}}
 {{- if eq $s.mode "auto" -}}
