@@ -12,7 +12,7 @@ fi
 # tests/vm boots kernels and builds modules; the kernel's own build tools are
 # linked with libelf and libssl. tests/node makes disks; tests/build compiles in
 # a Debian of its own.
-packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 e2fsprogs debootstrap "$@")
+packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 qemu-system-arm gcc-12-aarch64-linux-gnu binutils-aarch64-linux-gnu e2fsprogs debootstrap "$@")
 
 missing=()
 for p in "${packages[@]}"; do

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -43,6 +47,20 @@ type site struct {
 	serve func(t *testing.T, files map[string][]byte) (backend string)
 	// options are for the repository behind the address of its front.
 	options func(t *testing.T, address string) module.SourceOptions
+	// byDigest is set where files are asked for by their digests, and folder where
+	// there is no server at all, so that only what is stored can be at fault.
+	byDigest, folder bool
+}
+
+// tries tells whether a row is for the site.
+func (s site) tries(f row) bool {
+	switch {
+	case s.folder:
+		return f.harm == nil && f.reach == nil && f.historic == nil
+	case f.historic != nil:
+		return s.byDigest
+	}
+	return true
 }
 
 func sites(t *testing.T) []site {
@@ -76,6 +94,7 @@ func sites(t *testing.T) []site {
 			func(_ *testing.T, address string) module.SourceOptions {
 				return module.SourceOptions{URL: address + "/pf-ring"}
 			},
+			false, false,
 		},
 		{
 			"s3",
@@ -90,6 +109,30 @@ func sites(t *testing.T) []site {
 			func(t *testing.T, address string) module.SourceOptions {
 				return module.SourceOptions{URL: "s3://" + name(t) + "/pf-ring", Endpoint: address, PathStyle: true, CredentialsDir: keys}
 			},
+			false, false,
+		},
+		{
+			"oci",
+			func(t *testing.T, files map[string][]byte) string {
+				s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+				t.Cleanup(s.Close)
+				pushIndex(t, s.URL, files)
+				return s.URL
+			},
+			func(_ *testing.T, address string) module.SourceOptions {
+				return module.SourceOptions{URL: "oci://registry.example/team/pf-ring", Endpoint: address}
+			},
+			true, false,
+		},
+		{
+			"folder",
+			func(t *testing.T, files map[string][]byte) string {
+				dir := t.TempDir()
+				moduletest.WriteFiles(t, dir, files)
+				return "file://" + dir
+			},
+			func(_ *testing.T, address string) module.SourceOptions { return module.SourceOptions{URL: address} },
+			false, true,
 		},
 	}
 }
@@ -97,6 +140,9 @@ func sites(t *testing.T) []site {
 func TestEachFaultEndsInItsOutcomeAndNoUnverifiedByteIsLoaded(t *testing.T) {
 	for _, s := range sites(t) {
 		for _, f := range table() {
+			if !s.tries(f) {
+				continue
+			}
 			t.Run(s.name+"/"+f.name, func(t *testing.T) {
 				t.Parallel()
 				f.check(t, s)
@@ -109,7 +155,7 @@ func (f row) check(t *testing.T, s site) {
 	j, r := f.job(t, s)
 	k := newKernel(t)
 	o := k.load(j, module.WorkingMemory(limit), slog.New(slog.DiscardHandler))
-	f.judge(t, r, o, k.taken())
+	f.judge(t, s, r, o, k.taken())
 }
 
 // job puts the repository up with its fault, and says what the agent is to do.
@@ -123,23 +169,39 @@ func (f row) job(t *testing.T, s site) (job, *repository) {
 	if f.harm != nil {
 		do = f.harm(t, r)
 	}
-	address := front(t, s.serve(t, r.Files), do)
-	options := s.options(t, address.URL)
-	options.CAFile = authority(t, address)
-	if f.reach != nil {
-		f.reach(&options, address.URL)
+	backend := s.serve(t, r.Files)
+	if f.historic != nil {
+		f.historic(t, backend, r)
+	}
+	if s.byDigest {
+		do = named(r.Files, do)
+	}
+	var options module.SourceOptions
+	if s.folder {
+		options = s.options(t, backend)
+	} else {
+		address := front(t, backend, do)
+		options = s.options(t, address.URL)
+		options.CAFile = authority(t, address)
+		if f.reach != nil {
+			f.reach(&options, address.URL)
+		}
 	}
 	root := newKernel(t).root
 	return job{
 		URL: options.URL, Endpoint: options.Endpoint, CredentialsDir: options.CredentialsDir, CAFile: options.CAFile, PathStyle: options.PathStyle,
-		Keys: []string{r.PublicKey}, MinSerial: f.minSerial, TimeoutMS: f.timeout().Milliseconds(), Root: root,
+		Keys: []string{r.PublicKey}, MinSerial: f.minSerial, Unverified: f.historic != nil, TimeoutMS: f.timeout().Milliseconds(), Root: root,
 	}, r
 }
 
 // load is what an agent with this kernel does.
 func (k *kernel) load(j job, memory int64, log *slog.Logger) outcome.Outcome {
+	verify := outcome.VerifiedSignature
+	if j.Unverified {
+		verify = outcome.VerifiedNone
+	}
 	return node.Load(context.Background(), node.LoadOptions{
-		Host: k.host(), Node: "n1", ModuleName: "pf_ring", Verify: outcome.VerifiedSignature, PublicKeys: j.Keys, Memory: memory,
+		Host: k.host(), Node: "n1", ModuleName: "pf_ring", Verify: verify, PublicKeys: j.Keys, Memory: memory,
 		MinSerial: j.MinSerial, Timeout: time.Duration(j.TimeoutMS) * time.Millisecond, Log: log,
 		Source: func() (module.Source, error) { return module.OpenSource(j.source()) },
 	})
@@ -151,12 +213,16 @@ func (j job) source() module.SourceOptions {
 
 // judge holds what became of a load against the row; taken are the digests of
 // the modules that the kernel was given.
-func (f row) judge(t *testing.T, r *repository, o outcome.Outcome, taken []string) {
+func (f row) judge(t *testing.T, s site, r *repository, o outcome.Outcome, taken []string) {
 	t.Helper()
-	if o.Reason != f.want || !strings.Contains(o.Message, f.says) {
-		t.Errorf("got %s: %.1000s\nwant %s with %q", o.Reason, o.Message, f.want, f.says)
+	want := f.want
+	if s.byDigest && f.byDigest != "" {
+		want = f.byDigest
 	}
-	if good := f.want == outcome.Loaded; good != (o.Backend == outcome.PFRing) || good != (len(taken) == 1) {
+	if o.Reason != want || !strings.Contains(o.Message, f.says) {
+		t.Errorf("got %s: %.1000s\nwant %s with %q", o.Reason, o.Message, want, f.says)
+	}
+	if good := want == outcome.Loaded; good != (o.Backend == outcome.PFRing) || good != (len(taken) == 1) {
 		t.Errorf("backend %s, and the kernel got %d modules", o.Backend, len(taken))
 	}
 	for _, sum := range taken {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log"
 	"net/http"
@@ -52,7 +53,32 @@ func front(t *testing.T, backend string, do harm) *httptest.Server {
 // at limits harm to the file whose name ends so.
 func at(suffix string, do harm) harm {
 	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
-		return strings.HasSuffix(r.URL.Path, suffix) && do(n, w, r, server)
+		name := r.URL.Path
+		if file, ok := r.Context().Value(fileKey{}).(string); ok {
+			name = file
+		}
+		return strings.HasSuffix(name, suffix) && do(n, w, r, server)
+	}
+}
+
+// fileKey is where a request says which file of the repository it asks for, if
+// its path does not.
+type fileKey struct{}
+
+// named says so of requests that end in a digest.
+func named(files map[string][]byte, do harm) harm {
+	if do == nil {
+		return nil
+	}
+	byDigest := map[string]string{}
+	for name, data := range files {
+		byDigest[digest(data)] = name
+	}
+	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+		if _, sum, ok := strings.Cut(r.URL.Path, "/blobs/sha256:"); ok && byDigest[sum] != "" {
+			r = r.WithContext(context.WithValue(r.Context(), fileKey{}, byDigest[sum]))
+		}
+		return do(n, w, r, server)
 	}
 }
 

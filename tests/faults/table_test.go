@@ -32,6 +32,11 @@ type row struct {
 	hangs bool
 	want  outcome.Reason
 	says  string
+	// byDigest is what becomes of it where files are asked for by their digests; ""
+	// is the same.
+	byDigest outcome.Reason
+	// historic pushes what there is instead of an index: an image of its layout.
+	historic func(t *testing.T, registry string, r *repository)
 }
 
 func always(h harm) func(*testing.T, *repository) harm {
@@ -45,7 +50,7 @@ func onModule(h harm) func(*testing.T, *repository) harm {
 
 func table() []row {
 	var out []row
-	for _, part := range [][]row{reaching(), answering(), delivering(), proving(), filling()} {
+	for _, part := range [][]row{reaching(), answering(), delivering(), proving(), filling(), historic()} {
 		out = append(out, part...)
 	}
 	return out
@@ -110,17 +115,17 @@ func delivering() []row {
 // proving are files that arrive and do not pass.
 func proving() []row {
 	return []row{
-		{name: "module swapped", want: outcome.DigestMismatch, spoil: func(t *testing.T, r *repository) {
+		{name: "module swapped", want: outcome.DigestMismatch, byDigest: outcome.NoModuleForKernel, spoil: func(t *testing.T, r *repository) {
 			ko := moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: release, Arch: arch(), Padding: 200_001}.Bytes()
 			r.Files[r.Index.Modules[0].Path], _ = moduletest.Compress(t, ko, module.FormatZst)
 		}},
-		{name: "index and signature out of step, once", want: outcome.Loaded, harm: func(_ *testing.T, r *repository) harm {
+		{name: "index and signature out of step, once", want: outcome.Loaded, byDigest: outcome.DigestMismatch, harm: func(_ *testing.T, r *repository) harm {
 			before := r.Files[module.SignatureName]
 			r.Index.Serial++
 			r.Sign()
 			return at(module.SignatureName, bytesOf(before, 1))
 		}},
-		{name: "index and signature out of step for ever", want: outcome.SignatureInvalid, harm: func(_ *testing.T, r *repository) harm {
+		{name: "index and signature out of step for ever", want: outcome.SignatureInvalid, byDigest: outcome.DigestMismatch, harm: func(_ *testing.T, r *repository) harm {
 			before := r.Files[module.SignatureName]
 			r.Index.Serial++
 			r.Sign()

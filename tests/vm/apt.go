@@ -9,11 +9,18 @@ import (
 	"strings"
 )
 
-const (
-	codename = "bookworm"
-	// flavour is Debian's smallest kernel.
-	flavour = "cloud-amd64"
-)
+const codename = "bookworm"
+
+// flavour is Debian's smallest kernel.
+func (s Suite) flavour() string { return "cloud-" + s.arch() }
+
+// arch is the kernel's architecture, as Go and Debian name it.
+func (s Suite) arch() string {
+	if s == StableArm64 {
+		return "arm64"
+	}
+	return "amd64"
+}
 
 // apt runs apt-get and apt-cache with a state of its own, so that nothing on the
 // system changes and no privilege is needed.
@@ -37,6 +44,8 @@ func newApt(suite Suite, dir string) (*apt, error) {
 	for _, o := range []string{
 		"Dir::Etc::SourceList=" + list, "Dir::Etc::SourceParts=/dev/null", "Dir::State::Lists=" + filepath.Join(dir, "lists"),
 		"Dir::Cache=" + dir, "APT::Sandbox::User=", "Acquire::Retries=3", "Acquire::Languages=none",
+		// The programs that build for another architecture are this machine's.
+		"APT::Architecture=amd64", "APT::Architectures::=amd64", "APT::Architectures::=" + suite.arch(),
 	} {
 		a.options = append(a.options, "-o", o)
 	}
@@ -54,7 +63,7 @@ func sourceLines(suite Suite) (string, error) {
 	for line := range strings.Lines(out) {
 		mirror, release, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
-		case suite == Stable && strings.HasPrefix(release, codename) && !strings.HasSuffix(release, "-backports"):
+		case suite != Backports && strings.HasPrefix(release, codename) && !strings.HasSuffix(release, "-backports"):
 			lines = append(lines, "deb "+mirror+" "+release+" main\n")
 		case suite == Backports && release == codename:
 			lines = append(lines, "deb "+mirror+" "+codename+"-backports main\n")
@@ -82,6 +91,9 @@ func (a *apt) depends(pkg string) ([]string, error) {
 	var list []string
 	for line := range strings.Lines(out) {
 		name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: ")
+		// One of another architecture has that behind its name, in brackets if it is
+		// for any: this machine's own does as well.
+		name, _, _ = strings.Cut(strings.Trim(name, "<>"), ":")
 		if ok && (strings.HasPrefix(name, "linux-headers-") || strings.HasPrefix(name, "linux-kbuild-") || strings.HasPrefix(name, "linux-compiler-")) {
 			list = append(list, name)
 		}
@@ -99,19 +111,23 @@ func download(suite Suite, dir string) error {
 	if err != nil {
 		return err
 	}
-	headers, err := a.depends("linux-headers-" + flavour)
+	all, arch := "linux-headers-"+suite.flavour(), ":"+suite.arch()
+	headers, err := a.depends(all + arch)
 	if err != nil {
 		return err
 	}
 	if len(headers) != 1 {
-		return fmt.Errorf("linux-headers-%s depends on %q, not on one kernel's headers", flavour, headers)
+		return fmt.Errorf("%s depends on %q, not on one kernel's headers", all, headers)
 	}
 	release := strings.TrimPrefix(headers[0], "linux-headers-")
-	packages, err := a.depends(headers[0])
+	packages, err := a.depends(headers[0] + arch)
 	if err != nil {
 		return err
 	}
-	packages = append(packages, headers[0], "linux-image-"+release)
+	if arch == ":arm64" {
+		packages = slices.DeleteFunc(packages, func(p string) bool { return strings.HasPrefix(p, "linux-compiler-") })
+	}
+	packages = append(packages, headers[0]+arch, "linux-image-"+release+arch)
 	if err := a.unpack(state, dir, packages); err != nil {
 		return err
 	}

@@ -89,6 +89,11 @@ func compile(k Kernel, v Variant, sources map[string][]byte, out string) (err er
 	}
 	// BTF would take pahole; nothing here needs it.
 	args := []string{"-s", "-C", k.Headers, "M=" + dir, "VERSION=" + v.Version, "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"}
+	tools := ""
+	if k.Arch == "arm64" {
+		tools = "aarch64-linux-gnu-"
+		args = append(args, "ARCH=arm64", "CROSS_COMPILE="+tools)
+	}
 	if v.Undefined {
 		args = append(args, "RING_FLAGS=-DRING_UNDEFINED", "KBUILD_MODPOST_WARN=1")
 	}
@@ -97,7 +102,7 @@ func compile(k Kernel, v Variant, sources map[string][]byte, out string) (err er
 	}
 	ko := filepath.Join(dir, "pf_ring.ko")
 	if !v.Debug {
-		if _, err := run(exec.Command("strip", "--strip-debug", ko)); err != nil {
+		if _, err := run(exec.Command(tools+"strip", "--strip-debug", ko)); err != nil {
 			return err
 		}
 	}
@@ -111,8 +116,15 @@ func compile(k Kernel, v Variant, sources map[string][]byte, out string) (err er
 	return os.Rename(out+".new", out)
 }
 
-// Program builds a program of this repository, static and for the machine.
+// Program builds a program of this repository, static and for the machine that
+// runs the test.
 func Program(t testing.TB, pkg string) []byte {
+	t.Helper()
+	return ProgramFor(t, runtime.GOARCH, pkg)
+}
+
+// ProgramFor is Program for an architecture.
+func ProgramFor(t testing.TB, arch, pkg string) []byte {
 	t.Helper()
 	root, err := toolbin.Root()
 	if err != nil {
@@ -120,7 +132,7 @@ func Program(t testing.TB, pkg string) []byte {
 	}
 	out := filepath.Join(t.TempDir(), filepath.Base(pkg))
 	cmd := exec.Command("go", "build", "-C", root, "-trimpath", "-tags", "netgo,osusergo,nethttpomithttp2", "-ldflags", "-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if _, err := run(cmd); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,8 +18,8 @@ import (
 
 // Kernel is a Debian kernel, unpacked in the cache.
 type Kernel struct {
-	// Release is what uname -r prints in it.
-	Release string
+	// Release is what uname -r prints in it, Arch its architecture as Go names it.
+	Release, Arch string
 	// Image is the file to boot, Headers the folder to build modules against,
 	// Modules the kernel's own modules.
 	Image, Headers, Modules string
@@ -28,23 +29,43 @@ type Kernel struct {
 type Suite string
 
 // The suites. Stable has the distribution's own kernel with its security
-// updates, Backports a newer one.
+// updates, Backports a newer one. StableArm64 is Stable for another architecture:
+// see NeedArm64.
 const (
-	Stable    Suite = "stable"
-	Backports Suite = "backports"
+	Stable      Suite = "stable"
+	Backports   Suite = "backports"
+	StableArm64 Suite = "stable-arm64"
 )
 
-// programs are what this package runs, by the Debian package that has them.
-var programs = []struct{ program, debian string }{
+// program is one that this package runs, and the Debian package that has it.
+type program struct{ program, debian string }
+
+var programs = []program{
 	{"qemu-system-x86_64", "qemu-system-x86"}, {"gcc", "gcc"}, {"make", "make"}, {"strip", "binutils"},
 	{"apt-get", "apt"}, {"dpkg-deb", "dpkg"}, {"xz", "xz-utils"},
+}
+
+// programsArm64 are those for the other architecture.
+var programsArm64 = []program{
+	{"qemu-system-aarch64", "qemu-system-arm"}, {"aarch64-linux-gnu-gcc-12", "gcc-12-aarch64-linux-gnu"}, {"aarch64-linux-gnu-strip", "binutils-aarch64-linux-gnu"},
 }
 
 // Need skips a test on a machine that cannot boot kernels, with a line that says
 // what to install. PFRING_TEST_REQUIRE_ALL=1 makes that a failure.
 func Need(t testing.TB) {
 	t.Helper()
-	why := unable()
+	need(t, programs)
+}
+
+// NeedArm64 is Need for a machine of arm64.
+func NeedArm64(t testing.TB) {
+	t.Helper()
+	need(t, slices.Concat(programs, programsArm64))
+}
+
+func need(t testing.TB, programs []program) {
+	t.Helper()
+	why := unable(programs)
 	switch {
 	case testing.Short():
 		t.Skip("boots kernels in QEMU; run without -short")
@@ -56,7 +77,7 @@ func Need(t testing.TB) {
 }
 
 // unable says what is missing here, or "".
-func unable() string {
+func unable(programs []program) string {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return "boots kernels for x86-64 that are built on the spot: needs Debian 12 on amd64"
 	}
@@ -101,25 +122,25 @@ func get(suite Suite) (_ Kernel, err error) {
 		return Kernel{}, err
 	}
 	defer unlock()
-	if k, err := unpacked(dir); err == nil {
+	if k, err := unpacked(dir, suite); err == nil {
 		return k, nil
 	}
 	if err := download(suite, dir); err != nil {
 		return Kernel{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	return unpacked(dir)
+	return unpacked(dir, suite)
 }
 
 // unpacked finds the kernel in a folder. The headers' Makefile is made to fit
 // last, so a folder that was left half done is none.
-func unpacked(dir string) (Kernel, error) {
+func unpacked(dir string, suite Suite) (Kernel, error) {
 	images, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
 	if err != nil || len(images) != 1 {
 		return Kernel{}, fmt.Errorf("%s holds %d kernels: %w", dir, len(images), errors.Join(err, os.ErrNotExist))
 	}
 	release := strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-")
 	k := Kernel{
-		Release: release, Image: images[0],
+		Release: release, Arch: suite.arch(), Image: images[0],
 		Headers: filepath.Join(dir, "usr", "src", "linux-headers-"+release),
 		Modules: filepath.Join(dir, "lib", "modules", release),
 	}

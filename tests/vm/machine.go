@@ -43,6 +43,12 @@ type Options struct {
 	Forward string
 	// Memory is in MiB, 512 unless set.
 	Memory int
+	// CPU is what QEMU emulates; "" is the least that every kernel runs on, without
+	// the instructions for hashes that real ones have.
+	CPU string
+	// CountInstructions makes the machine's clock go by the instructions that it
+	// carries out, one a nanosecond, whatever else this machine does.
+	CountInstructions bool
 }
 
 // Machine is a running one. Its methods end the test when it does not answer.
@@ -66,7 +72,7 @@ func Boot(t testing.TB, o Options) *Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	o.Files["/init"] = Program(t, "./tests/vm/guest")
+	o.Files["/init"] = ProgramFor(t, o.Kernel.Arch, "./tests/vm/guest")
 	if o.Disk != "" {
 		o.Network = true
 		o.Files[step.DiskMarker] = nil
@@ -96,14 +102,8 @@ func (m *Machine) start(dir string, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, listener.Close()) }()
-	memory := cmp.Or(o.Memory, 512)
-	// Debian 12's QEMU corrupts the flags at times when it emulates cmpxchg16b,
-	// and newer kernels then die of a double fault: they do without. A second
-	// processor makes little faster, and a node with two has hung once.
-	m.cmd = exec.Command("qemu-system-x86_64", "-accel", "tcg", "-cpu", "qemu64,-cx16", "-smp", "1", "-m", strconv.Itoa(memory), "-display", "none", "-nodefaults",
-		"-no-reboot", "-serial", "file:"+m.console, "-serial", "unix:"+socket,
-		"-kernel", o.Kernel.Image, "-initrd", initrd,
-		"-append", "console=ttyS0 panic=-1 quiet random.trust_cpu=on "+o.Append)
+	m.cmd = qemu(o, m.console, socket, initrd)
+	m.cmd.Args = append(m.cmd.Args, "-m", strconv.Itoa(cmp.Or(o.Memory, 512)))
 	if o.Network {
 		network := "user,id=net"
 		if host, port, err := net.SplitHostPort(o.Forward); err == nil {
@@ -140,6 +140,26 @@ func (m *Machine) start(dir string, o Options) (err error) {
 	}
 	m.lines = bufio.NewReader(m.conn)
 	return nil
+}
+
+// qemu is the emulator for the kernel's architecture, with a console and a serial
+// port to talk over.
+func qemu(o Options, console, socket, initrd string) *exec.Cmd {
+	// Debian 12's QEMU corrupts the flags at times when it emulates cmpxchg16b,
+	// and newer kernels then die of a double fault: they do without. A second
+	// processor makes little faster, and a node with two has hung once.
+	program, tty := "qemu-system-x86_64", "ttyS0"
+	args := []string{"-cpu", cmp.Or(o.CPU, "qemu64,-cx16"), "-serial", "file:" + console, "-serial", "unix:" + socket}
+	if o.Kernel.Arch == "arm64" {
+		// The board has one serial port.
+		program, tty = "qemu-system-aarch64", "ttyAMA0"
+		args = []string{"-machine", "virt", "-cpu", "max", "-serial", "file:" + console, "-chardev", "socket,id=port,path=" + socket, "-device", "pci-serial,chardev=port"}
+	}
+	if o.CountInstructions {
+		args = append(args, "-icount", "shift=0")
+	}
+	return exec.Command(program, append(args, "-accel", "tcg", "-smp", "1", "-display", "none", "-nodefaults", "-no-reboot",
+		"-kernel", o.Kernel.Image, "-initrd", initrd, "-append", "console="+tty+" panic=-1 quiet random.trust_cpu=on "+o.Append)...)
 }
 
 // limited keeps the beginning of what is written.

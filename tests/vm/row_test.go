@@ -133,7 +133,7 @@ func (r *rig) holds(t *testing.T, result step.Result, o outcome.Outcome, reason 
 			t.Errorf("%s is not the outcome: %v\n%s", path, err, data)
 		}
 	}
-	if o.Kernel != r.kernel.Release || o.Arch != "amd64" || o.BootID == "" || o.Message == "" || o.Node != "vm" {
+	if o.Kernel != r.kernel.Release || o.Arch != r.kernel.Arch || o.BootID == "" || o.Message == "" || o.Node != "vm" {
 		t.Errorf("the outcome lacks facts: %s", pretty(o))
 	}
 }

@@ -145,9 +145,13 @@ func searchLayer(layer io.Reader, kernel string, max int64) (found, error) {
 		return found{}, err
 	}
 	defer plain.Close()
-	files := tar.NewReader(io.LimitReader(plain, maxUnpacked))
+	bounded := &io.LimitedReader{R: plain, N: maxUnpacked}
+	files := tar.NewReader(bounded)
 	for {
 		h, err := files.Next()
+		if err != nil && bounded.N <= 0 {
+			return found{}, fault.TooLarge("reading a layer of the image", "", fmt.Sprintf("it unpacks to more than %d bytes", int64(maxUnpacked)))
+		}
 		if errors.Is(err, io.EOF) {
 			return found{}, nil
 		}

@@ -19,6 +19,8 @@ const (
 	become = "become"
 	// hold opens a ring and keeps it until it is ended.
 	hold = "hold"
+	// capture PACKETS is hold with traffic, on PF_RING itself.
+	capture = "capture"
 	// serve answers requests; see supervise.
 	serve = "serve"
 )
@@ -32,6 +34,8 @@ func program(args []string) error {
 		return runAs(step.Privilege(args[2]), args[3:])
 	case len(args) == 2 && args[1] == hold:
 		return holdRing()
+	case len(args) == 3 && args[1] == capture:
+		return captureRing(args[2])
 	case len(args) == 2 && args[1] == serve:
 		return answerRequests()
 	}
@@ -96,9 +100,7 @@ func refuseInitModule() error {
 }
 
 func holdRing() error {
-	// PF_RING's family, and ETH_P_ALL in the network's order.
-	const family, allProtocols = 27, unix.ETH_P_ALL << 8
-	if _, err := unix.Socket(family, unix.SOCK_RAW, allProtocols); err != nil {
+	if _, err := unix.Socket(ringFamily, unix.SOCK_RAW, allProtocols); err != nil {
 		return fmt.Errorf("opening a ring: %w", err)
 	}
 	fmt.Println("held")

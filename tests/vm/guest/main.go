@@ -10,13 +10,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )
 
-const port = "/dev/ttyS1"
+// port is the device of the port for requests.
+func port() string {
+	if runtime.GOARCH == "arm64" {
+		return "/dev/ttyS0" // beside the console, which is of another kind there
+	}
+	return "/dev/ttyS1"
+}
 
 func main() {
 	if os.Getpid() != 1 {
@@ -110,19 +117,19 @@ func answer(w io.Writer, r step.Result) error {
 
 // openPort opens the serial port as a plain stream of bytes.
 func openPort() (*os.File, error) {
-	tty, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err := os.OpenFile(port(), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
 	t, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
-		return nil, fmt.Errorf("setting up %s: %w", port, err)
+		return nil, fmt.Errorf("setting up %s: %w", port(), err)
 	}
 	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0
 	t.Cflag = unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	if err := unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, t); err != nil {
-		return nil, fmt.Errorf("setting up %s: %w", port, err)
+		return nil, fmt.Errorf("setting up %s: %w", port(), err)
 	}
 	return tty, nil
 }
