@@ -23,6 +23,7 @@ type compatibilityFlags struct {
 	source  sourceFlags
 	release string
 	output  outputFlags
+	failing bool
 }
 
 func newCompatibilityCmd(o *Options) *cobra.Command {
@@ -46,6 +47,7 @@ repository could not be read.`,
 	}
 	cmd.Example = examples(o, `compatibility
 compatibility -f values.yaml --source s3://modules/pf_ring -o wide
+compatibility -l kubernetes.io/arch=arm64 --only-failing
 compatibility --kernel 6.8.0-51-generic --arch arm64
 compatibility --nodes-from nodes.json -o html > report.html`)
 	fl := cmd.Flags()
@@ -54,6 +56,7 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	f.values.register(cmd)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
+	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes and kernels that have not what they need; the verdict counts all")
 	f.output.register(cmd, "table", compatibility.Formats())
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	return cmd
@@ -81,6 +84,9 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 		}
 	}
 	report.Where = f.nodes.where()
+	if f.failing {
+		report = report.Failing()
+	}
 	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report), either(report.Compatible)); err != nil {
 		return err
 	}

@@ -37,6 +37,8 @@ type prereqFlags struct {
 	output    outputFlags
 	wait      flags.Wait
 	probe     probeFlags
+	selector  string
+	failing   bool
 }
 
 func newPrereqCmd(o *Options) *cobra.Command {
@@ -71,6 +73,7 @@ the way; 2 the checks could not be made, as the API server does not answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPrereqCheck(cmd, f) },
 	}
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
+prereq check -n kubeshark --mode both --only-failing
 prereq check -n kubeshark --mode both -o short
 prereq check -n kubeshark --release pfring --wait 2m
 prereq check -n kubeshark -f values.yaml --probe
@@ -90,6 +93,9 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.mode, "mode", "", "auto, kmm or both (default that of the values)")
 	fl.StringSliceVar(&f.only, "only", nil, "only these checks or categories; repeatable")
 	fl.StringSliceVar(&f.skip, "skip", nil, "not these checks or categories; repeatable")
+	fl.StringVarP(&f.selector, "selector", "l", "", "look only at nodes with these labels, such as kubernetes.io/arch=arm64")
+	fl.BoolVar(&f.failing, "only-failing", false, "show only errors and warnings; the verdict counts all")
+	complete(cmd, "selector", cobra.NoFileCompletions)
 	fl.StringVar(&f.failOn, "fail-on", "error", "exit with 1 on error, or on warning already")
 	f.output.register(cmd, "table", prereq.Formats())
 	f.wait.Register(cmd, "retry failures that end by themselves for this long, such as of a webhook that is starting (2m where no time is given)")
@@ -140,7 +146,7 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	if err != nil {
 		return err
 	}
-	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short", Terminal: colourful(cmd.OutOrStdout())}
+	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short" || f.failing, Terminal: colourful(cmd.OutOrStdout())}
 	people := f.output.format == "table" || f.output.format == "short"
 	if people {
 		options.Starting = printer.Starting
@@ -166,6 +172,9 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 		}
 	} else {
 		report.Where = f.kube.where()
+		if f.failing {
+			report = report.Failing()
+		}
 		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report), either(report.OK))
 	}
 	switch {
@@ -195,7 +204,7 @@ func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) 
 	if o.Namespace, err = f.kube.releaseNamespace(); err != nil {
 		return o, err
 	}
-	o.Release, o.Only, o.Skip, o.Wait = f.release, f.only, f.skip, f.wait.For
+	o.Release, o.Only, o.Skip, o.Wait, o.Selector = f.release, f.only, f.skip, f.wait.For, f.selector
 	access := f.source.access()
 	o.ReadSource = access.Read
 	o.Probe = f.probe.options()

@@ -3,12 +3,15 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -17,6 +20,7 @@ import (
 type retryFlags struct {
 	kube           kubeFlags
 	release, batch string
+	selector       string
 	reasons        []string
 	dryRun         bool
 	options        rollout.RetryOptions
@@ -49,10 +53,12 @@ retry -n kubeshark --batch 20`)
 	fl.StringSliceVar(&f.reasons, "reason", nil, "only nodes with this reason, as status shows it; repeatable")
 	fl.StringSliceVar(&f.options.Nodes, "node", nil, "only this node; repeatable")
 	fl.StringVar(&f.batch, "batch", "10%", "how many nodes at a time: a number, or a share of those to retry")
-	fl.DurationVar(&f.options.Timeout, "timeout", 5*time.Minute, "how long one batch may take; 0 for ever")
+	fl.DurationVar(&f.options.Timeout, "timeout", 5*time.Minute, "how long one batch may take; 0 waits indefinitely")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "only say which nodes")
-	complete(cmd, "release-name", cobra.NoFileCompletions)
-	complete(cmd, "node", cobra.NoFileCompletions)
+	fl.StringVarP(&f.selector, "selector", "l", "", "only nodes with these labels, such as kubernetes.io/arch=arm64")
+	complete(cmd, "release-name", f.kube.completeReleases)
+	complete(cmd, "node", f.kube.completeNodes)
+	complete(cmd, "selector", cobra.NoFileCompletions)
 	complete(cmd, "batch", cobra.NoFileCompletions)
 	complete(cmd, "timeout", cobra.NoFileCompletions)
 	complete(cmd, "reason", cobra.FixedCompletions(badReasons(), cobra.ShellCompDirectiveNoFileComp))
@@ -90,10 +96,15 @@ func runRetry(cmd *cobra.Command, f *retryFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	selected, err := labels.Parse(f.selector)
+	if err != nil {
+		return flags.Wrong("invalid --selector %q: must be labels as kubectl takes them, such as kubernetes.io/arch=arm64", f.selector)
+	}
 	client, release, err := f.kube.release(cmd.Context(), f.release)
 	if err != nil {
 		return err
 	}
+	release.Select(selected)
 	report, err := client.Status(cmd.Context(), release)
 	if err != nil {
 		return err
@@ -108,18 +119,21 @@ func runRetry(cmd *cobra.Command, f *retryFlags) error {
 		return err
 	}
 	if f.dryRun {
+		rows := make([][]string, 0, len(nodes))
 		for _, n := range nodes {
-			if _, err := fmt.Fprintf(out, "%s\t%s\twould be retried by deleting pod %s\n", n.Node, n.Reason, n.Pod); err != nil {
-				return err
-			}
+			rows = append(rows, []string{n.Node, string(n.Reason), "would be retried by deleting pod " + n.Pod})
 		}
-		return nil
+		return writeRows(out, rows)
 	}
 	f.options.Begin = func(batch, batches int, names []string) {
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Batch %d of %d: %s\n", batch, batches, shorten(names))
 	}
 	var failed error
-	f.options.Done = func(nodes []rollout.Node) { failed = errors.Join(failed, printRetried(cmd, nodes)) }
+	wide := 0
+	for _, n := range nodes {
+		wide = max(wide, len(n.Node))
+	}
+	f.options.Done = func(nodes []rollout.Node) { failed = errors.Join(failed, printRetried(cmd, nodes, wide)) }
 	after, err := client.Retry(cmd.Context(), release, nodes, f.options)
 	if err = errors.Join(failed, err); err != nil {
 		if errors.Is(err, rollout.ErrStuck) {
@@ -137,13 +151,20 @@ func shorten(names []string) string {
 	return strings.Join(names, " ")
 }
 
-func printRetried(cmd *cobra.Command, nodes []rollout.Node) error {
+// printRetried says what became of a batch, in the columns of all batches.
+func printRetried(cmd *cobra.Command, nodes []rollout.Node, wide int) error {
+	rows := make([][]string, 0, len(nodes))
 	for _, n := range nodes {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%s\n", n.Node, n.Backend, n.Reason); err != nil {
-			return err
-		}
+		rows = append(rows, []string{fmt.Sprintf("%-*s", wide, n.Node), fmt.Sprintf("%-7s", n.Backend), string(n.Reason)})
 	}
-	return nil
+	return writeRows(cmd.OutOrStdout(), rows)
+}
+
+func writeRows(w io.Writer, rows [][]string) error {
+	var b strings.Builder
+	printout.Table(&b, rows)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func concludeRetry(cmd *cobra.Command, before, after []rollout.Node) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
@@ -23,6 +24,10 @@ type statusFlags struct {
 	output  outputFlags
 	wait    flags.Wait
 	timeout time.Duration
+	nodes   string
+	all     bool
+	failing bool
+	watch   bool
 }
 
 func newStatusCmd(o *Options) *cobra.Command {
@@ -42,7 +47,10 @@ is none; 2 the cluster could not be read, or nothing is installed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, f) },
 	}
 	cmd.Example = examples(o, `status -n kubeshark
-status -n kubeshark -o wide
+status -n kubeshark -o wide --only-failing
+status -n kubeshark -l topology.kubernetes.io/zone=eu-central-1a
+status -n kubeshark --watch
+status -A
 status -n kubeshark --wait --timeout 10m
 status -n kubeshark -o json | jq '.summary'`)
 	fl := cmd.Flags()
@@ -51,6 +59,14 @@ status -n kubeshark -o json | jq '.summary'`)
 	f.output.register(cmd, "table", rollout.Formats())
 	f.wait.Register(cmd, "wait until nothing more will change by itself, at most this long (default --timeout)")
 	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "with --wait alone: how long; 0 waits indefinitely")
+	fl.StringVarP(&f.nodes, "selector", "l", "", "only nodes with these labels, such as kubernetes.io/arch=arm64")
+	fl.BoolVarP(&f.all, "all-namespaces", "A", false, "the releases of all namespaces, a line for each")
+	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes that should have the module and have not; the verdict counts all")
+	fl.BoolVarP(&f.watch, "watch", "w", false, "then show each node again when it changes, until interrupted")
+	cmd.MarkFlagsMutuallyExclusive("wait", "watch")
+	cmd.MarkFlagsMutuallyExclusive("all-namespaces", "wait")
+	cmd.MarkFlagsMutuallyExclusive("all-namespaces", "watch")
+	complete(cmd, "selector", cobra.NoFileCompletions)
 	complete(cmd, "release-name", f.kube.completeReleases)
 	complete(cmd, "timeout", cobra.NoFileCompletions)
 	return cmd
@@ -66,24 +82,103 @@ func runStatus(cmd *cobra.Command, f *statusFlags) error {
 	if f.wait.For > 0 {
 		f.timeout = f.wait.For
 	}
+	selected, err := labels.Parse(f.nodes)
+	if err != nil {
+		return flags.Wrong("invalid --selector %q: must be labels as kubectl takes them, such as kubernetes.io/arch=arm64", f.nodes)
+	}
+	if f.all {
+		return f.everywhere(cmd, selected)
+	}
 	client, release, err := f.kube.release(cmd.Context(), f.release)
 	if err != nil {
 		return err
+	}
+	release.Select(selected)
+	if f.watch {
+		return f.follow(cmd, client, release)
 	}
 	report, err := f.report(cmd, client, release)
 	if err != nil {
 		return err
 	}
-	for _, w := range report.Warnings {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
-			return err
-		}
+	if err := warn(cmd, report.Warnings); err != nil {
+		return err
 	}
 	report.Where = f.kube.where()
+	if f.failing {
+		report = report.Failing()
+	}
 	if err := f.output.write(cmd.OutOrStdout(), report, nodeNames(report), either(report.Complete)); err != nil {
 		return err
 	}
 	if !report.Complete {
+		return no(nil)
+	}
+	return nil
+}
+
+func warn(cmd *cobra.Command, warnings []string) error {
+	for _, w := range warnings {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow shows the nodes, and each again when it changes.
+func (f *statusFlags) follow(cmd *cobra.Command, client *rollout.Client, release *rollout.Release) error {
+	if f.output.format != "table" && f.output.format != "wide" {
+		return flags.Wrong("--watch prints a table: -o must be table or wide")
+	}
+	changes := &rollout.Changes{W: cmd.OutOrStdout(), Wide: f.output.format == "wide", NoHeaders: f.output.noHeaders}
+	if err := client.Watch(cmd.Context(), release, func(r *rollout.Report, nodes []rollout.Node) error {
+		if f.failing {
+			nodes = (&rollout.Report{Nodes: nodes}).Failing().Nodes
+		}
+		return changes.Print(r, nodes)
+	}); err != nil {
+		return err
+	}
+	return cmd.Context().Err()
+}
+
+// everywhere shows the releases of all namespaces.
+func (f *statusFlags) everywhere(cmd *cobra.Command, selected labels.Selector) error {
+	if f.output.format == "html" {
+		return flags.Wrong("invalid --output \"html\" with --all-namespaces: must be table, wide, json, yaml, name or jsonpath=TEMPLATE")
+	}
+	client, err := f.kube.rollouts()
+	if err != nil {
+		return err
+	}
+	releases, err := client.All(cmd.Context(), f.release)
+	if err != nil {
+		return err
+	}
+	all := &rollout.Reports{SchemaVersion: 1}
+	for _, r := range releases {
+		r.Select(selected)
+		report, err := client.Status(cmd.Context(), r)
+		if err != nil {
+			return err
+		}
+		if err := warn(cmd, report.Warnings); err != nil {
+			return err
+		}
+		all.Add(report)
+	}
+	if f.failing {
+		all = all.Failing()
+	}
+	var names []string
+	for _, r := range all.Releases {
+		names = append(names, "release/"+r.Namespace+"/"+r.Release)
+	}
+	if err := f.output.write(cmd.OutOrStdout(), all, names, either(all.Complete)); err != nil {
+		return err
+	}
+	if !all.Complete {
 		return no(nil)
 	}
 	return nil
@@ -125,7 +220,7 @@ func (f *statusFlags) report(cmd *cobra.Command, client *rollout.Client, release
 
 // release finds the release in the cluster that the flags mean.
 func (k *kubeFlags) release(ctx context.Context, name string) (*rollout.Client, *rollout.Release, error) {
-	config, err := k.restConfig()
+	client, err := k.rollouts()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,12 +228,17 @@ func (k *kubeFlags) release(ctx context.Context, name string) (*rollout.Client, 
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := rollout.NewClient(config)
-	if err != nil {
-		return nil, nil, err
-	}
 	release, err := client.Find(ctx, namespace, name)
 	return client, release, err
+}
+
+// rollouts reads releases of the cluster that the flags mean.
+func (k *kubeFlags) rollouts() (*rollout.Client, error) {
+	config, err := k.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	return rollout.NewClient(config)
 }
 
 // progress is one line that rewrites itself, on a terminal only.

@@ -22,6 +22,14 @@ type Finding struct {
 	Also    string
 }
 
+// Failing is the report with those nodes and kernels alone that do not have what they
+// need. Its counts are those of all.
+func (r Report) Failing() Report {
+	r.Nodes = slices.DeleteFunc(slices.Clone(r.Nodes), func(n NodeResult) bool { return n.Supported.Good() || n.Supported == Excluded })
+	r.Kernels = slices.DeleteFunc(slices.Clone(r.Kernels), func(k KernelResult) bool { return k.good() == k.Counted() })
+	return r
+}
+
 // named is how many kernels a finding names beside the first.
 const named = 5
 

@@ -105,6 +105,9 @@ func (r Report) kernelTable(b *strings.Builder, width int) {
 		}
 		rows = append(rows, row)
 	}
+	if len(r.Kernels) == 0 {
+		return
+	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}

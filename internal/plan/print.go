@@ -11,7 +11,7 @@ import (
 )
 
 // Formats are the names that Write knows.
-func Formats() []string { return []string{"text", "json", "values"} }
+func Formats() []string { return []string{"text", "json", "yaml", "values"} }
 
 // Write prints the plan in one of Formats; values is the values file alone.
 func (p Plan) Write(w io.Writer, format string) error {
@@ -20,6 +20,8 @@ func (p Plan) Write(w io.Writer, format string) error {
 		return p.writeText(w)
 	case "json":
 		return printout.JSON(w, p)
+	case "yaml":
+		return printout.YAML(w, p)
 	case "values":
 		data, err := p.ValuesYAML()
 		if err == nil {

@@ -45,6 +45,8 @@ type Options struct {
 	Images *compatibility.Images
 	// Probe has nodes looked at from the inside; nil makes no Job.
 	Probe *ProbeOptions
+	// Selector restricts the nodes that are looked at, by their labels; "" is all.
+	Selector string
 	// Only and Skip are ids or categories.
 	Only, Skip []string
 	// Wait is how long in all to wait for checks that may settle.

@@ -75,7 +75,7 @@ func (e *env) nodes(ctx context.Context) ([]node, error) {
 				return nil, err
 			}
 		}
-		return cluster.MapNodes(ctx, c.core.Nodes(), "", func(n *corev1.Node) node {
+		return cluster.MapNodes(ctx, c.core.Nodes(), e.Selector, func(n *corev1.Node) node {
 			taken := node{Node: cluster.FromObject(n), taints: n.Spec.Taints, labels: n.Labels, in: map[string]bool{}}
 			for mode, t := range targets {
 				taken.in[mode] = t.Match(n) && taken.OS != "windows"

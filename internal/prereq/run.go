@@ -165,6 +165,13 @@ func category(id string) string {
 // anchor is the docs' heading of a check, as GitHub writes it into links.
 func anchor(id string) string { return strings.ReplaceAll(id, ".", "") }
 
+// Failing is the report with warnings and errors alone. Its counts are those of all.
+func (r *Report) Failing() *Report {
+	few := *r
+	few.Findings = slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool { return f.Result == OK || f.Result == Skipped })
+	return &few
+}
+
 func (r *Report) add(f Finding) {
 	switch f.Result {
 	case Error:

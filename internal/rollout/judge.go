@@ -50,11 +50,14 @@ func (f *facts) judge(now time.Time) []Node {
 	}
 	var list []Node
 	for name, t := range f.targets {
+		if !f.release.selects(t) {
+			continue
+		}
 		list = append(list, f.node(name, t, byNode[name], now))
 	}
 	for name, pods := range byNode {
 		// A node newer than the list, or one that nobody may see.
-		if f.targets[name] == nil && name != "" && !f.gone[name] {
+		if f.targets[name] == nil && name != "" && !f.gone[name] && f.release.selects(nil) {
 			list = append(list, f.node(name, nil, pods, now))
 		}
 	}

@@ -35,18 +35,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 
 // table prints the nodes, what to do and the verdict.
 func (r *Report) table(wide bool, width int) string {
-	header := []string{"Node", "Wanted", "Backend", "PF_RING", "Since"}
-	if wide {
-		header = append(header, "State", "Kernel Version", "Arch", "Verified", "Pod")
-	}
-	rows := [][]string{append(header, "Reason")}
-	for _, n := range r.Nodes {
-		row := []string{n.Node, text.YesNo(n.Wanted), string(n.Backend), n.Version, r.age(n.Since)}
-		if wide {
-			row = append(row, string(n.State), n.Kernel, n.Arch, string(n.Verified), n.Pod)
-		}
-		rows = append(rows, append(row, n.words(wide)))
-	}
+	rows := r.rows(wide, r.Nodes)
 	var b strings.Builder
 	causes := r.shared()
 	if !wide {
@@ -54,7 +43,9 @@ func (r *Report) table(wide bool, width int) string {
 	} else {
 		width = 0
 	}
-	printout.TableIn(&b, rows, width)
+	if len(r.Nodes) > 0 {
+		printout.TableIn(&b, rows, width)
+	}
 	if r.Module != "" {
 		b.WriteByte('\n')
 		printout.Wrap(&b, "", "Module: "+r.Module, width)
@@ -67,6 +58,23 @@ func (r *Report) table(wide bool, width int) string {
 	b.WriteByte('\n')
 	printout.Wrap(&b, "", r.Verdict, width)
 	return b.String()
+}
+
+// rows are those of nodes, after the header.
+func (r *Report) rows(wide bool, nodes []Node) [][]string {
+	header := []string{"Node", "Wanted", "Backend", "PF_RING", "Since"}
+	if wide {
+		header = append(header, "State", "Kernel Version", "Arch", "Verified", "Pod")
+	}
+	rows := [][]string{append(header, "Reason")}
+	for _, n := range nodes {
+		row := []string{n.Node, text.YesNo(n.Wanted), string(n.Backend), n.Version, r.age(n.Since)}
+		if wide {
+			row = append(row, string(n.State), n.Kernel, n.Arch, string(n.Verified), n.Pod)
+		}
+		rows = append(rows, append(row, n.words(wide)))
+	}
+	return rows
 }
 
 // words are the reason for a person. A node that is well needs no long story.

@@ -46,6 +46,8 @@ type Release struct {
 	targets    cluster.Targets
 	tolerates  []corev1.Toleration
 	onDelete   bool
+	// nodes restricts what is reported; nil is all.
+	nodes labels.Selector
 }
 
 // FindRelease finds the release of a name in a namespace. With name "" it takes

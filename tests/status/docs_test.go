@@ -15,7 +15,8 @@ import (
 // The outputs in docs/status.md are those of this scene: blanks, ages and the
 // names of nodes and pods apart.
 func TestTheDocumentationShowsWhatIsPrinted(t *testing.T) {
-	b := newBed(t, 3, "")
+	b := newBed(t, 0, "")
+	b.addNodes(3, kube.Node{Prefix: "n", OSImage: "Debian GNU/Linux 12 (bookworm)"})
 	b.addNodes(1, kube.Node{Prefix: "gpu", Taints: []corev1.Taint{{Key: "gpu", Value: "yes", Effect: corev1.TaintEffectNoSchedule}}})
 	b.say(func(node int) kube.Result {
 		return []kube.Result{kube.Loaded(), kube.Fallback(outcome.NoModuleForKernel), kube.Fallback(outcome.SourceUnreachable), kube.Loaded()}[node]

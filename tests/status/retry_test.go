@@ -92,7 +92,7 @@ func TestRetryKeepsToReasonsAndNodes(t *testing.T) {
 		t.Fatalf("pods were deleted: %v became %v", before, after)
 	}
 	b.say(func(int) kube.Result { return kube.Loaded() })
-	if r := b.run("retry", "--reason", "source-unreachable"); r.code != 0 || !strings.Contains(r.out, b.nodes[1]+"\tpf_ring\tloaded\n") {
+	if r := b.run("retry", "--reason", "source-unreachable"); r.code != 0 || !strings.Contains(r.out, b.nodes[1]+"  pf_ring  loaded\n") {
 		t.Errorf("%+v", r)
 	}
 	after := b.pods()
