@@ -34,6 +34,9 @@ var _ Bucket = (*s3.Source)(nil)
 // faster.
 var ErrChanged = s3.ErrChanged
 
+// ErrBucketFull is in the chain of an error of a bucket that takes no more.
+var ErrBucketFull = s3.ErrFull
+
 // OpenBucket returns the bucket at o.URL, s3://BUCKET/PREFIX. It is apart from
 // OpenSource so that the agent, which only reads, links nothing of it.
 func OpenBucket(o SourceOptions) (Bucket, error) {

@@ -70,8 +70,13 @@ func (c *check) credentials(path Path) {
 	}
 	if u.User != nil {
 		hint := "put them into a Secret and name it in source.credentialsSecret"
-		if path[len(path)-2] == "proxy" {
+		switch path[len(path)-2] {
+		case "proxy":
 			hint = "let the proxy admit the nodes by address"
+		case "store":
+			hint = "put them into a Secret and name it in store.credentialsSecret"
+		case "builder":
+			hint = "let the server admit the builds by address"
 		}
 		c.errorf("url-credentials", path, hint, "the URL holds credentials, which everybody who may read pods could see")
 	}

@@ -63,6 +63,7 @@ func (c *check) store(store Path) {
 	if kind != StoreClaim && c.str(claim) != "" {
 		c.errorf("supply-store", claim, "set store.type: persistentVolumeClaim, or remove the claim", two, kind)
 	}
+	c.unusedStore(store, kind)
 	if kind != StoreURL {
 		return
 	}
@@ -73,6 +74,30 @@ func (c *check) store(store Path) {
 	c.repositoryURL(address)
 	if c.str(store.With("credentialsSecret")) == "" {
 		c.storeCredentials(store)
+	}
+}
+
+// unusedStore warns of what is said of a store that is not used.
+func (c *check) unusedStore(store Path, kind string) {
+	of := func(what string, keys ...Path) {
+		for _, key := range keys {
+			if c.str(key) != "" || c.boolean(key) {
+				c.warnf("supply-store-unused", key, "remove it", "it is about %s", what)
+			}
+		}
+	}
+	claim := store.With("persistentVolumeClaim")
+	switch isRegistry := strings.HasPrefix(c.str(store.With("url")), "oci://"); {
+	case kind != StoreURL:
+		of("a bucket or registry, and store.type is "+kind, store.With("credentialsSecret"), store.With("region"), store.With("endpoint"), store.With("pathStyle"))
+	case isRegistry:
+		of("a bucket, and store.url is a registry", store.With("region"), store.With("endpoint"), store.With("pathStyle"))
+	}
+	switch {
+	case kind == StoreClaim && c.str(claim.With("existingClaim")) != "":
+		of("a claim that the chart makes, and existingClaim is another", claim.With("storageClassName"))
+	case kind != StoreClaim:
+		of("a claim, and store.type is "+kind, claim.With("storageClassName"))
 	}
 }
 
@@ -87,7 +112,7 @@ func (c *check) storeCredentials(store Path) {
 			"this registry takes no module without a login")
 	case !isRegistry && c.str(store.With("endpoint")) != "":
 		c.errorf("supply-store-credentials", store.With("url"), advice, "an S3 service other than AWS's takes no module without a login")
-	case !isRegistry && len(c.object(module.With("serviceAccount", "annotations"))) == 0:
+	case strings.HasPrefix(address, "s3://") && len(c.object(module.With("serviceAccount", "annotations"))) == 0:
 		c.warnf("supply-store-credentials", store.With("url"), advice+", or an IAM role in serviceAccount.annotations",
 			"the controller can write there by EKS Pod Identity only")
 	}

@@ -49,7 +49,7 @@ func (s *settings) repositories(given node.LoadOptions) []func(context.Context) 
 			if err != nil {
 				return nil, err
 			}
-			return s.supply.open()
+			return s.supply.open(s.source)
 		}
 		return o
 	}
@@ -140,7 +140,7 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		Sources: sources, Registries: list(s.registries),
 		Open: func(url string) (module.Source, error) {
 			if url == s.supply.source.URL {
-				return s.supply.open()
+				return s.supply.open(s.source)
 			}
 			o := s.source
 			o.URL = url

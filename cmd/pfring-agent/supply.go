@@ -65,11 +65,21 @@ func (s *supply) publicKeys(ctx context.Context, wait time.Duration) ([]string, 
 	}
 }
 
-// open opens the repository, as the controller's certificate and key are now.
-func (s *supply) open() (module.Source, error) {
+// open opens the repository, as the controller's certificate and key are now. A
+// bucket or registry that the controller writes to is reached as that of source
+// is: through the same proxy, with the same authorities.
+func (s *supply) open(source module.SourceOptions) (module.Source, error) {
+	return module.OpenSource(s.options(source))
+}
+
+func (s *supply) options(source module.SourceOptions) module.SourceOptions {
 	o := s.source
+	if !strings.HasPrefix(o.URL, "https://") {
+		o.CAFile, o.ProxyCredentialsDir = source.CAFile, source.ProxyCredentialsDir
+		o.ProxyHTTP, o.ProxyHTTPS, o.ProxyNo = source.ProxyHTTP, source.ProxyHTTPS, source.ProxyNo
+	}
 	if info, err := os.Stat(filepath.Join(s.dir, supplyCA)); err == nil && info.Size() > 0 {
 		o.CAFile = filepath.Join(s.dir, supplyCA)
 	}
-	return module.OpenSource(o)
+	return o
 }

@@ -57,3 +57,14 @@ func TestWhereTheAgentLooksForModules(t *testing.T) {
 		}
 	}
 }
+
+func TestABucketOfTheControllerIsReachedAsTheSourceIs(t *testing.T) {
+	source := module.SourceOptions{URL: "https://a.example", CAFile: "/ca", ProxyHTTPS: "http://proxy:3128", ProxyNo: "c.example", ProxyCredentialsDir: "/login"}
+	for url, want := range map[string]string{"s3://b/x": "http://proxy:3128", "oci://b.example/x": "http://proxy:3128", "https://supply.svc:8443": ""} {
+		s := &supply{dir: t.TempDir(), source: module.SourceOptions{URL: url}}
+		o := s.options(source)
+		if o.URL != url || o.ProxyHTTPS != want || (o.CAFile != "") != (want != "") || (o.ProxyCredentialsDir != "") != (want != "") {
+			t.Errorf("%s: %+v", url, o)
+		}
+	}
+}

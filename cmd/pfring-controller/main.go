@@ -26,9 +26,14 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-// softMemory is what the garbage collector keeps the process below, in bytes,
-// unless GOMEMLIMIT says otherwise.
-const softMemory = 56 << 20
+// softMemory is what the garbage collector keeps the process below, in bytes, and
+// garbage how much of it may be there beside what is in use, in per cent, unless
+// GOMEMLIMIT and GOGC say otherwise. Nearly all that is in use stays so: what is
+// known of nodes.
+const (
+	softMemory = 56 << 20
+	garbage    = 40
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -120,6 +125,9 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softMemory)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
 	}
 	o.Version, o.Log = version, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	return controller.Run(ctx, o)

@@ -96,6 +96,17 @@ func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding 
 		return unread("the namespace", err)
 	}
 	_, err = c.core.Pods(e.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return e.admitted(err, what, "pods", admission{
+		quota:    "Raise the ResourceQuota, or free some of it; tap.kernelModule.agent.resources says what the agent asks for.",
+		priority: "Correct tap.kernelModule.agent.priorityClassName, or make the PriorityClass.",
+	})
+}
+
+// admission are the remedies that depend on what was tried.
+type admission struct{ quota, priority string }
+
+// admitted says what the answer to a dry run means.
+func (e *env) admitted(err error, what, resource string, a admission) Finding {
 	if err == nil {
 		return ok("a dry run of " + what + " was admitted")
 	}
@@ -109,11 +120,11 @@ func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding 
 		return fail("scc", "a dry run of "+what+" fits no security context constraint of yours",
 			"Set tap.kernelModule.openshift.scc.create, or: oc adm policy add-scc-to-user privileged -z SERVICEACCOUNT -n "+e.Namespace)
 	case strings.Contains(text, "exceeded quota") || strings.Contains(text, "failed quota"):
-		return fail("quota-exceeded", text, "Raise the ResourceQuota, or free some of it; tap.kernelModule.agent.resources says what the agent asks for.")
+		return fail("quota-exceeded", text, a.quota)
 	case strings.Contains(text, "no PriorityClass"):
-		return fail("priority-class-missing", text, "Correct tap.kernelModule.agent.priorityClassName, or make the PriorityClass.")
+		return fail("priority-class-missing", text, a.priority)
 	case apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource"):
-		return skip("no right to create pods in " + e.Namespace + ", not even by a dry run")
+		return skip("no right to create " + resource + " in " + e.Namespace + ", not even by a dry run")
 	case strings.Contains(text, admissionPolicy):
 		return policyFinding(text)
 	case strings.Contains(text, "webhook"):

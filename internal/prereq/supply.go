@@ -4,15 +4,20 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/builds"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
@@ -116,26 +121,71 @@ func supplyKernels(ctx context.Context, e *env) Finding {
 		slices.Compact(remedies)[0], list...)
 }
 
-// supplyAdmits tries the pod of a build by a dry run, as nothing else is asked
-// when a Job is made.
+// supplyAdmits tries a build's Job and its pod, each by a dry run. The Job alone
+// would say too little: Pod Security, LimitRanges and most quotas and policies
+// look at the pod, which is made later, by the Job controller. The pod alone
+// would not show a quota of Jobs, nor a policy about them.
 func supplyAdmits(ctx context.Context, e *env) Finding {
 	k, on := e.supplied()
 	if !on {
 		return skip(notSupplied)
 	}
-	b := k.Supply.Builder
-	recipe := build.Recipes()[0]
-	if image := b.Images[recipe.Name]; image != "" {
-		recipe.Image = image
+	job, err := e.exampleJob(ctx, k)
+	if err != nil {
+		return fail("invalid-builder", err.Error(), "Correct tap.kernelModule.supply.builder.")
 	}
-	settings := build.Settings{
-		Namespace: e.Namespace, Script: b.Script, PullSecrets: b.PullSecrets, HostHeaders: b.HostHeaders, Timeout: time.Duration(k.Supply.Timeout),
-		Labels: supply.NamesOf(e.Release).Labels(),
+	remedies := admission{
+		quota:    "Raise the ResourceQuota, or free some of it; supply.builder.resources says what a build asks for, and supply.parallel how many run at a time.",
+		priority: "Look at the PriorityClasses of the cluster.",
 	}
-	template := settings.Job(build.Target{Kernel: "6.1.0-1-amd64", Arch: "amd64", Recipe: recipe}, "dry-run", "pfring:", 0).Spec.Template
-	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	jobs, err := batchv1client.NewForConfig(e.Config)
+	if err != nil {
+		return unread("the namespace", err)
+	}
+	_, err = jobs.Jobs(e.Namespace).Create(ctx, job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	ofJob := e.admitted(err, "a build's Job", "jobs", remedies)
+	if ofJob.Result == Error {
+		return ofJob
+	}
+	pod := &corev1.Pod{ObjectMeta: job.Spec.Template.ObjectMeta, Spec: job.Spec.Template.Spec}
 	pod.Namespace, pod.GenerateName = e.Namespace, "pfring-build-"
-	return e.tryPod(ctx, pod, "a build's pod")
+	c, err := e.client()
+	if err != nil {
+		return unread("the namespace", err)
+	}
+	_, err = c.core.Pods(e.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	ofPod := e.admitted(err, "a build's pod", "pods", remedies)
+	if ofPod.Result == OK && ofJob.Result == Skipped {
+		ofPod.Details = append(ofPod.Details, ofJob.Observed)
+	}
+	return ofPod
+}
+
+// exampleJob is a build for a kernel of the nodes, or of an example where none is
+// seen.
+func (e *env) exampleJob(ctx context.Context, k valuesschema.KernelModule) (*batchv1.Job, error) {
+	c := &supply.Config{Supply: k.Supply}
+	settings, err := builds.Settings(c, e.Namespace, supply.NamesOf(e.Release))
+	if err != nil {
+		return nil, err
+	}
+	target := build.Target{Kernel: "6.1.0-1-amd64", Arch: "amd64", Recipe: build.Recipes()[0]}
+	if nodes, err := e.selectedNodes(ctx); err == nil {
+		for i := range nodes {
+			if r, err := build.RecipeForNode(nodes[i].Node); err == nil && build.ValidRelease(nodes[i].Kernel) {
+				target = build.Target{Kernel: nodes[i].Kernel, Arch: nodes[i].Arch, OSImage: nodes[i].OSImage, Recipe: r}
+				break
+			}
+		}
+	}
+	version := k.Supply.PFRingVersion
+	if version == "" {
+		version = build.VersionFor(target.Kernel).Version
+	}
+	if settings.Source, err = builds.Source(c, version); err != nil {
+		return nil, err
+	}
+	return settings.Job(builds.Target(c, target), "dry-run", build.DefaultMark, 0), nil
 }
 
 // supplyRights asks what the controller's account may do, once it is there.
@@ -159,39 +209,66 @@ func supplyRights(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return skip(err.Error())
 	}
-	var missing []string
-	asked := 0
-	for _, rule := range supply.RoleRules(e.Release, daemonSet.Name, &supply.Config{Supply: k.Supply}) {
-		for _, name := range append(slices.Clone(rule.ResourceNames), "")[:max(1, len(rule.ResourceNames))] {
-			for _, verb := range rule.Verbs {
-				asked++
-				review := &authorizationv1.LocalSubjectAccessReview{
-					ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace},
-					Spec: authorizationv1.SubjectAccessReviewSpec{
-						User: "system:serviceaccount:" + e.Namespace + ":" + account,
-						ResourceAttributes: &authorizationv1.ResourceAttributes{
-							Namespace: e.Namespace, Verb: verb, Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: name,
-						},
-					},
-				}
-				answer, err := c.auth.LocalSubjectAccessReviews(e.Namespace).Create(ctx, review, metav1.CreateOptions{})
-				if apierrors.IsForbidden(err) {
-					return skip("no right to ask what another account may do (localsubjectaccessreviews)")
-				}
-				if err != nil {
-					return unread("the controller's rights", err)
-				}
-				if !answer.Status.Allowed {
-					missing = append(missing, (right{verb, rule.APIGroups[0], rule.Resources[0], e.Namespace}).String())
-				}
-			}
-		}
+	a := accountRights{user: "system:serviceaccount:" + e.Namespace + ":" + account, namespace: e.Namespace, auth: c.auth}
+	if err := a.ask(ctx, supply.RoleRules(e.Release, daemonSet.Name, &supply.Config{Supply: k.Supply})); apierrors.IsForbidden(err) {
+		return skip("no right to ask what another account may do (localsubjectaccessreviews)")
+	} else if err != nil {
+		return unread("the controller's rights", err)
 	}
+	var notes []string
+	a.namespace = ""
+	if err := a.ask(ctx, supply.ClusterRules()); apierrors.IsForbidden(err) {
+		notes = append(notes, "not asked: whether it may list nodes (subjectaccessreviews)")
+	} else if err != nil {
+		return unread("the controller's rights", err)
+	}
+	missing, asked := a.missing, a.asked
 	if len(missing) > 0 {
 		return fail("missing-controller-rights", fmt.Sprintf("%d of %d rights are missing", len(missing), asked),
 			"Install the chart's Role and RoleBinding "+account+" again with helm upgrade, and see what has changed them.", missing...)
 	}
-	return ok(fmt.Sprintf("all %d rights in %s are there", asked, e.Namespace))
+	return ok(fmt.Sprintf("all %d rights are there", asked), notes...)
+}
+
+// accountRights asks what a service account may do; with a namespace there, else
+// in the whole cluster.
+type accountRights struct {
+	user, namespace string
+	auth            authorizationv1client.AuthorizationV1Interface
+	asked           int
+	missing         []string
+}
+
+func (a *accountRights) ask(ctx context.Context, rules []rbacv1.PolicyRule) error {
+	for _, rule := range rules {
+		for _, name := range append(slices.Clone(rule.ResourceNames), "")[:max(1, len(rule.ResourceNames))] {
+			for _, verb := range rule.Verbs {
+				resource, sub, _ := strings.Cut(rule.Resources[0], "/")
+				allowed, err := a.allowed(ctx, &authorizationv1.ResourceAttributes{
+					Namespace: a.namespace, Verb: verb, Group: rule.APIGroups[0], Resource: resource, Subresource: sub, Name: name,
+				})
+				if err != nil {
+					return err
+				}
+				a.asked++
+				if !allowed {
+					a.missing = append(a.missing, (right{verb, rule.APIGroups[0], rule.Resources[0], a.namespace}).String())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (a *accountRights) allowed(ctx context.Context, what *authorizationv1.ResourceAttributes) (bool, error) {
+	spec := authorizationv1.SubjectAccessReviewSpec{User: a.user, ResourceAttributes: what}
+	if a.namespace == "" {
+		answer, err := a.auth.SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
+		return err == nil && answer.Status.Allowed, err
+	}
+	review := &authorizationv1.LocalSubjectAccessReview{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace}, Spec: spec}
+	answer, err := a.auth.LocalSubjectAccessReviews(a.namespace).Create(ctx, review, metav1.CreateOptions{})
+	return err == nil && answer.Status.Allowed, err
 }
 
 func supplyStore(ctx context.Context, e *env) Finding {

@@ -20,8 +20,9 @@ const (
 	SourceCADir          = "/etc/pfring-controller/source-ca"
 	SourceKeysDir        = "/etc/pfring-controller/source-keys"
 	SourceCredentialsDir = "/etc/pfring-controller/source-credentials"
-	// SourceVolumeDir has source.volume, mounted at the path of source.url.
-	//
+	// SourceProxyDir has the Secret of source.proxy.secret. source.volume is mounted
+	// at the path of source.url.
+	SourceProxyDir = "/etc/pfring-controller/source-proxy"
 	// DockerConfigDir has the Secret imageRepoSecret (.dockerconfigjson).
 	DockerConfigDir = "/etc/pfring-controller/docker"
 	// BuilderCADir has the ConfigMap or Secret of supply.builder.caBundle.

@@ -3,6 +3,7 @@ package build
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
@@ -58,7 +59,11 @@ func Steps() []string { return []string{"packages", "source", "headers", "compil
 // step begins and line for each line that is for people, with nothing in it
 // that moves a terminal's cursor; both may be nil. The error is one of reading.
 func Decode(r io.Reader, mark string, step, line func(string)) (*Record, error) {
-	d := decoder{mark: mark, step: step, line: line}
+	return decode(r, decoder{mark: mark, step: step, line: line})
+}
+
+func decode(r io.Reader, d decoder) (*Record, error) {
+	d.max = cmp.Or(d.max, module.DefaultMaxSize)
 	limited := &io.LimitedReader{R: r, N: maxLog}
 	lines := bufio.NewReaderSize(limited, maxLine)
 	for {
@@ -87,6 +92,9 @@ type decoder struct {
 	mark       string
 	step, line func(string)
 
+	// max bounds the module, in bytes; 0 is module.DefaultMaxSize.
+	max       int64
+	announced int
 	receiving bool
 	size      int
 	sum       string
@@ -139,9 +147,10 @@ func (d *decoder) command(text string) {
 	}
 }
 
-// begin reads the size of what follows and the sum of the module in it. A second
-// module in one log takes the place of the first: the last word counts.
+// begin reads the size of what follows and the sum of the module in it. A build
+// prints one module: of two, neither is taken.
 func (d *decoder) begin(text string) {
+	d.announced++
 	d.packed.Reset()
 	d.Module, d.receiving = nil, false
 	size, sum, _ := strings.Cut(text, " ")
@@ -183,12 +192,12 @@ func (d *decoder) unpack() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the module: %w", err)
 	}
-	ko, err := io.ReadAll(io.LimitReader(unzip, module.DefaultMaxSize+1))
+	ko, err := io.ReadAll(io.LimitReader(unzip, d.max+1))
 	if err != nil {
 		return nil, fmt.Errorf("unpacking the module: %w", err)
 	}
-	if len(ko) > module.DefaultMaxSize {
-		return nil, fmt.Errorf("the module is larger than %d MiB", module.DefaultMaxSize>>20)
+	if int64(len(ko)) > d.max {
+		return nil, fmt.Errorf("the module is larger than %d MiB", d.max>>20)
 	}
 	if sum := sha256.Sum256(ko); hex.EncodeToString(sum[:]) != d.sum {
 		return nil, errors.New("the module in the log is damaged: its sha256 is not the one announced")
@@ -197,6 +206,13 @@ func (d *decoder) unpack() ([]byte, error) {
 }
 
 func (d *decoder) finish(cut bool) {
+	if d.announced > 1 {
+		d.Module, d.Problem = nil, fmt.Errorf("the log holds %d modules, and a build makes one", d.announced)
+		return
+	}
+	if d.Failure != "" {
+		d.Module = nil // whatever it printed before
+	}
 	if cut && d.Module == nil {
 		d.Problem = errEndless
 		return

@@ -77,6 +77,9 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 		{"huge size", mark + " module 99999999999 " + sum + "\n", "none is larger"},
 		{"longer than announced", mark + " module 3 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "longer than announced"},
 		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "unpacking"},
+		{"two modules", good + good, "2 modules"},
+		{"two modules, the first of which is none", mark + " module -5 " + sum + "\n" + good, "2 modules"},
+		{"binary", "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x00", 3000), "holds no module"},
 		{"another's mark", strings.ReplaceAll(good, mark, "pfring:fedcba9876543210"), "holds no module"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -85,6 +88,15 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 				t.Errorf("module of %d bytes, problem %v; want one that says %q", len(r.Module), r.Problem, c.says)
 			}
 		})
+	}
+}
+
+func TestAScriptThatFailsHasNoModuleWhateverItHasPrinted(t *testing.T) {
+	good := framed(moduletest.KO{Kernel: "6.1.0-18-amd64"}.Bytes())
+	for _, log := range []string{good + mark + " fail the end\n", mark + " fail the end\n" + good} {
+		if r := decodeText(t, log); r.Module != nil || r.Failure != "the end" {
+			t.Errorf("%d bytes, %q", len(r.Module), r.Failure)
+		}
 	}
 }
 

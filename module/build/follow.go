@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,12 +23,14 @@ const (
 
 // started waits until the Job has a pod whose script runs or has run.
 func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Pod, error) {
-	seen := false
+	seen, place := false, ""
 	for {
 		pod, err := b.pod(ctx, job)
 		switch {
 		case err != nil:
 			return nil, err
+		case pod == nil && seen && b.tooLong(ctx, job):
+			return nil, b.late(place)
 		case pod == nil && seen:
 			return nil, &Failure{Why: "its pod was deleted by somebody else", Cause: CauseLost}
 		case pod == nil:
@@ -43,12 +46,36 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 			if ready {
 				return pod, nil
 			}
+			place, _ = strings.CutPrefix(wait, waitingForPlace)
 			b.observe(t, cmp.Or(wait, StepWaiting))
 		}
 		if err := b.pause(ctx); err != nil {
+			if f := (*Failure)(nil); errors.As(err, &f) {
+				return nil, b.late(place)
+			}
 			return nil, err
 		}
 	}
+}
+
+// waitingForPlace begins the step of a build whose pod no node has taken yet.
+const waitingForPlace = "waiting for a place: "
+
+// late is why a build whose script has not begun ends at the timeout; place is
+// what the scheduler says, if it is that.
+func (b *Builder) late(place string) *Failure {
+	if place != "" {
+		return &Failure{Why: fmt.Sprintf("no node took its pod within %s: %s", b.Timeout, place), Cause: CauseUnscheduled}
+	}
+	return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), Cause: CauseTimeout}
+}
+
+// tooLong tells whether the Job has ended by its own deadline.
+func (b *Builder) tooLong(ctx context.Context, job string) bool {
+	j, err := b.jobs.Get(ctx, job, metav1.GetOptions{})
+	return err == nil && slices.ContainsFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Reason == batchv1.JobReasonDeadlineExceeded
+	})
 }
 
 // pause waits for the next look. The error of a deadline that was ours, not the
@@ -57,7 +84,7 @@ func (b *Builder) pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), Cause: CauseTimeout}
+			return b.late("")
 		}
 		return ctx.Err()
 	case <-time.After(b.interval):
@@ -124,7 +151,7 @@ func begun(pod *corev1.Pod) (ready bool, failure *Failure, wait string) {
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "" {
-			return false, nil, "waiting for a place: " + printable(c.Message)
+			return false, nil, waitingForPlace + printable(c.Message)
 		}
 	}
 	return false, nil, ""
@@ -181,13 +208,13 @@ func (b *Builder) read(ctx context.Context, t Target, pod, mark string, follow b
 	}
 	defer func() { _ = stream.Close() }()
 	if !follow {
-		return Decode(stream, mark, nil, nil)
+		return decode(stream, decoder{mark: mark, max: b.MaxModule})
 	}
 	var line func(string)
 	if b.Log != nil {
 		line = func(text string) { b.Log(t, text) }
 	}
-	return Decode(stream, mark, func(step string) { b.observe(t, step) }, line)
+	return decode(stream, decoder{mark: mark, max: b.MaxModule, step: func(step string) { b.observe(t, step) }, line: line})
 }
 
 // over waits until the pod has ended, and returns it, or nil when it is gone.
@@ -236,12 +263,8 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 
 // ended says how the cluster ended a build; "" if it did not.
 func (b *Builder) ended(ctx context.Context, job, pod string) (string, Cause) {
-	if j, err := b.jobs.Get(ctx, job, metav1.GetOptions{}); err == nil {
-		for _, c := range j.Status.Conditions {
-			if (c.Type == batchv1.JobFailed || c.Type == batchv1.JobFailureTarget) && c.Reason == batchv1.JobReasonDeadlineExceeded {
-				return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), CauseTimeout
-			}
-		}
+	if b.tooLong(ctx, job) {
+		return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), CauseTimeout
 	}
 	p, err := b.pods.Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {

@@ -32,6 +32,9 @@ type Settings struct {
 	HostHeaders bool
 	// Timeout bounds one build, from its Job's start.
 	Timeout time.Duration
+	// MaxModule bounds what is taken from a log, in bytes; 0 is
+	// module.DefaultMaxSize.
+	MaxModule int64
 
 	// What follows may be left out.
 

@@ -87,6 +87,8 @@ const (
 	CauseImage       Cause = "image"
 	CauseContainer   Cause = "container"
 	CauseTimeout     Cause = "timeout"
+	// CauseUnscheduled: no node took the pod.
+	CauseUnscheduled Cause = "unscheduled"
 	CauseMemory      Cause = "memory"
 	// CauseLost: the pod was deleted, or its node ended it.
 	CauseLost Cause = "lost"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/dockerconfig"
 )
 
@@ -69,6 +70,29 @@ func CallerKeychain(file string) (authn.Keychain, error) {
 	k.helpers = configfile.New("")
 	k.helpers.CredentialsStore, k.helpers.CredentialHelpers = named.CredsStore, named.CredHelpers
 	return k, nil
+}
+
+// keychain has the login of o.CredentialsDir for every registry, or those of
+// o.DockerConfig.
+func (o RemoteOptions) keychain() (authn.Keychain, error) {
+	login, err := credentials.Load(o.CredentialsDir)
+	if err != nil {
+		return nil, err
+	}
+	if login.Username == "" && login.Token == "" {
+		return CallerKeychain(o.DockerConfig)
+	}
+	return oneLogin{authn.AuthConfig{Username: login.Username, Password: login.Password, RegistryToken: login.Token}}, nil
+}
+
+// oneLogin is a login for every registry.
+type oneLogin struct{ authn.AuthConfig }
+
+var _ authn.Keychain = oneLogin{}
+
+// Resolve returns it.
+func (l oneLogin) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return authn.FromConfig(l.AuthConfig), nil
 }
 
 // ownConfig is the caller's docker config; "" if there is none.

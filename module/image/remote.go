@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
 
 // RemoteOptions say how to get at registries.
@@ -22,6 +25,12 @@ type RemoteOptions struct {
 	// DockerConfig is a file as Docker and Kubernetes' pull secrets have it; ""
 	// is the caller's own: $DOCKER_CONFIG or ~/.docker, with its helpers.
 	DockerConfig string
+	// CredentialsDir is a folder, such as a mounted Secret, with username and
+	// password, or token; they go before those of DockerConfig.
+	CredentialsDir string
+	// ProxyHTTP, ProxyHTTPS, ProxyNo and ProxyCredentialsDir are as in
+	// module.SourceOptions.
+	ProxyHTTP, ProxyHTTPS, ProxyNo, ProxyCredentialsDir string
 	// PlainHTTP speaks to registries without TLS. To those of this machine that
 	// is done anyway.
 	PlainHTTP bool
@@ -47,7 +56,7 @@ type Remote struct {
 
 // NewRemote reads the files that o names.
 func NewRemote(o RemoteOptions) (*Remote, error) {
-	logins, err := CallerKeychain(o.DockerConfig)
+	logins, err := o.keychain()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +64,11 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Remote{transport: &patient{inner: httpTransport(roots), idle: o.Idle, patience: o.Patience, notify: o.Notify}}
+	proxy, err := o.proxy()
+	if err != nil {
+		return nil, err
+	}
+	r := &Remote{transport: &patient{inner: httpTransport(roots, proxy), idle: o.Idle, patience: o.Patience, notify: o.Notify}}
 	if o.Idle == 0 {
 		r.transport.idle = DefaultIdle
 	}
@@ -78,17 +91,28 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	return r, nil
 }
 
+func (o RemoteOptions) proxy() (func(*http.Request) (*url.URL, error), error) {
+	login, err := credentials.Load(o.ProxyCredentialsDir)
+	if err != nil {
+		return nil, err
+	}
+	return web.ProxyFunc(web.Options{
+		ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo, ProxyUser: login.Username, ProxyPassword: login.Password,
+	})
+}
+
 // httpTransport speaks HTTP/1.1: by HTTP/2 uploads at once share a window, and
 // with a registry that reads them one after the other they wait for each other
 // without end.
-func httpTransport(roots *x509.CertPool) http.RoundTripper {
-	web := remote.DefaultTransport.(*http.Transport).Clone()
-	web.ForceAttemptHTTP2 = false
-	web.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	web.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+func httpTransport(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) http.RoundTripper {
+	t := remote.DefaultTransport.(*http.Transport).Clone()
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	t.Proxy = proxy
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	web.DialContext = dialer.DialContext
-	return web
+	t.DialContext = dialer.DialContext
+	return t
 }
 
 // maxCA bounds a bundle of certificates, in bytes.
@@ -133,6 +157,20 @@ func (r *Remote) repository(text string) (name.Repository, error) {
 	return parsed, nil
 }
 
+// ErrFull is in the chain of an error of a registry that has no room.
+var ErrFull = errors.New("the registry is full")
+
+// Refusal is a registry's own answer in an error of this package, without the
+// advice for somebody at a terminal; "" if it gave none. denied says that it is
+// about who asks.
+func Refusal(err error) (answer string, denied bool) {
+	var e *transport.Error
+	if !errors.As(err, &e) {
+		return "", false
+	}
+	return e.Error(), e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
+}
+
 // full tells whether a registry has no room. Those that keep files may say so as
 // an internal error with the system's number for it.
 func full(err error) bool {
@@ -160,7 +198,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w; log in with an account that may do this (docker login, or --docker-config FILE)", err)
 	case errors.As(err, &answer) && full(answer):
 		// Not err: some registries answer with the inner life of their storage.
-		return fmt.Errorf("the registry is full (it answered %d); make room there and run it again", answer.StatusCode)
+		return fmt.Errorf("%w (it answered %d); make room there and run it again", ErrFull, answer.StatusCode)
 	case errors.As(err, &gaveUp):
 		// Without the address, which may have secrets in its query.
 		return gaveUp

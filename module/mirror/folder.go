@@ -59,25 +59,47 @@ func (f *Folder) Sequential() bool { return false }
 // Close unlocks the folder. Each file was put at once.
 func (f *Folder) Close() error { return errors.Join(f.root.Close(), f.unlock()) }
 
-// Has reads the file that is there. What is not a file of that size, such as a
-// pipe, is not the module.
-func (f *Folder) Has(_ context.Context, e module.Entry) (there bool, err error) {
+// Has reads the file that is there.
+func (f *Folder) Has(ctx context.Context, e module.Entry) (bool, error) {
+	_, err := f.Open(ctx, e)
+	if errors.Is(err, module.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Open returns the file of e. What is not a file with its size and digest, such
+// as a pipe, is not the module: the error has module.ErrNotFound in its chain.
+func (f *Folder) Open(_ context.Context, e module.Entry) (data []byte, err error) {
 	info, err := f.root.Lstat(e.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return nil, fmt.Errorf("%s holds no %s: %w", f, e.Path, module.ErrNotFound)
 	case err != nil:
-		return false, err
+		return nil, err
 	case !info.Mode().IsRegular() || info.Size() != e.Size:
-		return false, nil
+		return nil, fmt.Errorf("%s of %s is not the module: %w", e.Path, f, module.ErrNotFound)
 	}
 	file, err := f.root.Open(e.Path)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(file, e.Size+1))
-	return err == nil && Fits(e, data) == nil, err
+	if data, err = io.ReadAll(io.LimitReader(file, e.Size+1)); err != nil {
+		return nil, err
+	}
+	if bad := Fits(e, data); bad != nil {
+		return nil, fmt.Errorf("%s of %s is not the module (%w): %w", e.Path, f, bad, module.ErrNotFound)
+	}
+	return data, nil
+}
+
+// Remove deletes the file of e, if it is there.
+func (f *Folder) Remove(_ context.Context, e module.Entry) error {
+	if err := f.root.Remove(e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Put writes the file beside its place and moves it there.

@@ -45,6 +45,10 @@ func (r *Registry) Begin(ctx context.Context) (err error) {
 	return err
 }
 
+// Empty tells whether there was no index at Begin. Registries do not know a
+// repository that nothing has been pushed to.
+func (r *Registry) Empty() bool { return r.watched && r.before == "" }
+
 // Sequential is false.
 func (r *Registry) Sequential() bool { return false }
 

@@ -23,6 +23,10 @@ type Counter struct {
 	// Kubeconfig is the path of one that goes through the counter.
 	Kubeconfig string
 
+	// Old has the server answer as those before Kubernetes 1.32 do, which send
+	// nothing on a watch that was there before.
+	Old bool
+
 	mu       sync.Mutex
 	requests map[string]int
 	watches  int
@@ -45,6 +49,10 @@ func (c *Cluster) Count(t testing.TB) *Counter {
 	proxy.Transport, proxy.FlushInterval = transport, -1
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		counter.add(r)
+		if counter.Old && r.URL.Query().Get("sendInitialEvents") != "" {
+			refuseInitialEvents(w)
+			return
+		}
 		proxy.ServeHTTP(w, r)
 	}))
 	server.EnableHTTP2 = true
@@ -61,6 +69,14 @@ func (c *Cluster) Count(t testing.TB) *Counter {
 		t.Fatal(err)
 	}
 	return counter
+}
+
+// refuseInitialEvents is the answer of a server that does not know them.
+func refuseInitialEvents(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnprocessableEntity)
+	_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,` +
+		`"message":"sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"}`))
 }
 
 func (c *Counter) add(r *http.Request) {

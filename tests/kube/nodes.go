@@ -33,6 +33,9 @@ type Node struct {
 	OSImage string
 	// Logs serve what their containers print; without, nobody can read it.
 	Logs *Logs
+	// Images is how many container images each node says that it has. Real ones
+	// list up to 50, which makes up most of their size.
+	Images int
 }
 
 // AddNodes makes n nodes that are ready at once and returns their names, when
@@ -118,6 +121,12 @@ func (n Node) object(i int) *corev1.Node {
 				ContainerRuntimeVersion: "containerd://2.1.0", KubeletVersion: "v1.36.3",
 			},
 		},
+	}
+	for i := range n.Images {
+		repository := fmt.Sprintf("registry.example.com/a-team/some-service-%d", i)
+		node.Status.Images = append(node.Status.Images, corev1.ContainerImage{
+			Names: []string{fmt.Sprintf("%s@sha256:%064x", repository, i), repository + ":v1.2.3"}, SizeBytes: 1 << 27,
+		})
 	}
 	if n.Logs != nil {
 		n.Logs.at(node)

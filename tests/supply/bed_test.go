@@ -35,6 +35,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/controller"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/child"
@@ -64,6 +65,27 @@ func TestMain(m *testing.M) {
 		kubelet, err = c.RunKubelet(ctx, pods.handle)
 		return err
 	}))
+}
+
+// clock is a controller's, which can be put forward.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+// forward puts the clock forward and has the controller look at everything.
+func (c *clock) forward(t *testing.T, b *bed, by time.Duration) {
+	t.Helper()
+	c.mu.Lock()
+	c.ahead += by
+	c.mu.Unlock()
+	touch(t, b)
 }
 
 // handlers decide about pods, by namespace.
@@ -99,6 +121,14 @@ type bed struct {
 	logs      *kube.Logs
 	serve     string
 	config    string
+	// storeDir and remote are where the controller finds its store, and reads where
+	// agents find what it has stored; without a URL they ask the controller.
+	storeDir string
+	remote   store.Dirs
+	reads    module.SourceOptions
+
+	// out is what the controller that start has started last has logged.
+	out *lockedBuffer
 
 	mu     sync.Mutex
 	build  func(pod *corev1.Pod, kernel string) (log string, result kube.Result)
@@ -198,7 +228,11 @@ func (b *bed) fetch(node *corev1.Node) outcome.Outcome {
 	if err := os.WriteFile(ca, []byte(cm.Data[supply.CAKey]), 0o600); err != nil {
 		return fell(outcome.Internal)
 	}
-	source, err := module.OpenSource(module.SourceOptions{URL: "https://" + b.serve, CAFile: ca})
+	from := b.reads
+	if from.URL == "" {
+		from = module.SourceOptions{URL: "https://" + b.serve, CAFile: ca}
+	}
+	source, err := module.OpenSource(from)
 	if err != nil {
 		return fell(outcome.Internal)
 	}
@@ -287,6 +321,8 @@ func freePort(t testing.TB) string {
 type process struct {
 	now                                           func() time.Time
 	Namespace, Kubeconfig, Config, Serve, Metrics string
+	StoreDir                                      string
+	Remote                                        store.Dirs
 }
 
 func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger) error {
@@ -297,6 +333,7 @@ func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger)
 	return controller.Run(ctx, controller.Options{
 		Config: settings, Release: release, Namespace: p.Namespace, DaemonSet: release + "-agent",
 		MetricsAddress: p.Metrics, ServeAddress: p.Serve, Version: "test", REST: config, Log: log, LeaseDuration: 15 * time.Second, Now: p.now,
+		StoreDir: p.StoreDir, Remote: p.Remote,
 	})
 }
 
@@ -356,8 +393,9 @@ func (b *bed) start(t *testing.T, config *rest.Config) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	out := &lockedBuffer{}
+	b.out = out
 	go func() {
-		done <- process{now: b.now, Namespace: b.namespace, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0"}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
+		done <- process{now: b.now, Namespace: b.namespace, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -375,7 +413,7 @@ func (b *bed) start(t *testing.T, config *rest.Config) (stop func()) {
 // spawn runs a controller as a process that can be killed.
 func (b *bed) spawn(t testing.TB, kubeconfig string) (pid int) {
 	t.Helper()
-	text, err := json.Marshal(process{Namespace: b.namespace, Kubeconfig: kubeconfig, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0"})
+	text, err := json.Marshal(process{Namespace: b.namespace, Kubeconfig: kubeconfig, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -465,6 +503,12 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.String()
 }
 
 // kernelsOf names n kernels.

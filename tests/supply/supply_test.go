@@ -13,6 +13,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
@@ -145,6 +146,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 	for _, c := range []struct {
 		name, level string
 		without     []string
+		config      string
 		prepare     func(t *testing.T, b *bed)
 		build       func(*corev1.Pod, string) (string, kube.Result)
 		reason      supply.Reason
@@ -154,6 +156,9 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 	}{
 		{name: "Pod Security", level: "restricted", reason: supply.PodSecurity, message: "violates PodSecurity", remedy: "kubectl label namespace"},
 		{name: "quota", prepare: quota, reason: supply.QuotaExceeded, message: "exceeded quota", remedy: "ResourceQuota"},
+		{name: "quota of Jobs", prepare: jobQuota, reason: supply.QuotaExceeded, message: "exceeded quota", remedy: "ResourceQuota"},
+		{name: "limit range", prepare: limitRange, reason: supply.PodRefused, message: "maximum memory usage per Container is 64Mi", remedy: "supply.builder.resources"},
+		{name: "no node fits", config: "supply: {timeout: 5s, builder: {nodeSelector: {nowhere: 'yes'}}}", reason: supply.NoNode, message: "no node took its pod within 5s", remedy: "supply.builder.nodeSelector"},
 		{name: "no egress", build: bad("packages", "the package index could not be read: is there a way to the distribution's archive, or a proxy to set?"), reason: supply.NoEgress, message: "could not be read", remedy: "supply.builder.proxy", log: "E: something is wrong"},
 		{name: "no headers", build: bad("headers", "there are no headers: linux-headers-x is neither on the node nor in the archive"), reason: supply.HeadersMissing, message: "there are no headers", remedy: "supply.builder.hostHeaders", log: "E: something is wrong"},
 		{name: "does not compile", build: bad("compile", "PF_RING did not compile for kernel x"), reason: supply.CompileFailed, message: "did not compile", remedy: "supply.pfringVersion", log: "E: something is wrong"},
@@ -167,6 +172,27 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		{name: "a module for another kernel", build: func(pod *corev1.Pod, _ string) (string, kube.Result) {
 			return printed(pod, moduletest.KO{Kernel: "6.1.0-9999-amd64"}.Bytes()), kube.Result{}
 		}, reason: supply.WrongModule, message: "6.1.0-9999-amd64"},
+		{name: "a module for another architecture", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
+			return printed(pod, moduletest.KO{Kernel: kernel, Arch: "arm64"}.Bytes()), kube.Result{}
+		}, reason: supply.WrongModule, message: "arm64"},
+		{name: "two modules", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
+			one := printed(pod, moduletest.KO{Kernel: kernel}.Bytes())
+			return one + one, kube.Result{}
+		}, reason: supply.NoModule, message: "2 modules"},
+		{name: "no module in the place of one", build: func(pod *corev1.Pod, _ string) (string, kube.Result) {
+			return printed(pod, []byte("#!/bin/sh\n")), kube.Result{}
+		}, reason: supply.WrongModule, message: "not the module"},
+		{name: "a module of other source", config: "supply: {pfringVersion: 8.8.0}", build: good, reason: supply.WrongModule, message: "not 8.8.0"},
+		{name: "binary", build: func(*corev1.Pod, string) (string, kube.Result) {
+			return "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x1b[2J", 5000), kube.Result{}
+		}, reason: supply.NoModule, message: "holds no module"},
+		{name: "too large to be one", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
+			return printed(pod, append(moduletest.KO{Kernel: kernel}.Bytes(), make([]byte, 20<<20)...)), kube.Result{}
+		}, reason: supply.NoModule, message: "larger than 16 MiB"},
+		{name: "another kernel is claimed", build: func(pod *corev1.Pod, _ string) (string, kube.Result) {
+			mark := env(pod, "PFRING_MARK")
+			return mark + " step compile\n" + mark + " kernel 6.1.0-9999-amd64\n" + printed(pod, moduletest.KO{Kernel: "6.1.0-9999-amd64"}.Bytes()), kube.Result{}
+		}, reason: supply.WrongModule, message: "6.1.0-9999-amd64"},
 		{name: "endless log", build: func(*corev1.Pod, string) (string, kube.Result) {
 			return strings.Repeat(strings.Repeat("x", 8<<10)+"\n", 65<<20/(8<<10)), kube.Result{ExitCode: 1}
 		}, reason: supply.LogEndless, message: "more than 64 MiB"},
@@ -176,6 +202,9 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t, c.level, "6.1.0-18-amd64")
+			if c.config != "" {
+				b.config = c.config
+			}
 			if c.prepare != nil {
 				c.prepare(t, b)
 			}
@@ -199,9 +228,28 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 	}
 }
 
+func limitRange(t *testing.T, b *bed) {
+	t.Helper()
+	small := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
+	l := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: small, Default: small, DefaultRequest: small}}}}
+	if _, err := cluster.Client.CoreV1().LimitRanges(b.namespace).Create(t.Context(), l, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func quota(t *testing.T, b *bed) {
 	t.Helper()
-	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"limits.memory": resource.MustParse("1Gi")}}}
+	quotaOf(t, b, corev1.ResourceList{"limits.memory": resource.MustParse("1Gi")})
+}
+
+func jobQuota(t *testing.T, b *bed) {
+	t.Helper()
+	quotaOf(t, b, corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")})
+}
+
+func quotaOf(t *testing.T, b *bed, hard corev1.ResourceList) {
+	t.Helper()
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
 	if _, err := cluster.Client.CoreV1().ResourceQuotas(b.namespace).Create(t.Context(), q, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -400,4 +448,9 @@ func TestASourceThatHasAModuleSavesABuild(t *testing.T) {
 	if k := s.Find("6.1.0-18-amd64", "amd64"); k.State != supply.Sourced || b.built() != 1 {
 		t.Errorf("%+v, %d builds", k, b.built())
 	}
+}
+
+// listOptions select what the controller makes.
+func listOptions(b *bed) metav1.ListOptions {
+	return metav1.ListOptions{LabelSelector: labels.Set(b.names.Labels()).String()}
 }

@@ -110,6 +110,9 @@ func Pfring(dir string) (string, error) { return ours(dir, "pfring") }
 // Agent builds cmd/pfring-agent of this checkout into dir.
 func Agent(dir string) (string, error) { return ours(dir, "pfring-agent") }
 
+// Controller builds cmd/pfring-controller of this checkout into dir.
+func Controller(dir string) (string, error) { return ours(dir, "pfring-controller") }
+
 // ours links a program once for all packages of tests that want it: go build
 // leaves alone what is up to date. Each gets a file of its own, so that nobody's
 // goes when another test has changed the source.

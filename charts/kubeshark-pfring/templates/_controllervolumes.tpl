@@ -8,10 +8,16 @@ the path where it is mounted and whether it is written. Call with the settings.
 {{- $store := .supply.store -}}
 {{- $files := list
   (dict "path" (printf "%s/config.yaml" $dir) "subPath" "config.yaml" "volume" (dict "name" "settings" "configMap" (dict "name" (printf "%s-config" .supply.configMap)))) -}}
-{{- if $source.url -}}
+{{- /* A bucket or registry of the controller's own is reached as that of source is. */ -}}
+{{- if or $source.url (eq $store.type "url") -}}
 {{- with include "pfring.caVolume" (list "source-ca" $source.caBundle) | fromJson -}}
 {{- $files = append $files (dict "path" (printf "%s/source-ca" $dir) "volume" .) -}}
 {{- end -}}
+{{- with $source.proxy.secret -}}
+{{- $files = append $files (dict "path" (printf "%s/source-proxy" $dir) "volume" (dict "name" "source-proxy" "secret" (dict "secretName" .))) -}}
+{{- end -}}
+{{- end -}}
+{{- if $source.url -}}
 {{- with $source.publicKeySecret -}}
 {{- $files = append $files (dict "path" (printf "%s/source-keys" $dir) "volume" (dict "name" "source-keys" "secret" (dict "secretName" .))) -}}
 {{- end -}}

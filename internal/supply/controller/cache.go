@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -40,14 +42,61 @@ func cacheOptions(o Options, names supply.Names) (cache.Options, error) {
 	shared := true
 	// By field, since a cache by namespaces cannot be listed without copies.
 	inNamespace := fields.OneTermEqualSelector("metadata.namespace", o.Namespace)
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Node{}:       {Transform: slimNode, UnsafeDisableDeepCopy: &shared},
-		&corev1.Pod{}:        {Field: inNamespace, Label: labels.NewSelector().Add(*component, *instance), Transform: slimPod, UnsafeDisableDeepCopy: &shared},
+	return cache.Options{NewInformer: inPages, ByObject: map[client.Object]cache.ByObject{
+		&corev1.Node{}:       {Transform: transform(slimNode), UnsafeDisableDeepCopy: &shared},
+		&corev1.Pod{}:        {Field: inNamespace, Label: labels.NewSelector().Add(*component, *instance), Transform: keepPod, UnsafeDisableDeepCopy: &shared},
 		&batchv1.Job{}:       {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
 		&corev1.ConfigMap{}:  {Namespaces: here, Label: own, Transform: slimObject, UnsafeDisableDeepCopy: &shared},
 		&appsv1.DaemonSet{}:  {Namespaces: here, Field: fields.OneTermEqualSelector("metadata.name", o.DaemonSet), Transform: slimObject},
 		&appsv1.Deployment{}: {Namespaces: here},
 	}}, nil
+}
+
+// inPages has the first list of thousands of objects come in pages, each of which
+// is cut down before the next one comes. API servers since Kubernetes 1.32 send
+// objects one by one on the watch instead; older ones answer a list that may be
+// served from their cache with all objects at once.
+func inPages(lw toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+	if whole, ok := lw.(*toolscache.ListWatch); ok && whole.ListWithContextFunc != nil {
+		paged := *whole
+		paged.ListWithContextFunc = func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			if o.ResourceVersion == "0" && o.Limit > 0 {
+				o.ResourceVersion = ""
+			}
+			page, err := whole.ListWithContextFunc(ctx, o)
+			if err == nil {
+				slimPage(page)
+			}
+			return page, err
+		}
+		lw = &paged
+	}
+	return toolscache.NewSharedIndexInformer(lw, object, resync, indexers)
+}
+
+// slimPage does to a page what the cache does to each object later.
+func slimPage(page runtime.Object) {
+	switch page := page.(type) {
+	case *corev1.NodeList:
+		for i := range page.Items {
+			page.Items[i] = *slimNode(&page.Items[i])
+		}
+	case *corev1.PodList:
+		for i := range page.Items {
+			page.Items[i] = *slimPod(&page.Items[i])
+		}
+	}
+}
+
+// transform leaves alone what is not of the kind, such as the mark of a deletion
+// that was missed.
+func transform[T any](slim func(*T) *T) toolscache.TransformFunc {
+	return func(in any) (any, error) {
+		if object, ok := in.(*T); ok {
+			return slim(object), nil
+		}
+		return in, nil
+	}
 }
 
 func slimObject(in any) (any, error) {
@@ -59,11 +108,7 @@ func slimObject(in any) (any, error) {
 
 // slimNode keeps what tells the kernel, the platform and whether the DaemonSet is
 // for the node.
-func slimNode(in any) (any, error) {
-	n, ok := in.(*corev1.Node)
-	if !ok {
-		return in, nil
-	}
+func slimNode(n *corev1.Node) *corev1.Node {
 	info := n.Status.NodeInfo
 	out := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: n.Name, UID: n.UID, ResourceVersion: n.ResourceVersion, Labels: make(map[string]string, len(n.Labels))},
@@ -82,22 +127,37 @@ func slimNode(in any) (any, error) {
 			out.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // shared keeps one copy of a text.
 func shared(s string) string { return unique.Make(s).Value() }
 
-// slimPod keeps what package rollout judges, with outcomes cut to what it reads.
-func slimPod(in any) (any, error) {
+// keepPod keeps of an agent whose PF_RING works, or that has not said yet, no
+// more than that it is there: they are as many as nodes.
+func keepPod(in any) (any, error) {
 	p, ok := in.(*corev1.Pod)
 	if !ok {
 		return in, nil
 	}
+	if p.Labels["app.kubernetes.io/component"] == "agent" && !fell(p) {
+		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: shared(p.Namespace), UID: p.UID, ResourceVersion: p.ResourceVersion}}, nil
+	}
+	return slimPod(p), nil
+}
+
+// fell tells whether the agent of a pod went on without PF_RING.
+func fell(p *corev1.Pod) bool {
+	o, ok := lastOutcome(p)
+	return ok && o.Backend != outcome.PFRing
+}
+
+// slimPod keeps what package rollout judges, with outcomes cut to what it reads.
+func slimPod(p *corev1.Pod) *corev1.Pod {
 	out := rollout.Slim(p)
 	out.ResourceVersion = p.ResourceVersion
 	if out.Labels["app.kubernetes.io/component"] != "agent" {
-		return out, nil
+		return out
 	}
 	out.Labels = make(map[string]string, len(p.Labels))
 	for key, value := range p.Labels {
@@ -113,7 +173,7 @@ func slimPod(in any) (any, error) {
 	status.InitContainerStatuses = slimContainers(p.Status.InitContainerStatuses)
 	status.ContainerStatuses = slimContainers(p.Status.ContainerStatuses)
 	out.Status = status
-	return out, nil
+	return out
 }
 
 func slimContainers(list []corev1.ContainerStatus) []corev1.ContainerStatus {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 )
+
+func isFull(err error) bool { return errors.Is(err, store.ErrFull) }
 
 // words are what people are told of a build that gave no module.
 type words struct {
@@ -33,13 +36,16 @@ func explain(err error, fit build.Fit) words {
 	w := words{reason: supply.OtherFailure, message: inValues(err.Error())}
 	var f *build.Failure
 	switch {
-	case errors.Is(err, store.ErrFull):
-		w.reason, w.remedy = supply.StoreFull, "Set supply.store.type to persistentVolumeClaim or url."
+	case isFull(err):
+		w.reason, w.remedy = supply.StoreFull, cmp.Or(store.Remedy(err), "Set supply.store.type to persistentVolumeClaim or url.")
 	case errors.As(err, &f):
 		w.reason, w.remedy = causes[f.Cause].reason, causes[f.Cause].remedy
 		w.log = f.Lines
-		if f.Cause == build.CauseScript {
+		switch {
+		case f.Cause == build.CauseScript:
 			w.script(f, fit)
+		case f.Cause == build.CauseRefused && limitRange().MatchString(f.Why):
+			w.remedy = "Set supply.builder.resources to what the namespace's LimitRange allows, or raise that."
 		}
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		w.reason, w.remedy = causes[build.CauseQuota].reason, causes[build.CauseQuota].remedy
@@ -67,6 +73,7 @@ var causes = map[build.Cause]struct {
 	build.CauseImage:       {supply.ImageFailed, "Set supply.builder.images to an image that the nodes can pull, and supply.builder.pullSecrets to its Secret."},
 	build.CauseContainer:   {supply.PodRefused, "Look at the events of the build's pod."},
 	build.CauseTimeout:     {supply.TimedOut, "Raise supply.timeout, or give builds more CPU with supply.builder.resources."},
+	build.CauseUnscheduled: {supply.NoNode, "Correct supply.builder.nodeSelector and supply.builder.tolerations, or lower supply.builder.resources.requests."},
 	build.CauseMemory:      {supply.OutOfMemory, "Raise supply.builder.resources.limits.memory."},
 	build.CauseLost:        {supply.PodLost, "It is tried again. If it goes on, look at the events of the node."},
 	build.CauseLog:         {supply.LogUnreadable, "Let the API server reach the kubelets' port 10250, and the controller read pods/log."},
@@ -76,6 +83,9 @@ var causes = map[build.Cause]struct {
 }
 
 var (
+	// limitRange is what the admission plugin of that name says.
+	limitRange = lazyregexp.New(`(maximum|minimum) [a-z.-]+ usage per (Container|Pod)|limit to request ratio`)
+
 	noRoom    = lazyregexp.New(`(?i)no room|no space left`)
 	noHeaders = lazyregexp.New(`there are no headers|headers .*could not be installed|could not be installed: .*headers|the headers in .* are for kernel`)
 	noWay     = lazyregexp.New(`could not be read: is there a way|is there a way to|could not be fetched`)

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
@@ -154,15 +156,48 @@ func TestWhatTheCacheKeepsOfAPodIsEnoughToJudgeIt(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: map[string]string{"app.kubernetes.io/component": "agent"}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "x"}}},
 		Status:     corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "load", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(line)}}}}},
 	}
-	out, err := slimPod(pod)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slim, ok := out.(*corev1.Pod)
-	if !ok || len(slim.ManagedFields) != 0 || len(slim.Status.InitContainerStatuses[0].State.Terminated.Message) > 300 {
+	slim := slimPod(pod)
+	if len(slim.ManagedFields) != 0 || len(slim.Status.InitContainerStatuses[0].State.Terminated.Message) > 300 {
 		t.Errorf("%+v", slim)
+	}
+	if again := slimPod(slim); !equality.Semantic.DeepEqual(again, slim) {
+		t.Errorf("a page's pod is cut down a second time by the cache, to something else: %+v", again)
 	}
 	if o, ok := lastOutcome(slim); !ok || o.Reason != outcome.NoModuleForKernel || o.Kernel != "6.1.0-18-amd64" {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestTheCacheKeepsLittleOfAgentsThatWork(t *testing.T) {
+	said := func(backend outcome.Backend, reason outcome.Reason) *corev1.Pod {
+		line, err := outcome.Outcome{Backend: backend, Reason: reason, Kernel: "6.1.0-18-amd64", Arch: "amd64"}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "p", ResourceVersion: "7", Labels: map[string]string{"app.kubernetes.io/component": "agent"}},
+			Status:     corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "load", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(line)}}}}},
+		}
+	}
+	builds := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "b", Labels: map[string]string{"app.kubernetes.io/component": "supply"}}}
+	for name, c := range map[string]struct {
+		pod   *corev1.Pod
+		whole bool
+	}{
+		"works": {said(outcome.PFRing, outcome.Loaded), false}, "has not said": {&corev1.Pod{ObjectMeta: said(outcome.PFRing, outcome.Loaded).ObjectMeta}, false},
+		"fell back": {said(outcome.Libpcap, outcome.NoModuleForKernel), true}, "builds": {builds, true},
+	} {
+		kept, err := keepPod(c.pod)
+		if _, whole := kept.(*corev1.Pod); whole != c.whole || err != nil {
+			t.Errorf("%s: %T %v", name, kept, err)
+		}
+	}
+	working, _ := keepPod(said(outcome.PFRing, outcome.Loaded))
+	later := said(outcome.Libpcap, outcome.NoModuleForKernel)
+	later.ResourceVersion = "8"
+	fallen, _ := keepPod(later)
+	object := func(o any) client.Object { return o.(client.Object) } //nolint:forcetypeassert // of a test
+	if matters(object(working), object(working)) || !matters(object(working), object(fallen)) || !matters(object(fallen), object(working)) {
+		t.Error("what changes for a node is not told from what does not")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 )
@@ -38,7 +39,7 @@ type published struct {
 	signed string
 }
 
-// readIndex reads the list of what the store has, and holds the store against it.
+// readIndex reads the list of what the store has.
 func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Index}, cm)
@@ -61,15 +62,6 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 		return nil
 	}
 	l.index.all = list.Modules
-	for _, e := range list.Modules {
-		there, err := r.store.Has(ctx, e)
-		switch {
-		case err != nil:
-			return fmt.Errorf("cannot look into the store: %w", err)
-		case there:
-			l.have = append(l.have, e)
-		}
-	}
 	return nil
 }
 
@@ -90,9 +82,15 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 	p := l.index
 	wanted, have := r.trusted.signing, sortEntries(l.have)
 	same := p.object != nil && p.serial > 0 && equalEntries(p.list, l.plan.List) && equalEntries(p.all, have)
+	_, isShown := r.store.(store.Shown)
 	switch {
 	case wanted == "":
 		return nil // the key is not known to all yet
+	case isShown && l.storeFails:
+		return nil
+	case l.behind:
+		r.show(ctx, l) // before anything new is signed: by its content it is known to be of this release
+		return nil
 	case same && p.signed == wanted && l.now.Before(p.created.Add(indexFresh)):
 		return nil
 	}
@@ -110,9 +108,6 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 	if err != nil {
 		return err
 	}
-	if err := r.store.Publish(ctx, l.plan.List, index, signature); err != nil {
-		return fmt.Errorf("cannot publish the index to %s: %w", r.store, err)
-	}
 	data := map[string][]byte{
 		module.IndexName: index, module.SignatureName: signature,
 		supply.StoreListName: all, supply.StoreListName + ".minisig": allSignature,
@@ -126,6 +121,9 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 	}
 	l.index.list, l.index.all, l.index.signed = read.Modules, stored.Modules, wanted
 	l.index.serial, l.index.created, l.index.expires = read.Serial, read.Created, read.Expires
+	if r.show(ctx, l); l.behind {
+		return nil
+	}
 	r.log.Info("published the index", "serial", read.Serial, "modules", len(read.Modules))
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/builds"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/decide"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -39,8 +40,9 @@ type follower struct {
 	mod  build.Module
 	err  error
 
-	// entry is the module once it is in the store.
+	// entry is the module once it is in the store, and held why it is not yet.
 	entry *module.Entry
+	held  error
 }
 
 // made is a Job that was created a moment ago.
@@ -55,7 +57,7 @@ func keyOf(e module.Entry) decide.Key { return decide.Key{Kernel: e.KernelReleas
 // those that nobody attends.
 func (r *reconciler) seeJobs(ctx context.Context, l *look) error {
 	var list batchv1.JobList
-	if err := r.client.List(ctx, &list, client.InNamespace(r.o.Namespace), client.MatchingLabels{buildLabel: buildLabelValue}); err != nil {
+	if err := r.client.List(ctx, &list, client.InNamespace(r.o.Namespace), client.MatchingLabels{builds.Label: builds.LabelValue}); err != nil {
 		return err
 	}
 	l.building, l.ending = map[decide.Key]string{}, map[decide.Key]string{}
@@ -184,6 +186,9 @@ func (r *reconciler) results(ctx context.Context, l *look) {
 		if f.entry != nil && slices.ContainsFunc(l.have, func(e module.Entry) bool { return e.SHA256 == f.entry.SHA256 }) {
 			continue // published; the Job is about to go
 		}
+		if f.err == nil && l.storeFails {
+			continue
+		}
 		if f.err == nil {
 			if err := r.keep(ctx, l, f); err != nil {
 				r.failed(l, f, err)
@@ -213,14 +218,16 @@ func (r *reconciler) keep(ctx context.Context, l *look, f *follower) error {
 	case errors.Is(err, store.ErrFull):
 		return err
 	case err != nil:
-		l.problem(supply.StoreFailed, "", "cannot put the module for kernel %s into %s: %v", f.key.Kernel, r.store, err)
+		r.storeFailed(l, "cannot store the module for kernel "+f.key.Kernel, err)
+		f.held = err
 		return nil
 	}
+	f.held = nil
 	l.have = slices.DeleteFunc(l.have, func(o module.Entry) bool { return keyOf(o) == keyOf(e) && o.Version == e.Version })
 	l.have = append(l.have, e)
 	if f.entry == nil {
 		f.entry = &e
-		builds.WithLabelValues(f.key.Kernel, f.key.Arch, "built").Inc()
+		buildsTotal.WithLabelValues(f.key.Kernel, f.key.Arch, "built").Inc()
 		buildSeconds.Observe(r.now().Sub(f.began).Seconds())
 		r.event(l, corev1.EventTypeNormal, "ModuleBuilt", "Built PF_RING %s for kernel %s on %s in %s (%d KB)",
 			e.Version, e.KernelRelease, e.Arch, r.now().Sub(f.began).Round(time.Second), (e.Size+1023)>>10)
@@ -232,11 +239,12 @@ func (r *reconciler) keep(ctx context.Context, l *look, f *follower) error {
 
 // entryOf describes a module as the index does.
 func entryOf(m build.Module, file []byte) module.Entry {
-	i := m.Info
+	i, sum := m.Info, sha256Of(file)
 	e := module.Entry{
 		KernelRelease: i.KernelRelease, Arch: i.Arch, Version: i.Version,
-		Path: fmt.Sprintf("modules/%s/%s/%s/pf_ring.ko.zst", i.Arch, i.KernelRelease, i.Version),
-		Size: int64(len(file)), SHA256: sha256Of(file), Vermagic: i.Vermagic, Signed: i.Signed,
+		// By its digest it takes the place of no other file, and none takes its own.
+		Path: fmt.Sprintf("modules/%s/%s/%s-%s/pf_ring.ko.zst", i.Arch, i.KernelRelease, i.Version, sum[:12]),
+		Size: int64(len(file)), SHA256: sum, Vermagic: i.Vermagic, Signed: i.Signed,
 		Compression: module.FormatZst, SrcVersion: i.SrcVersion,
 	}
 	if ko, _, err := module.Decompress(file, module.DefaultMaxSize); err == nil {
@@ -264,7 +272,7 @@ func (r *reconciler) failed(l *look, f *follower, err error) {
 	if w.once {
 		k.NextTry = time.Time{}
 	}
-	builds.WithLabelValues(f.key.Kernel, f.key.Arch, "failed").Inc()
+	buildsTotal.WithLabelValues(f.key.Kernel, f.key.Arch, "failed").Inc()
 	buildSeconds.Observe(r.now().Sub(f.began).Seconds())
 	next := "It is not tried again as it is."
 	if !k.NextTry.IsZero() {
@@ -283,6 +291,9 @@ func (r *reconciler) describe(k *supply.KernelStatus, job string) {
 		k.Step, _ = f.state()
 		k.Since = f.began
 		k.Tries = f.try - 1
+		if f.held != nil {
+			k.Reason, k.Message, k.Remedy = supply.StoreFailed, "it is built, and cannot be stored: "+f.held.Error(), store.Remedy(f.held)
+		}
 	}
 }
 
@@ -296,7 +307,7 @@ func (r *reconciler) begin(ctx context.Context, l *look) []error {
 			r.refused(l, b, err)
 			continue
 		}
-		target := r.recipe(b.Target)
+		target := builds.Target(r.o.Config, b.Target)
 		job := s.Job(target, r.runOf(b), build.NewMark(), b.Try)
 		job.Annotations[tryAnnotation], job.Annotations[inputsAnnotation] = strconv.Itoa(b.Try), b.Inputs
 		job.Annotations[versionAnnotation], job.Annotations[imageAnnotation] = b.Version, b.Target.OSImage

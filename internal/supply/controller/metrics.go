@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	builds = prometheus.NewCounterVec(prometheus.CounterOpts{
+	buildsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pfring_supply_builds_total", Help: "Builds that have ended, by kernel release, architecture and result: built or failed.",
 	}, []string{"kernel", "arch", "result"})
 	buildSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -39,7 +39,7 @@ var (
 )
 
 func register() error {
-	for _, c := range []prometheus.Collector{builds, buildSeconds, queued, modules, indexSerial, indexExpires, retriedPods, problems, kernels} {
+	for _, c := range []prometheus.Collector{buildsTotal, buildSeconds, queued, modules, indexSerial, indexExpires, retriedPods, problems, kernels} {
 		if err := metrics.Registry.Register(c); err != nil {
 			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // a value
 				return err

@@ -47,12 +47,18 @@ type reconciler struct {
 	now      func() time.Time
 	trigger  chan event.GenericEvent
 
+	rights    *rights
 	source    *sourceWatch
 	followers map[string]*follower
 	made      map[string]made
 	trusted   *trusted
 	retried   *pacer
 	foreign   map[string]bool
+	shown     *shown
+	dropped   struct {
+		at  time.Time
+		err error
+	}
 	// base ends with the process.
 	base context.Context //nolint:containedctx // builds outlive a single reconciliation
 }
@@ -67,7 +73,10 @@ type look struct {
 	wants     []decide.Want
 	have      []module.Entry
 	problems  []supply.Problem
-	plan      decide.Plan
+	// storeFails is set once the store has not done what it was asked to, and behind
+	// when agents find another index there than the one that was signed last.
+	storeFails, behind bool
+	plan               decide.Plan
 	// settled are Jobs that have told all that they have to tell.
 	settled []string
 	// building and ending are kernels with Jobs, by their names.
@@ -81,19 +90,27 @@ func (l *look) problem(reason supply.Reason, remedy, format string, args ...any)
 // Reconcile looks at everything once and takes the next steps.
 func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	l := &look{now: r.now()}
-	if err := r.see(ctx, l); err != nil {
-		return reconcile.Result{}, err
+	r.seeRights(ctx, l)
+	err := r.see(ctx, l)
+	switch {
+	case err == nil:
+		r.results(ctx, l)
+		r.decide(l)
+		err = r.act(ctx, l)
+		r.observe(l)
+	case isForbidden(err) && len(r.rights.lacks) > 0:
+		return reconcile.Result{RequeueAfter: rightsAgain}, r.withoutRights(ctx, l)
 	}
-	r.results(ctx, l)
-	r.decide(l)
-	err := r.act(ctx, l)
-	r.observe(l)
+	r.rights.doubt = r.rights.doubt || isForbidden(err)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	after := resync
 	if !l.plan.Next.IsZero() {
 		after = min(after, max(l.plan.Next.Sub(l.now), time.Second))
+	}
+	if at := r.rights.again(); !at.IsZero() {
+		after = min(after, max(at.Sub(l.now), time.Second))
 	}
 	if r.trusted != nil && !r.trusted.next.IsZero() {
 		after = min(after, max(r.trusted.next.Sub(l.now), time.Second))
@@ -122,6 +139,7 @@ func (r *reconciler) see(ctx context.Context, l *look) error {
 	if err := r.readIndex(ctx, l); err != nil {
 		return err
 	}
+	r.seeStore(ctx, l)
 	if err := r.seeNodes(ctx, l); err != nil {
 		return err
 	}
@@ -163,6 +181,13 @@ func (r *reconciler) decide(l *look) {
 	if text := r.source.problem(); text != "" {
 		l.problem(supply.SourceFailed, "Correct source.url and what belongs to it, or remove it.", "the module repository of the values cannot be read: %s", text)
 	}
+	if held := r.held(l); held != "" {
+		for _, b := range l.plan.Begin {
+			i := slices.IndexFunc(l.plan.Kernels, func(k supply.KernelStatus) bool { return k.Kernel == b.Target.Kernel && k.Arch == b.Target.Arch })
+			l.plan.Kernels[i].Message = held
+		}
+		l.plan.Begin = nil
+	}
 	for i := range l.plan.Kernels {
 		k := &l.plan.Kernels[i]
 		if k.State == supply.Building {
@@ -172,6 +197,17 @@ func (r *reconciler) decide(l *look) {
 	for _, name := range sortedKeys(r.foreign) {
 		l.problem(supply.ForeignObject, "Look at who made it, and delete it.", "ConfigMap %s has a name of the store and is not of it; it is left alone", name)
 	}
+}
+
+// held says why no build is begun for the moment; "" if they may be.
+func (r *reconciler) held(l *look) string {
+	switch {
+	case l.storeFails:
+		return "waiting for the store to work"
+	case r.rights.hold():
+		return "waiting for the rights of the controller's service account"
+	}
+	return ""
 }
 
 // act takes the steps, in an order in which each can be the last: what a later
@@ -193,7 +229,10 @@ func (r *reconciler) act(ctx context.Context, l *look) error {
 // agent that has read the one before may be about to fetch them.
 func (r *reconciler) drop(ctx context.Context, l *look) error {
 	const while = 10 * time.Minute
-	if len(l.plan.Drop) == 0 || l.now.Before(l.index.created.Add(while)) {
+	if len(l.plan.Drop) == 0 || l.now.Before(l.index.created.Add(while)) || l.storeFails || l.behind {
+		return nil
+	}
+	if r.dropped.err != nil && l.now.Before(r.dropped.at.Add(while)) {
 		return nil
 	}
 	var errs []error
@@ -204,7 +243,8 @@ func (r *reconciler) drop(ctx context.Context, l *look) error {
 		}
 		errs = append(errs, r.store.Remove(ctx, e))
 	}
-	return errors.Join(errs...)
+	r.dropped.at, r.dropped.err = l.now, errors.Join(errs...)
+	return r.dropped.err
 }
 
 func (r *reconciler) event(l *look, kind, reason, format string, args ...any) {

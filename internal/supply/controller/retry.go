@@ -20,7 +20,7 @@ import (
 // now: their pods are deleted, and the DaemonSet makes new ones. A pod whose
 // PF_RING works is never touched.
 func (r *reconciler) retry(ctx context.Context, l *look) error {
-	if l.release == nil || l.index.serial == 0 || r.trusted.signing == "" {
+	if l.release == nil || l.index.serial == 0 || r.trusted.signing == "" || l.behind {
 		return nil
 	}
 	there := map[decide.Key]time.Time{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -47,9 +48,12 @@ type Options struct {
 	MetricsAddress, ServeAddress string
 	// StoreDir is where a store of type persistentVolumeClaim is mounted.
 	StoreDir string
-	Version  string
-	REST     *rest.Config
-	Log      *slog.Logger
+	// Remote are the folders of a store of type url; the zero value is where the
+	// chart mounts them.
+	Remote  store.Dirs
+	Version string
+	REST    *rest.Config
+	Log     *slog.Logger
 	// LeaseDuration is how long a leader that has gone is waited for; 0 is
 	// DefaultLeaseDuration.
 	LeaseDuration time.Duration
@@ -74,7 +78,7 @@ const coalesce = time.Second
 
 func scheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, batchv1.AddToScheme, appsv1.AddToScheme, eventsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, batchv1.AddToScheme, appsv1.AddToScheme, eventsv1.AddToScheme, authorizationv1.AddToScheme} {
 		if err := add(s); err != nil {
 			return nil, err
 		}
@@ -96,6 +100,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("cannot start the controller: %w", err)
 	}
+	asked := &rights{client: mgr.GetClient(), o: o}
+	if err := asked.await(ctx, func(text string) { log.Error(nil, text, "remedy", rightsRemedy) }); err != nil {
+		return nil // told to end
+	}
 	owner, err := ownerOf(ctx, mgr.GetAPIReader(), o)
 	if err != nil {
 		return err
@@ -104,6 +112,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("cannot open the store: %w", err)
 	}
+	defer func() {
+		if err := keep.Close(); err != nil {
+			log.Error(err, "cannot close the store")
+		}
+	}()
 	if err := register(); err != nil {
 		return err
 	}
@@ -111,6 +124,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	r.rights = asked
 	if cm, ok := keep.(*store.ConfigMaps); ok {
 		cm.Foreign = func(name string) { r.foreign[name] = true }
 	}
@@ -188,7 +202,7 @@ func openStore(ctx context.Context, o Options, names supply.Names, mgr manager.M
 	case valuesschema.StoreClaim:
 		return store.NewFolder(ctx, o.StoreDir)
 	case valuesschema.StoreURL:
-		return store.NewRemote(o.Config)
+		return store.NewRemote(o.Config, o.Remote)
 	}
 	return &store.ConfigMaps{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Names: names, Namespace: o.Namespace, Owner: owner}, nil
 }
@@ -270,6 +284,10 @@ func matters(before, after client.Object) bool {
 	case *corev1.Node:
 		was, ok := before.(*corev1.Node)
 		return !ok || !sameNode(was, now)
+	case *metav1.PartialObjectMetadata:
+		// An agent that works, or will: only that it fell back before is news.
+		_, same := before.(*metav1.PartialObjectMetadata)
+		return !same
 	case *appsv1.DaemonSet:
 		return before.GetGeneration() != now.GetGeneration()
 	}

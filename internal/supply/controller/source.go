@@ -47,7 +47,7 @@ func newSource(c *supply.Config, poke func()) (*sourceWatch, error) {
 	source, err := module.OpenSource(module.SourceOptions{
 		URL: s.URL, Region: s.Region, Endpoint: s.Endpoint, PathStyle: s.PathStyle, CredentialsDir: supply.SourceCredentialsDir,
 		DockerConfig: filepath.Join(supply.DockerConfigDir, ".dockerconfigjson"), CAFile: store.SourceCA(c),
-		ProxyHTTP: s.Proxy.HTTP, ProxyHTTPS: s.Proxy.HTTPS, ProxyNo: s.Proxy.No, UserAgent: supply.ManagedBy,
+		ProxyHTTP: s.Proxy.HTTP, ProxyHTTPS: s.Proxy.HTTPS, ProxyNo: s.Proxy.No, ProxyCredentialsDir: supply.SourceProxyDir, UserAgent: supply.ManagedBy,
 	})
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (r *reconciler) readStatus(ctx context.Context) (*supply.Status, error) {
 	return &supply.Status{SchemaVersion: supply.StatusVersion}, nil
 }
 
-// writeStatus writes the status if it says something new.
+// writeStatus says what this look has come to.
 func (r *reconciler) writeStatus(ctx context.Context, l *look) error {
 	url := r.store.String()
 	if r.o.Config.Serves() {
@@ -54,6 +54,11 @@ func (r *reconciler) writeStatus(ctx context.Context, l *look) error {
 			}
 		}
 	}
+	return r.saveStatus(ctx, l, s)
+}
+
+// saveStatus writes the status if it says something new, and tells of that.
+func (r *reconciler) saveStatus(ctx context.Context, l *look, s supply.Status) error {
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Status}, cm)
 	switch {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,9 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
+
+// ErrFull is in the chain of an error of a bucket that takes no more.
+var ErrFull = errors.New("the bucket is full")
 
 // answer is the body of an S3 or STS error.
 type answer struct {
@@ -61,6 +65,12 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 	}
 	if r.StatusCode < 500 && r.StatusCode != http.StatusNotFound && s.move(region) {
 		return true, nil
+	}
+	if r.StatusCode == http.StatusInsufficientStorage || strings.HasSuffix(a.Code, "StorageFull") || strings.Contains(a.Code, "QuotaExceeded") {
+		return false, &fault.Error{
+			Reason: outcome.SourceInvalid, What: what, Where: web.Where(r.Request.URL), Why: strings.TrimSuffix(fmt.Sprintf("the bucket is full: the server answered %d %s", r.StatusCode, a.Code), " "),
+			Do: "Make room in the bucket, or raise its quota.", Err: ErrFull,
+		}
 	}
 	if a.Code == "" || r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
 		return false, nil

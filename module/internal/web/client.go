@@ -50,7 +50,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := proxyFunc(o)
+	proxy, err := ProxyFunc(o)
 	if err != nil {
 		return nil, err
 	}

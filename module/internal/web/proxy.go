@@ -30,7 +30,9 @@ type exemption struct {
 	port   string // "" is any
 }
 
-func proxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
+// ProxyFunc chooses a proxy for each request as o says, which is what a client of
+// New does. It fails with *fault.Error.
+func ProxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
 	if o.ProxyHTTP == "" && o.ProxyHTTPS == "" && o.ProxyNo == "" {
 		return http.ProxyFromEnvironment, nil
 	}

@@ -22,7 +22,7 @@ func TestAProxyIsChosenAsEverywhere(t *testing.T) {
 			if proxy[0]+proxy[1]+no == "" {
 				continue
 			}
-			mine, err := proxyFunc(Options{ProxyHTTP: proxy[0], ProxyHTTPS: proxy[1], ProxyNo: no})
+			mine, err := ProxyFunc(Options{ProxyHTTP: proxy[0], ProxyHTTPS: proxy[1], ProxyNo: no})
 			if err != nil {
 				t.Fatal(err)
 			}

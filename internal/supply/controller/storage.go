@@ -1,0 +1,124 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
+	"github.com/kubeshark/kubeshark-pfring/module"
+)
+
+const (
+	// lookAtIndex is how often the index in a bucket or registry is read, and
+	// lookAgain how soon after a failure: it may take store.Remote's patience.
+	lookAtIndex = 10 * time.Minute
+	lookAgain   = 50 * time.Second
+)
+
+// shown is what agents find in a bucket or registry, when it was looked at last.
+type shown struct {
+	at               time.Time
+	index, signature []byte
+	err              error
+}
+
+// seeStore holds the store against the list of what it has. While it does not
+// answer, what it had is taken to be there: building again would not help.
+func (r *reconciler) seeStore(ctx context.Context, l *look) {
+	if s, ok := r.store.(store.Shown); ok {
+		pause := lookAtIndex
+		if v := r.shown; v != nil && (v.err != nil || !r.ours(l, v)) {
+			pause = lookAgain
+		}
+		if r.shown == nil || !l.now.Before(r.shown.at.Add(pause)) {
+			r.lookAtShown(ctx, l, s)
+		}
+		r.judgeShown(l)
+	}
+	for _, e := range l.index.all {
+		there := true
+		if !l.storeFails {
+			var err error
+			if there, err = r.store.Has(ctx, e); err != nil {
+				r.storeFailed(l, "cannot look into the store", err)
+				there = true
+			}
+		}
+		if there {
+			l.have = append(l.have, e)
+		}
+	}
+	if r.dropped.err != nil {
+		l.problem(supply.StoreFailed, store.Remedy(r.dropped.err), "cannot remove unused modules from %s: %v", r.store, r.dropped.err)
+	}
+}
+
+func (r *reconciler) lookAtShown(ctx context.Context, l *look, s store.Shown) {
+	index, signature, err := s.Current(ctx)
+	r.shown = &shown{l.now, index, signature, err}
+}
+
+// judgeShown tells whether the index in the store may be replaced, and whether it
+// is another than the one that was signed last.
+func (r *reconciler) judgeShown(l *look) {
+	v := r.shown
+	switch {
+	case v.err != nil:
+		r.storeFailed(l, "cannot read the index", v.err)
+	case !r.ours(l, v):
+		l.storeFails = true
+		l.problem(supply.ForeignObject, "Set supply.store.url to a place of its own for this release, or delete "+module.IndexName+" and "+module.SignatureName+" there.",
+			"%s of %s is not signed by this release's key; it is left alone, so nothing is published", module.IndexName, r.store)
+	case l.index.object != nil && l.index.serial > 0:
+		data := l.index.object.BinaryData
+		l.behind = !bytes.Equal(v.index, data[module.IndexName]) || !bytes.Equal(v.signature, data[module.SignatureName])
+	}
+}
+
+// ours tells whether the index in the store is of this release. The one that was
+// signed last is, even where its signature is missing: a controller that was
+// killed left it so.
+func (r *reconciler) ours(l *look, v *shown) bool {
+	if v.index == nil {
+		return true
+	}
+	if cm := l.index.object; cm != nil && bytes.Equal(v.index, cm.BinaryData[module.IndexName]) {
+		return true
+	}
+	return r.trusted != nil && len(r.trusted.public) > 0 && module.VerifyIndex(v.index, v.signature, r.trusted.public) == nil
+}
+
+// show puts the index that was signed last into the store.
+func (r *reconciler) show(ctx context.Context, l *look) {
+	s, isShown := r.store.(store.Shown)
+	if isShown {
+		r.lookAtShown(ctx, l, s)
+		if r.judgeShown(l); l.storeFails {
+			return
+		}
+	}
+	data := l.index.object.BinaryData
+	err := r.store.Publish(ctx, l.index.list, data[module.IndexName], data[module.SignatureName])
+	if err != nil {
+		r.storeFailed(l, "cannot publish the index", err)
+	}
+	if l.behind = isShown && err != nil; isShown && err == nil {
+		r.shown = &shown{at: l.now, index: data[module.IndexName], signature: data[module.SignatureName]}
+	}
+}
+
+// storeFailed reports a fault of the store. Nothing more is asked of it, and no
+// build is begun, until it is looked at again.
+func (r *reconciler) storeFailed(l *look, doing string, err error) {
+	if l.storeFails {
+		return
+	}
+	l.storeFails = true
+	reason := supply.StoreFailed
+	if isFull(err) {
+		reason = supply.StoreFull
+	}
+	l.problem(reason, store.Remedy(err), "%s of %s: %v", doing, r.store, err)
+}
