@@ -106,6 +106,10 @@ func (w *words) script(f *build.Failure, fit build.Fit) {
 		w.reason, w.remedy = supply.NoEgress, "Allow egress to the address, or set supply.builder.proxy, packageMirrors or sourceURL."
 	case clang().MatchString(f.Why):
 		w.reason, w.remedy, w.once = supply.NoRecipe, "Set supply.builder.images and supply.builder.script to a builder with clang.", true
+	case strings.HasPrefix(f.Why, "the script given left no module"):
+		w.reason, w.remedy = supply.NoModule, causes[build.CauseNoModule].remedy
+	case strings.HasPrefix(f.Why, "the script given "):
+		w.reason, w.remedy = supply.CompileFailed, "Read the lines of the log, and correct supply.builder.script."
 	case f.Step == "compile":
 		w.reason, w.remedy = supply.CompileFailed, "Read the lines of the log. Set supply.pfringVersion and supply.builder.sourceURL to a version of PF_RING that supports this kernel."
 		if !fit.Known {

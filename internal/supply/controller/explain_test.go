@@ -78,6 +78,8 @@ func TestFailuresHaveReasonsAndRemedies(t *testing.T) {
 		{"clang", script("headers", "kernel x was built with clang, and this recipe has gcc: give one with --image and --script"), known, supply.NoRecipe, true},
 		{"compile", script("compile", "PF_RING did not compile for kernel x"), known, supply.CompileFailed, false},
 		{"compile on a new kernel", script("compile", "PF_RING did not compile for kernel x"), unknown, supply.TooNew, true},
+		{"a script of one's own", script("compile", "the script given failed"), unknown, supply.CompileFailed, false},
+		{"a script of one's own without a module", script("compile", "the script given left no module at PFRING_OUT"), known, supply.NoModule, false},
 		{"disk", script("compile", "PF_RING did not compile for kernel x", "ld: No space left on device"), unknown, supply.DiskFull, false},
 		{"memory", &build.Failure{Cause: build.CauseMemory, Why: "it ran out of memory"}, known, supply.OutOfMemory, false},
 		{"timeout", &build.Failure{Cause: build.CauseTimeout, Why: "it was not done within 30m (--timeout)"}, known, supply.TimedOut, false},
