@@ -38,6 +38,8 @@ image-agent image-controller: image-%:
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE) go run ./hack/image --program pfring-$* --version $(TAG) --revision "$$(git rev-parse HEAD)" \
 	  --output oci:dist/image/pfring-$*:$(TAG) $(if $(IMAGE),--output $(IMAGE)/pfring-$*:$(TAG)) $(if $(PLAIN_HTTP),--plain-http)
 
+# What is loaded onto nodes has the tag that the chart asks for, also between releases.
+image-archive: TAG = $(shell sed -n 's/^appVersion: *//p' charts/kubeshark-pfring/Chart.yaml)
 image-archive: agent controller ## Images of agent and controller for ARCH as files for kind, k3s, docker or podman to load
 	@mkdir -p dist
 	for program in $(IMAGES:%=pfring-%); do \
@@ -66,14 +68,14 @@ test: test-deps vet ## Set up and run all tests; lists the slowest
 test-short: ## Only the tests that need nothing but Go
 	go test -short ./...
 
-e2e-two-nodes: test-deps ## Two real nodes of different kernels, one of them without a module; two to four minutes
-	PFRING_TEST_TWO_NODES=1 go test -count=1 -v -timeout 30m -run '^TestTwoNodesOfDifferentKernels$$' ./tests/node
+e2e-two-nodes: test-deps ## Two real nodes of different kernels: with a repository that lacks one, and supplied by their cluster
+	PFRING_TEST_TWO_NODES=1 go test -count=1 -v -timeout 60m -run '^(TestTwoNodesOfDifferentKernels|TestTwoKernelsAreSupplied)$$' ./tests/node
 
 e2e-flux: ## Flux' CLI, built first, on what render and inject write; the build takes more than ten minutes of a processor
 	PFRING_TEST_FLUX=1 go test -count=1 -v -timeout 60m -run '^(TestFluxIsBuiltAndRun|TestFluxBuildsWhatWasRendered)$$' ./tests/toolbin ./tests/gitops
 
-e2e-supply: test-deps ## A real node whose cluster builds the module itself, and one build that fails
-	PFRING_TEST_SUPPLY=1 go test -count=1 -v -timeout 30m -run '^TestTheClusterSuppliesItself$$' ./tests/node
+e2e-supply: test-deps ## A real node whose cluster builds the module itself, through reboots, and one that compiles; PFRING_TEST_SOURCE=DIR compiles PF_RING
+	PFRING_TEST_SUPPLY=1 go test -count=1 -v -timeout 60m -run '^(TestTheClusterSuppliesItself|TestTheClusterCompiles)$$' ./tests/node
 
 lint: ## golangci-lint, built from the version pinned in hack/lint
 	@mkdir -p bin

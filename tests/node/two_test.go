@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -63,6 +65,50 @@ func TestTwoNodesOfDifferentKernels(t *testing.T) {
 		t.Errorf("retry: loaded on %s %v\n%s", second.Name, second.Loaded(t, "pf_ring"), r.out)
 	}
 	b.tells(t, b.withRepository(t, "compatibility"), 0, "pfring compatibility, with both modules", with.Release, without.Release)
+}
+
+// TestTwoKernelsAreSupplied installs without a module repository on two nodes of
+// different kernels. Pods of one node cannot reach those of the other here, so
+// the controller keeps modules in a bucket, which agents read themselves.
+func TestTwoKernelsAreSupplied(t *testing.T) {
+	if os.Getenv(twoNodesEnv) == "" {
+		t.Skip("runs two nodes beside each other, for minutes: make e2e-two-nodes")
+	}
+	b, w := newSuppliedBed(t)
+	kernels := []vm.Kernel{vm.Get(t, vm.Stable), vm.Get(t, vm.Backports)}
+	w.has(t, kernels...)
+	b.writeSupplied(t, w)
+	var nodes []*node.Node
+	for i, k := range kernels {
+		nodes = append(nodes, node.Start(t, b.cluster, b.registry, fmt.Sprintf("127.0.0.%d", i+2), k, nil))
+	}
+	began := time.Now()
+	err := b.install(t.Context(), "install", "supply.store.type=url", "supply.store.url=s3://modules/supplied",
+		"supply.store.endpoint=http://"+node.Reachable(b.bucket.Address), "supply.store.pathStyle=true", "supply.store.credentialsSecret=repository")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		poll(t, "PF_RING on "+n.Name, func() bool {
+			time.Sleep(time.Second)
+			return n.Loaded(t, "pf_ring")
+		})
+		t.Logf("%s (%s) has PF_RING %.1f s after helm install began", n.Name, n.Kernel.Release, time.Since(began).Seconds())
+		if asked := w.asked(n.Kernel.Release); asked != 1 {
+			t.Errorf("%d builds for %s", asked, n.Kernel.Release)
+		}
+	}
+	report := b.status(t, outcome.ExitOK)
+	if report.Summary.OK != 2 || !report.Complete {
+		t.Errorf("%+v", report)
+	}
+	for _, got := range report.Nodes {
+		if got.Reason != outcome.Loaded || got.Verified != outcome.VerifiedSignature || got.Source != "s3://modules/supplied" {
+			t.Errorf("%+v", got)
+		}
+	}
+	b.tells(t, b.onCluster(t, "status", "--output", "wide"), outcome.ExitOK, "pfring status", kernels[0].Release, kernels[1].Release)
+	b.uninstallSupplied(t)
 }
 
 // tells checks a command's exit code and words, and logs what it printed.
