@@ -57,7 +57,7 @@ func TestPlanAnswersByItsExitCode(t *testing.T) {
 	}{
 		"no node can":        {[]string{"plan", "--nodes-from", "-", "--no-egress", "--source-timeout", "50ms"}, windows, 1, "no node can have the module"},
 		"a strange mode":     {[]string{"plan", "--kernel", "6.1.0", "--mode", "both"}, "", 2, "--mode"},
-		"a strange output":   {[]string{"plan", "--kernel", "6.1.0", "-o", "yaml"}, "", 2, "--output"},
+		"a strange output":   {[]string{"plan", "--kernel", "6.1.0", "-o", "xml"}, "", 2, "--output"},
 		"no repository":      {append([]string{"plan", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, unreachable...), "", 2, "neither index.json"},
 		"no cluster":         {[]string{"plan", "--no-egress", "--source-timeout", "50ms"}, "", 2, "kubeconfig"},
 		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "writing the values"},
