@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -198,6 +199,12 @@ func TestInstallStatusAndRetryNeedOnlyTheirRoles(t *testing.T) {
 	if code != 1 || !strings.Contains(out, "no-module-for-kernel") {
 		t.Errorf("status: exit %d\n%s%s", code, out, errOut)
 	}
+	for _, args := range [][]string{{"status", "-o", "html"}, {"status", "-A", "-o", "json"}, {"status", "--only-failing", "-o", "wide"}} {
+		if out, errOut, code = viewer.pfring(args...); code != 1 || strings.Contains(errOut, "forbidden") || !strings.Contains(out, "no-module-for-kernel") {
+			t.Errorf("%q: exit %d\n%s%s", args, code, out, errOut)
+		}
+	}
+	compares(t, u.namespace)
 	fallsBack.Store(false)
 	_, errOut, code = viewer.pfring("retry")
 	if code != 2 || !strings.Contains(errOut, "forbidden") {
@@ -304,4 +311,55 @@ func (u *user) may(verb, what string) bool {
 		u.t.Fatal(err)
 	}
 	return answer.Status.Allowed
+}
+
+// compares holds diff to its role, for the release of a namespace.
+func compares(t *testing.T, namespace string) {
+	t.Helper()
+	args := []string{"diff", "pfring", "--set", "tap.kernelModule.agent.logLevel=debug"}
+	u := newUser(t, "comparer").everywhere("pfring-compatibility")
+	u.namespace = namespace
+	if _, errOut, code := u.pfring(args...); code != 2 || !strings.Contains(errOut, "deploy/rbac/diff.yaml") {
+		t.Errorf("diff without its role: exit %d\n%s", code, errOut)
+	}
+	out, errOut, code := u.here("pfring-diff").pfring(args...)
+	if code != 0 || strings.Contains(errOut, "forbidden") || !strings.Contains(out, "DaemonSet") {
+		t.Errorf("diff: exit %d\n%s%s", code, out, errOut)
+	}
+	if out, errOut, code = u.pfring("diff", "pfring", "--reuse-values", "-o", "json"); code != 0 || strings.Contains(errOut, "forbidden") {
+		t.Errorf("diff of nothing: exit %d\n%s%s", code, out, errOut)
+	}
+}
+
+func TestInjectLiveNeedsOnlyItsRole(t *testing.T) {
+	u := newUser(t, "injector")
+	text, err := os.ReadFile("../../internal/inject/testdata/53.3.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ := strings.Cut(string(text), "09-worker-daemon-set.yaml\n")
+	doc, _, _ = strings.Cut(doc, "\n---\n")
+	workers := &appsv1.DaemonSet{}
+	if err := yaml.Unmarshal([]byte(doc), workers); err != nil {
+		t.Fatal(err)
+	}
+	workers.Namespace, workers.Spec.Template.Spec.NodeSelector = u.namespace, map[string]string{"none": "here"}
+	if _, err := shared.Client.AppsV1().DaemonSets(u.namespace).Create(t.Context(), workers, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, errOut, code := u.pfring("inject", "--live"); code != 2 || !strings.Contains(errOut, "deploy/rbac/inject.yaml") {
+		t.Errorf("without the role: exit %d\n%s", code, errOut)
+	}
+	u.here("pfring-inject")
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"inject", "--live", "--dry-run"}, "(dry run)"}, {[]string{"inject", "--live"}, "daemonset/" + workers.Name},
+		{[]string{"inject", "--live", "--remove"}, "daemonset/" + workers.Name},
+	} {
+		if out, errOut, code := u.pfring(step.args...); code != 0 || !strings.Contains(out, step.want) || strings.Contains(errOut, "forbidden") {
+			t.Errorf("%q: exit %d\n%s%s", step.args, code, out, errOut)
+		}
+	}
 }
