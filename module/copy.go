@@ -130,7 +130,7 @@ func (c *Copy) Commit(v *Verified) error {
 		err = c.exchange()
 	}
 	if err != nil {
-		return fmt.Errorf("keeping a copy of the module in %s: %w", c.dir, err)
+		return fmt.Errorf("cannot keep a copy of the module in %s: %w", c.dir, err)
 	}
 	return nil
 }

@@ -71,11 +71,11 @@ func ParsePublicKey(text string) (minisign.PublicKey, error) {
 			continue
 		}
 		if err := key.UnmarshalText([]byte(line)); err != nil {
-			return key, fmt.Errorf("reading minisign public key %q: %w", line, err)
+			return key, fmt.Errorf("cannot read minisign public key %q: %w", line, err)
 		}
 		return key, nil
 	}
-	return key, fmt.Errorf("reading minisign public key: it is empty")
+	return key, fmt.Errorf("cannot read minisign public key: it is empty")
 }
 
 func parseKeys(texts []string) (keys []minisign.PublicKey, bad int) {

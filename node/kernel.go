@@ -41,7 +41,7 @@ type Linux struct{}
 func (Linux) Release() (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return "", fmt.Errorf("asking for the kernel release: %w", err)
+		return "", fmt.Errorf("cannot get the kernel release: %w", err)
 	}
 	return unix.ByteSliceToString(u.Release[:]), nil
 }

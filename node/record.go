@@ -71,18 +71,18 @@ func ReadOutcome(path string) (*outcome.Outcome, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the outcome: %w", err)
+		return nil, fmt.Errorf("cannot read the outcome: %w", err)
 	}
 	o, err := outcome.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("reading the outcome in %s: %w", path, err)
+		return nil, fmt.Errorf("cannot read the outcome in %s: %w", path, err)
 	}
 	return &o, nil
 }
 
 func replaceFile(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("creating the folder of %s: %w", path, err)
+		return fmt.Errorf("cannot create the folder of %s: %w", path, err)
 	}
 	return atomicfile.Replace(path, data, 0o644)
 }

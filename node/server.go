@@ -35,7 +35,7 @@ func (w *Watch) Serve(ctx context.Context, l net.Listener, o ServerOptions) erro
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
 	if err := s.Serve(&guests{Listener: l, most: maxGuests}); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving probes and metrics: %w", err)
+		return fmt.Errorf("cannot serve probes and metrics: %w", err)
 	}
 	return nil
 }

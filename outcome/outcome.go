@@ -122,7 +122,7 @@ func (o Outcome) Encode() ([]byte, error) {
 	}
 	for keep := len(o.Message); len(line) > MaxSize; {
 		if keep == 0 {
-			return nil, fmt.Errorf("encoding outcome: %d bytes without its message, more than %d", len(line), MaxSize)
+			return nil, fmt.Errorf("cannot encode outcome: %d bytes without its message, more than %d", len(line), MaxSize)
 		}
 		// A byte of message takes up to six in JSON, so approach in steps.
 		keep -= min(keep, max(1, (len(line)-MaxSize)/6))
@@ -141,7 +141,7 @@ func encodeLine(o Outcome) ([]byte, error) {
 	// <, > and & stand in kernel messages and read badly when escaped.
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(o); err != nil {
-		return nil, fmt.Errorf("encoding outcome: %w", err)
+		return nil, fmt.Errorf("cannot encode outcome: %w", err)
 	}
 	return buf.Bytes(), nil
 }
@@ -177,7 +177,7 @@ func Parse(text []byte) (Outcome, error) {
 		}
 		var o Outcome
 		if err := json.Unmarshal(line, &o); err != nil {
-			return Outcome{}, fmt.Errorf("reading outcome: %w", err)
+			return Outcome{}, fmt.Errorf("cannot read outcome: %w", err)
 		}
 		if o.SchemaVersion < 1 || o.Backend == "" || o.Reason == "" {
 			continue

@@ -124,7 +124,7 @@ func (p Probe) Encode() ([]byte, error) {
 		line, err = encodeProbe(p)
 	}
 	if err == nil && len(line) > MaxProbeSize {
-		err = fmt.Errorf("encoding a probe: %d bytes without its targets, more than %d", len(line), MaxProbeSize)
+		err = fmt.Errorf("cannot encode a probe: %d bytes without its targets, more than %d", len(line), MaxProbeSize)
 	}
 	return line, err
 }
@@ -164,7 +164,7 @@ func encodeProbe(p Probe) ([]byte, error) {
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(p); err != nil {
-		return nil, fmt.Errorf("encoding a probe: %w", err)
+		return nil, fmt.Errorf("cannot encode a probe: %w", err)
 	}
 	return buf.Bytes(), nil
 }

@@ -42,7 +42,7 @@ func LoadFS(fsys fs.FS, dir string) (*Chart, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading chart %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot read chart %s: %w", dir, err)
 	}
 	return newChart(dir, files)
 }
@@ -52,12 +52,12 @@ func LoadFS(fsys fs.FS, dir string) (*Chart, error) {
 func LoadPath(path string) (*Chart, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); err != nil {
-			return nil, fmt.Errorf("loading chart %s: it has no Chart.yaml", path)
+			return nil, fmt.Errorf("cannot load chart %s: it has no Chart.yaml", path)
 		}
 	}
 	c, err := loader.Load(path)
 	if err != nil {
-		return nil, fmt.Errorf("loading chart %s: %w", path, err)
+		return nil, fmt.Errorf("cannot load chart %s: %w", path, err)
 	}
 	files := make([]*loader.BufferedFile, 0, len(c.Raw))
 	for _, f := range c.Raw {
@@ -70,7 +70,7 @@ func newChart(where string, files []*loader.BufferedFile) (*Chart, error) {
 	c := &Chart{files: files}
 	meta, err := c.load()
 	if err != nil {
-		return nil, fmt.Errorf("loading chart %s: %w", where, err)
+		return nil, fmt.Errorf("cannot load chart %s: %w", where, err)
 	}
 	c.Name, c.Version = meta.Name(), meta.Metadata.Version
 	c.AppVersion, c.KubeVersion = meta.Metadata.AppVersion, meta.Metadata.KubeVersion

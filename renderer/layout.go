@@ -45,7 +45,7 @@ func (r *Result) Kustomize() ([]File, error) {
 	}
 	data, err := yaml.Marshal(k)
 	if err != nil {
-		return nil, fmt.Errorf("writing the kustomization: %w", err)
+		return nil, fmt.Errorf("cannot write the kustomization: %w", err)
 	}
 	return append(files, File{Name: "kustomization.yaml", Data: data}), nil
 }

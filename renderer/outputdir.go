@@ -56,13 +56,13 @@ func WriteDir(dir string, files []File) (err error) {
 	created := false
 	if ours == nil {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("creating the output folder: %w", err)
+			return fmt.Errorf("cannot create the output folder: %w", err)
 		}
 		created = true
 	}
 	stage, err := os.MkdirTemp(dir, stagePrefix)
 	if err != nil {
-		return fmt.Errorf("preparing the output folder: %w", err)
+		return fmt.Errorf("cannot prepare the output folder: %w", err)
 	}
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(stage))
@@ -79,7 +79,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 	for _, f := range files {
 		names = append(names, f.Name)
 		if err := os.WriteFile(filepath.Join(stage, f.Name), f.Data, 0o644); err != nil {
-			return fmt.Errorf("writing the manifests: %w", err)
+			return fmt.Errorf("cannot write the manifests: %w", err)
 		}
 	}
 	// Killed from here on, the folder holds old and new files: both are listed.
@@ -88,7 +88,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 	}
 	for _, n := range names {
 		if err := os.Rename(filepath.Join(stage, n), filepath.Join(dir, n)); err != nil {
-			return fmt.Errorf("putting a manifest in place: %w", err)
+			return fmt.Errorf("cannot put a manifest in place: %w", err)
 		}
 	}
 	for _, n := range old {
@@ -96,7 +96,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing a manifest that is no longer rendered: %w", err)
+			return fmt.Errorf("cannot remove a manifest that is no longer rendered: %w", err)
 		}
 	}
 	return writeMarker(dir, stage, names)
@@ -107,14 +107,14 @@ func writeMarker(dir, stage string, names []string) error {
 	m := marker{SchemaVersion: 1, Note: "Written by pfring render; it may replace or remove these files.", Files: slices.Compact(names)}
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fmt.Errorf("listing the manifests: %w", err)
+		return fmt.Errorf("cannot list the manifests: %w", err)
 	}
 	tmp := filepath.Join(stage, markerName)
 	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("listing the manifests: %w", err)
+		return fmt.Errorf("cannot list the manifests: %w", err)
 	}
 	if err := os.Rename(tmp, filepath.Join(dir, markerName)); err != nil {
-		return fmt.Errorf("listing the manifests: %w", err)
+		return fmt.Errorf("cannot list the manifests: %w", err)
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func inspectDir(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking at the output folder: %w", err)
+		return nil, fmt.Errorf("cannot read the output folder: %w", err)
 	}
 	listed, err := readMarker(dir)
 	if err != nil {
@@ -150,7 +150,7 @@ func inspectDir(dir string) ([]string, error) {
 	}
 	for _, n := range left {
 		if err := os.RemoveAll(filepath.Join(dir, n)); err != nil {
-			return nil, fmt.Errorf("removing what an earlier run left: %w", err)
+			return nil, fmt.Errorf("cannot remove what an earlier run left: %w", err)
 		}
 	}
 	return ours, nil
@@ -162,7 +162,7 @@ func readMarker(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking at the output folder: %w", err)
+		return nil, fmt.Errorf("cannot read the output folder: %w", err)
 	}
 	var m marker
 	if err := json.Unmarshal(data, &m); err != nil {

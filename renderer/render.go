@@ -103,7 +103,7 @@ func capabilities(c *Chart, o Options) (*chartutil.Capabilities, error) {
 func execute(h *chart.Chart, o Options, caps *chartutil.Capabilities) (map[string]string, error) {
 	values := deepCopy(o.Values)
 	if err := chartutil.ProcessDependenciesWithMerge(h, values); err != nil {
-		return nil, fmt.Errorf("resolving the chart's dependencies: %w", err)
+		return nil, fmt.Errorf("cannot resolve the chart's dependencies: %w", err)
 	}
 	release := chartutil.ReleaseOptions{Name: o.ReleaseName, Namespace: o.Namespace, Revision: 1, IsInstall: true}
 	all, err := chartutil.ToRenderValuesWithSchemaValidation(h, values, release, caps, o.SchemaChecked)
@@ -112,7 +112,7 @@ func execute(h *chart.Chart, o Options, caps *chartutil.Capabilities) (map[strin
 	}
 	files, err := engine.Engine{}.Render(h, all)
 	if err != nil {
-		return nil, fmt.Errorf("rendering chart %s: %w", h.Name(), err)
+		return nil, fmt.Errorf("cannot render chart %s: %w", h.Name(), err)
 	}
 	for name := range files {
 		if path.Base(name) == "NOTES.txt" {

@@ -85,7 +85,7 @@ func (r *Result) add(source, text string) error {
 		} `json:"metadata"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &head); err != nil {
-		return fmt.Errorf("reading what %s renders to: %w", source, err)
+		return fmt.Errorf("cannot read what %s renders to: %w", source, err)
 	}
 	if head.Kind == "" && head.APIVersion == "" && onlyComments(text) {
 		return nil
@@ -119,7 +119,7 @@ func (r *Result) WriteStream(w io.Writer) error {
 		_, _ = fmt.Fprintf(b, "---\n# Source: %s\n%s", res.Source, res.YAML)
 	}
 	if err := b.Flush(); err != nil {
-		return fmt.Errorf("writing the manifests: %w", err)
+		return fmt.Errorf("cannot write the manifests: %w", err)
 	}
 	return nil
 }

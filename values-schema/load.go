@@ -155,7 +155,7 @@ func (d *Document) addDefaults() error {
 	}
 	defaults, _, problems := parseYAML("the chart's values.yaml", d.opts.Defaults)
 	if len(problems) > 0 {
-		return fmt.Errorf("reading %s: %s", problems[0].File, problems[0].Message)
+		return fmt.Errorf("cannot read %s: %s", problems[0].File, problems[0].Message)
 	}
 	d.defaults = defaults
 	return nil
@@ -168,7 +168,7 @@ func (d *Document) addFile(name string) error {
 	}
 	if errors.Is(err, errTooLarge) {
 		d.problems = append(d.problems, fatal(name, 0, 0, "yaml-too-large",
-			fmt.Sprintf("the file has more than %d MiB and is not read", MaxFileSize>>20)))
+			fmt.Sprintf("the file is larger than %d MiB and is not read", MaxFileSize>>20)))
 		return nil
 	}
 	if err != nil {
@@ -191,24 +191,24 @@ func readValues(name string, stdin io.Reader) (data []byte, err error) {
 	in := stdin
 	switch {
 	case name == "":
-		return nil, errors.New("reading the values: a file name is empty")
+		return nil, errors.New("cannot read the values: a file name is empty")
 	case strings.Contains(name, "://"):
-		return nil, fmt.Errorf("reading the values: %s is a URL, and only files are read; download it first", hideUserinfo(name))
+		return nil, fmt.Errorf("cannot read the values: %s is a URL, and only files are read; download it first", hideUserinfo(name))
 	case name != "-":
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the values: %w", err)
+			return nil, fmt.Errorf("cannot read the values: %w", err)
 		}
 		// It was only read: a failing close loses nothing.
 		defer func() { _ = f.Close() }()
 		in = f
 	}
 	if in == nil {
-		return nil, errors.New("reading the values: there is no standard input")
+		return nil, errors.New("cannot read the values: there is no standard input")
 	}
 	data, err = io.ReadAll(io.LimitReader(in, MaxFileSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the values: %w", err)
+		return nil, fmt.Errorf("cannot read the values: %w", err)
 	}
 	if len(data) > MaxFileSize {
 		return nil, errTooLarge

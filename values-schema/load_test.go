@@ -23,7 +23,7 @@ func TestBytesThatAreNoTextAreRefusedWithTheirPlace(t *testing.T) {
 		"control character": {"tap: \x01\n", "stdin:1:6: error: not valid YAML: control characters are not allowed (yaml-syntax)"},
 		"very deep":         {strings.Repeat("[", 20_000), "stdin: error: nested thousands of levels deep (yaml-too-large)"},
 		"deep":              {"a: " + strings.Repeat("[", 600) + strings.Repeat("]", 600), "stdin:1:1: error: nested more than 500 levels deep (yaml-too-large)"},
-		"more than 4 MiB":   {"a: " + strings.Repeat("x", valuesschema.MaxFileSize), "stdin: error: the file has more than 4 MiB and is not read (yaml-too-large)"},
+		"more than 4 MiB":   {"a: " + strings.Repeat("x", valuesschema.MaxFileSize), "stdin: error: the file is larger than 4 MiB and is not read (yaml-too-large)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := strings.TrimSpace(describe(problemsOf(t, c.text))); got != c.want {

@@ -36,11 +36,11 @@ type compiled struct {
 func compile() (*compiled, error) {
 	engine, err := gojsonschema.NewSchema(gojsonschema.NewBytesLoader(schemaJSON))
 	if err != nil {
-		return nil, fmt.Errorf("compiling the values schema: %w", err)
+		return nil, fmt.Errorf("cannot compile the values schema: %w", err)
 	}
 	c := &compiled{engine: engine}
 	if err := json.Unmarshal(schemaJSON, &c.tree); err != nil {
-		return nil, fmt.Errorf("reading the values schema: %w", err)
+		return nil, fmt.Errorf("cannot read the values schema: %w", err)
 	}
 	c.places = map[string][]Path{}
 	c.index(module)

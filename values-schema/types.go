@@ -346,7 +346,7 @@ type StringMap map[string]string
 func (m *StringMap) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return fmt.Errorf("reading a map of strings: %w", err)
+		return fmt.Errorf("cannot read a map of strings: %w", err)
 	}
 	*m = StringMap{}
 	for k, v := range raw {
@@ -371,7 +371,7 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("reading a duration: %w", err)
+		return fmt.Errorf("cannot read a duration: %w", err)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -383,10 +383,10 @@ func (d *Document) Typed() (Values, error) {
 	var v Values
 	data, err := json.Marshal(d.merged)
 	if err != nil {
-		return v, fmt.Errorf("reading the values: %w", err)
+		return v, fmt.Errorf("cannot read the values: %w", err)
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
-		return v, fmt.Errorf("reading the values: %w", err)
+		return v, fmt.Errorf("cannot read the values: %w", err)
 	}
 	v.Tap.KernelModule.historic()
 	return v, nil

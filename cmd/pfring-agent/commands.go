@@ -18,7 +18,7 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	keys, err := s.publicKeys()
 	if err != nil {
 		// A Secret that is not what it should be must not block capture.
-		s.log.Error("no module will pass the verification", "error", err)
+		s.log.Error("no module can pass verification", "error", err)
 	}
 	given := node.LoadOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName,
@@ -98,7 +98,7 @@ func run(ctx context.Context, s *settings, _ io.Writer) (int, error) {
 	var listening net.ListenConfig
 	l, err := listening.Listen(ctx, "tcp", s.metricsAddress)
 	if err != nil {
-		return outcome.ExitError, fmt.Errorf("listening for probes: %w", err)
+		return outcome.ExitError, fmt.Errorf("cannot listen for probes: %w", err)
 	}
 	w := node.NewWatch(node.WatchOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Poll: s.interval, Log: s.log,
@@ -153,7 +153,7 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		return outcome.ExitError, err
 	}
 	if err := os.WriteFile(s.record.Termination, line, 0o600); err != nil && s.record.Termination != "" {
-		s.log.Warn("the answer cannot be left as termination message", "error", err)
+		s.log.Warn("cannot write the result as termination message", "error", err)
 	}
 	if _, err := stdout.Write(line); err != nil {
 		return outcome.ExitError, err

@@ -62,7 +62,7 @@ func agent(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	command, ok := commands[name]
 	if !ok {
-		return max(outcome.ExitError, printed(fmt.Fprintf(stderr, "there is no command %q\n\n%s", name, usage)))
+		return max(outcome.ExitError, printed(fmt.Fprintf(stderr, "unknown command %q\n\n%s", name, usage)))
 	}
 	s, err := parse(name, args[1:], os.LookupEnv, stderr)
 	if errors.Is(err, flag.ErrHelp) {

@@ -93,7 +93,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.moduleName, "module-name", "pf_ring", "the kernel's name of the module")
 	f.StringVar(&s.record.Shared, "outcome-file", "/run/pfring/outcome.json", "outcome, from the init container to run")
 	f.StringVar(&s.record.State, "state-file", "", "outcome on the host, written by load, replaced atomically")
-	f.StringVar(&s.watchFile, "watch-file", "", "what holds on the host, written by run, replaced atomically")
+	f.StringVar(&s.watchFile, "watch-file", "", "current outcome on the host, written by run, replaced atomically")
 	f.StringVar(&s.record.Termination, "termination-log", "/dev/termination-log", "outcome as the container's termination message")
 	f.StringVar(&s.cacheDir, "cache-dir", "", "folder on the host for copies of verified modules and the newest serials seen, written by load")
 	f.StringVar(&s.hostSys, "host-sys", "/host/sys", "the host's /sys, read only")
@@ -105,15 +105,15 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.parameters, "parameters", "", `parameters of the module, "name=value name=value"`)
 	f.BoolVar(&s.replaceLoaded, "replace-loaded", false, "replace another version that is loaded and unused")
 	f.DurationVar(&s.loadTimeout, "load-timeout", 2*time.Minute, "bound on finding, fetching and loading together")
-	f.DurationVar(&s.linger, "linger", 30*time.Second, "how long a module that nobody watches over must stay loaded before it counts; 0 takes it at once")
+	f.DurationVar(&s.linger, "linger", 30*time.Second, "how long a module that no agent watches must stay loaded before it counts as loaded; 0 counts it at once")
 	f.StringVar(&s.waitMode, "wait-mode", "kmm", "who loads: kmm or auto")
-	f.DurationVar(&s.waitTimeout, "wait-timeout", 4*time.Minute, "how long wait waits; 0 for ever")
+	f.DurationVar(&s.waitTimeout, "wait-timeout", 4*time.Minute, "how long wait waits; 0 waits indefinitely")
 	f.StringVar(&s.metricsAddress, "metrics-address", ":9102", "where run serves probes and metrics")
 	f.BoolVar(&s.metrics, "metrics", true, "serve /metrics")
 	f.BoolVar(&s.rings, "rings", false, "add counters of the open rings to the metrics")
 	f.BoolVar(&s.unloadOnDestroy, "unload-on-destroy", false, "unload the module when run is asked to end")
 	f.DurationVar(&s.unloadTimeout, "unload-timeout", 20*time.Second, "how long to try while the module is in use")
-	f.DurationVar(&s.interval, "poll-interval", 5*time.Second, "pause between two looks at the module")
+	f.DurationVar(&s.interval, "poll-interval", 5*time.Second, "interval between two checks of the module")
 	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url and --supply-url")
 	f.StringVar(&s.registries, "probe-registries", "", "image registries to probe, such as registry.example.com:5000, with commas between")
 }
@@ -130,7 +130,7 @@ func (s *settings) sourceFlags(f *flag.FlagSet) {
 	f.BoolVar(&s.source.PathStyle, "source-path-style", false, "put the bucket into the path, not into the host name")
 	f.StringVar(&s.source.CredentialsDir, "source-credentials-dir", "", "folder with accessKeyID and secretAccessKey, username and password, or token")
 	f.StringVar(&s.source.DockerConfig, "source-docker-config", "", "file of registry credentials")
-	f.StringVar(&s.source.CAFile, "source-ca-file", "", "CA certificates to trust beside the system's")
+	f.StringVar(&s.source.CAFile, "source-ca-file", "", "CA certificates to trust in addition to the system's")
 	f.StringVar(&s.source.ProxyHTTP, "source-proxy-http", "", "proxy for http")
 	f.StringVar(&s.source.ProxyHTTPS, "source-proxy-https", "", "proxy for https")
 	f.StringVar(&s.source.ProxyCredentialsDir, "source-proxy-credentials-dir", "", "folder with username and password for the proxy")
@@ -141,14 +141,14 @@ func (s *settings) check() error {
 	var err error
 	oneOf := func(flag, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
-			err = errors.Join(err, fmt.Errorf("--%s %q: it is one of %s", flag, value, strings.Join(allowed, ", ")))
+			err = errors.Join(err, fmt.Errorf("invalid --%s %q: must be one of %s", flag, value, strings.Join(allowed, ", ")))
 		}
 	}
 	oneOf("on-unavailable", s.onUnavailable, "fallback", "fail")
 	oneOf("source-verify", s.verify, "signature", "checksum", "none")
 	oneOf("wait-mode", s.waitMode, "kmm", "auto")
 	if s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 || s.linger < 0 || s.supply.wait < 0 {
-		err = errors.Join(err, errors.New("--load-timeout, --unload-timeout and --poll-interval must be above 0, --wait-timeout, --linger and --supply-wait not below"))
+		err = errors.Join(err, errors.New("invalid duration: --load-timeout, --unload-timeout and --poll-interval must be greater than 0, --wait-timeout, --linger and --supply-wait must not be negative"))
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func (s *settings) publicKeys() ([]string, error) {
 	}
 	entries, err := os.ReadDir(s.keyDir)
 	if err != nil {
-		return nil, fmt.Errorf("reading the public keys: %w", err)
+		return nil, fmt.Errorf("cannot read the public keys: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
@@ -170,7 +170,7 @@ func (s *settings) publicKeys() ([]string, error) {
 		}
 		data, err := readfile.Regular(filepath.Join(s.keyDir, e.Name()), 64<<10)
 		if err != nil {
-			return nil, fmt.Errorf("reading the public keys: %w", err)
+			return nil, fmt.Errorf("cannot read the public keys: %w", err)
 		}
 		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 		keys = append(keys, strings.TrimSpace(lines[len(lines)-1]))

@@ -31,9 +31,9 @@ const (
 )
 
 func (s *supply) flags(f *flag.FlagSet) {
-	f.StringVar(&s.source.URL, "supply-url", "", "repository of the modules that the cluster builds, asked after --source-url")
+	f.StringVar(&s.source.URL, "supply-url", "", "repository of the modules that the cluster builds, tried after --source-url")
 	f.StringVar(&s.dir, "supply-dir", "", "folder with "+supplyCA+" and "+supplyKeys+", which the controller writes")
-	f.DurationVar(&s.wait, "supply-wait", 15*time.Second, "how long to wait for the controller's first words in --supply-dir")
+	f.DurationVar(&s.wait, "supply-wait", 15*time.Second, "how long to wait until the controller has written --supply-dir")
 	f.StringVar(&s.source.Region, "supply-region", "", "region of the bucket that the controller writes to")
 	f.StringVar(&s.source.Endpoint, "supply-endpoint", "", "its S3 endpoint, other than AWS's")
 	f.BoolVar(&s.source.PathStyle, "supply-path-style", false, "put the bucket into the path, not into the host name")
@@ -53,8 +53,8 @@ func (s *supply) publicKeys(ctx context.Context, wait time.Duration) ([]string, 
 		if time.Now().After(end) {
 			return nil, &module.Error{
 				Reason: outcome.SourceUnreachable, What: "looking for the modules that the cluster builds", Where: s.source.URL,
-				Why: fmt.Sprintf("the controller has not published its key within %s", wait),
-				Do:  "Nothing, if it was just installed: it starts this agent again when the module is there. Otherwise see why its pod does not run.",
+				Why: fmt.Sprintf("the controller did not publish its key within %s", wait),
+				Do:  "If it was just installed, wait: it restarts this agent when the module is available. Otherwise find out why its pod does not run.",
 			}
 		}
 		select {

@@ -19,7 +19,7 @@ func TestTheControllersKeyMayComeLate(t *testing.T) {
 	dir := t.TempDir()
 	s := &supply{dir: dir, source: module.SourceOptions{URL: "https://supply.example"}}
 	_, err := s.publicKeys(t.Context(), 0)
-	if e := (*module.Error)(nil); !errors.As(err, &e) || e.Reason != outcome.SourceUnreachable || !strings.Contains(e.Do, "starts this agent again") {
+	if e := (*module.Error)(nil); !errors.As(err, &e) || e.Reason != outcome.SourceUnreachable || !strings.Contains(e.Do, "restarts this agent") {
 		t.Errorf("without a key: %v", err)
 	}
 	written := make(chan error, 1)

@@ -79,7 +79,7 @@ Each flag --some-name is also read from the environment as PFRING_SOME_NAME.`,
 	fl.StringVar(&o.DaemonSet, "daemonset", "", "name of the agent's DaemonSet")
 	fl.StringVar(&o.Deployment, "deployment", "", "name of the controller's Deployment, which owns what the controller makes (default none)")
 	fl.StringVar(&o.MetricsAddress, "metrics-address", fmt.Sprintf(":%d", supply.MetricsPort), "address for /metrics, /healthz and /readyz")
-	fl.StringVar(&o.ServeAddress, "serve-address", fmt.Sprintf(":%d", supply.Port), "address that modules are served on, by HTTPS")
+	fl.StringVar(&o.ServeAddress, "serve-address", fmt.Sprintf(":%d", supply.Port), "address to serve modules on, by HTTPS")
 	fl.StringVar(&o.StoreDir, "store-dir", supply.StoreDir, "folder of a store of type persistentVolumeClaim")
 	fl.DurationVar(&o.LeaseDuration, "lease-duration", controller.DefaultLeaseDuration, "how long a leader that is gone is waited for")
 	fl.StringVar(&o.Identity, "identity", "", "name in the Lease, which no other controller may have; who starts again with it stays the leader (default the host's name and a random part)")
@@ -139,7 +139,7 @@ func (f *flags) rest() (*rest.Config, error) {
 	}
 	config, err := rest.InClusterConfig()
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the cluster: %w; give --kubeconfig outside one", err)
+		return nil, fmt.Errorf("cannot find the cluster: %w. Outside a cluster, set --kubeconfig", err)
 	}
 	return config, nil
 }

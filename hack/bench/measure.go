@@ -26,7 +26,7 @@ func (r row) measure(ctx context.Context) (metrics, error) {
 	}
 	m := parse(string(out))
 	if err != nil || len(m) == 0 {
-		return nil, errors.Join(fmt.Errorf("%s in %s gave no figures:\n%s", r.Benchmark, r.Package, tail(string(out))), err)
+		return nil, errors.Join(fmt.Errorf("no figures found in the output of %s in %s:\n%s", r.Benchmark, r.Package, tail(string(out))), err)
 	}
 	return m, nil
 }

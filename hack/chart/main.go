@@ -44,7 +44,7 @@ func command() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.output, "output", "dist/release", "folder for the archive")
 	fl.StringVar(&f.push, "push", "", "push to oci://REGISTRY/REPOSITORY too; the chart's name and version are added")
-	fl.StringVar(&f.release, "release", "", "fail unless the chart has this version, such as v0.1.0; what is no version of a release is not looked at")
+	fl.StringVar(&f.release, "release", "", "fail unless the chart has this version, such as v0.1.0; a value that is not a release version is ignored")
 	fl.BoolVar(&f.plainHTTP, "plain-http", false, "push without TLS")
 	return cmd
 }

@@ -34,7 +34,7 @@ func pack(at time.Time) (*packed, error) {
 	}
 	rules, err := ignore.Parse(bytes.NewReader(ignored))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", ignore.HelmIgnore, err)
+		return nil, fmt.Errorf("cannot read %s: %w", ignore.HelmIgnore, err)
 	}
 	var files []archive.File
 	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -50,7 +50,7 @@ func pack(at time.Time) (*packed, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the chart: %w", err)
+		return nil, fmt.Errorf("cannot read the chart: %w", err)
 	}
 	var out bytes.Buffer
 	if err := archive.Write(&out, "chart.tgz", files, at); err != nil {
@@ -58,7 +58,7 @@ func pack(at time.Time) (*packed, error) {
 	}
 	loaded, err := loader.LoadArchive(bytes.NewReader(out.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("reading what was packed as Helm does: %w", err)
+		return nil, fmt.Errorf("cannot read what was packed as Helm does: %w", err)
 	}
 	return &packed{out.Bytes(), loaded.Metadata}, loaded.Validate()
 }
@@ -86,7 +86,7 @@ func (p *packed) push(to string, plainHTTP bool, at time.Time, provenance []byte
 	}
 	client, err := registry.NewClient(options...)
 	if err != nil {
-		return "", fmt.Errorf("preparing to push: %w", err)
+		return "", fmt.Errorf("cannot prepare to push: %w", err)
 	}
 	ref := strings.TrimSuffix(strings.TrimPrefix(to, registry.OCIScheme+"://"), "/") + "/" + p.meta.Name + ":" + p.meta.Version
 	with := []registry.PushOption{registry.PushOptCreationTime(at.Format(time.RFC3339))}
@@ -95,7 +95,7 @@ func (p *packed) push(to string, plainHTTP bool, at time.Time, provenance []byte
 	}
 	result, err := client.Push(p.data, ref, with...)
 	if err != nil {
-		return "", fmt.Errorf("pushing the chart to %s: %w", ref, err)
+		return "", fmt.Errorf("cannot push the chart to %s: %w", ref, err)
 	}
 	return registry.OCIScheme + "://" + result.Ref + "@" + result.Manifest.Digest, nil
 }

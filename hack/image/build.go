@@ -51,11 +51,11 @@ func Build(o Options) (*image.Image, error) {
 			return nil, err
 		}
 		if images[arch], err = one(o, arch, program); err != nil {
-			return nil, fmt.Errorf("making the image for %s: %w", arch, err)
+			return nil, fmt.Errorf("cannot make the image for %s: %w", arch, err)
 		}
 		contents, err := contentsOf(o, arch, images[arch], program)
 		if err != nil {
-			return nil, fmt.Errorf("listing what the image for %s holds: %w", arch, err)
+			return nil, fmt.Errorf("cannot list what the image for %s holds: %w", arch, err)
 		}
 		attached = append(attached, contents)
 	}
@@ -82,11 +82,11 @@ func (o Options) program() string { return cmp.Or(o.Program, "pfring-agent") }
 func readProgram(path, arch string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the program (make %s ARCH=%s): %w", strings.TrimPrefix(filepath.Base(strings.TrimSuffix(path, "-"+arch)), "pfring-"), arch, err)
+		return nil, fmt.Errorf("cannot read the program (make %s ARCH=%s): %w", strings.TrimPrefix(filepath.Base(strings.TrimSuffix(path, "-"+arch)), "pfring-"), arch, err)
 	}
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s is no program for Linux: %w", path, err)
+		return nil, fmt.Errorf("%s is not a Linux program: %w", path, err)
 	}
 	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]
 	if f.Machine != machine {

@@ -41,7 +41,7 @@ func contentsOf(o Options, arch string, image v1.Image, program []byte) (v1.Imag
 	}
 	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), sbom.MediaType)
 	if artifact, err = mutate.AppendLayers(artifact, static.NewLayer(text, sbom.MediaType)); err != nil {
-		return nil, fmt.Errorf("making the artifact: %w", err)
+		return nil, fmt.Errorf("cannot make the artifact: %w", err)
 	}
 	artifact = mutate.Annotations(artifact, map[string]string{"org.opencontainers.image.title": "SPDX of " + o.program() + " " + o.Version + " for " + arch}).(v1.Image)
 	return mutate.Subject(artifact, *subject).(v1.Image), nil

@@ -31,14 +31,14 @@ func newCompatibilityCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "compatibility",
 		GroupID: groupCluster,
-		Short:   "Say which nodes can have PF_RING",
-		Long: `Say which nodes can have PF_RING.
+		Short:   "Show which nodes can load PF_RING",
+		Long: `Show which nodes can load PF_RING.
 
 Reads the kernels of all nodes from the API, creates nothing, and looks in the module
 repository for exactly these. With tap.kernelModule.mode=kmm in the values it says which
 kernel mapping and image each kernel gets, and looks the images up in their registries.
-Nodes that tap.nodeSelectorTerms leaves out do not count. What cannot be told without
-trying is unknown.
+Nodes that tap.nodeSelectorTerms leaves out do not count. What only a try can show
+is unknown.
 
 Exit codes: 0 every node is supported; 1 one is not, or is unknown; 2 the cluster or the
 repository could not be read.`,
@@ -122,7 +122,7 @@ func (k *kubeFlags) supplyStatus(ctx context.Context, name string) (*supply.Stat
 	}
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	return supply.ReadStatus(ctx, client.ConfigMaps(namespace), name)
 }

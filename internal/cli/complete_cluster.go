@@ -69,7 +69,7 @@ func (k *kubeFlags) completeNamespaces(cmd *cobra.Command, _ []string, _ string)
 	return k.ask(cmd, func(ctx context.Context, c *corev1client.CoreV1Client) ([]string, error) {
 		list, err := c.Namespaces().List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("listing namespaces: %w", err)
+			return nil, fmt.Errorf("cannot list namespaces: %w", err)
 		}
 		var names []string
 		for _, n := range list.Items {
@@ -88,7 +88,7 @@ func (k *kubeFlags) completeReleases(cmd *cobra.Command, _ []string, _ string) (
 	return k.ask(cmd, func(ctx context.Context, c *corev1client.CoreV1Client) ([]string, error) {
 		list, err := c.Secrets(namespace).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,status=deployed"})
 		if err != nil {
-			return nil, fmt.Errorf("listing releases: %w", err)
+			return nil, fmt.Errorf("cannot list releases: %w", err)
 		}
 		var names []string
 		for _, s := range list.Items {
@@ -112,7 +112,7 @@ func (k *kubeFlags) completeOf(cmd *cobra.Command, name func(cluster.Node) strin
 	return k.ask(cmd, func(ctx context.Context, c *corev1client.CoreV1Client) ([]string, error) {
 		list, err := c.Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("listing nodes: %w", err)
+			return nil, fmt.Errorf("cannot list nodes: %w", err)
 		}
 		var names []string
 		for _, n := range list.Items {

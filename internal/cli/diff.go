@@ -24,8 +24,8 @@ func newDiffCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "diff RELEASE",
 		GroupID: groupCluster,
-		Short:   "Say what an upgrade to these values would change, by object and by node",
-		Long: `Say what an upgrade to these values would change, by object and by node.
+		Short:   "Show what an upgrade to these values would change, by object and by node",
+		Long: `Show what an upgrade to these values would change, by object and by node.
 
 Renders the built-in chart with the values and compares it with what Helm has
 installed: which objects are added, removed or changed, and in which fields. Then it
@@ -34,7 +34,7 @@ load another, get one, or only get a new pod. As helm upgrade does, values are t
 over from the installed release when none are given; --reuse-values puts yours on top
 of them. Nothing is changed.
 
-Exit codes: 0 no node loses its module; 1 one does; 2 it could not be told.`,
+Exit codes: 0 no node loses its module; 1 one does; 2 the comparison failed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.release = args[0]

@@ -29,7 +29,7 @@ rule of validate (regexp-loose), or a key of the values (tap.kernelModule.source
 or its end, source.verify). Without NAME it lists them all. The pages are built in;
 nothing is fetched.
 
-Exit codes: 0 found; 2 there is no such name.`,
+Exit codes: 0 found; 2 not found.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.OneOf("output", output, "text", "markdown", "json"); err != nil {

@@ -83,7 +83,7 @@ func plainArgs(cmd *cobra.Command, err error) error {
 	}
 	if strings.Contains(text, "arg(s)") {
 		_, args, _ := strings.Cut(cmd.UseLine(), cmd.CommandPath()+" ")
-		return flags.Wrong("%q requires other arguments: %s", cmd.CommandPath(), strings.TrimSuffix(args, " [flags]"))
+		return flags.Wrong("invalid arguments for %q: must be %s", cmd.CommandPath(), strings.TrimSuffix(args, " [flags]"))
 	}
 	return err
 }

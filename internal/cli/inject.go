@@ -33,23 +33,23 @@ func newInjectCmd(o *Options) *cobra.Command {
 
 Reads manifests (YAML or JSON) from stdin or --filename and writes them to stdout with an
 init container added to Kubeshark's worker DaemonSet, which waits until PF_RING is loaded,
-or until it is known that it won't be, and never longer than --wait-timeout. Workers of
-52.1.0 to 52.3.88 also get their flag -kernel-module. All else stays byte for byte as it was.
+or until it is known that it will not be, and never longer than --wait-timeout. Workers of
+52.1.0 to 52.3.88 also get their flag -kernel-module. Everything else stays byte for byte the same.
 A worker that captures with af_packet or ebpf (tap.packetCapture) gets no wait, and one
 that loads PF_RING itself is an error.
 
-The wait runs in the worker's own image, so that it can keep no worker from starting
-that could start without it. With --image it runs in the agent's; if that image cannot
-be pulled, that worker does not start.
+The wait runs in the worker's own image, so a worker that can start without the wait
+also starts with it. With --image the wait runs in the agent's image; if that image
+cannot be pulled, the worker does not start.
 
 --workload does the same for any other program that captures, such as Suricata or Zeek,
-and adds the capabilities that opening rings takes.
+and adds the capabilities that opening rings requires.
 
---live changes the workers of a cluster instead of manifests, by server-side apply: for
-those that the kubeshark command has installed, which has no post-renderer.
+--live changes the workers of a cluster instead of manifests, by server-side apply. Use
+it for workers that the kubeshark command installed, which has no post-renderer.
 
 It works as a pipe, as a Helm post-renderer and as a Kustomize function (KRM), whose
-functionConfig may set the flags in its data. Again on its own output it changes nothing.`,
+functionConfig may set the flags in its data. Run on its own output it changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runInject(cmd, f) },
 	}
@@ -65,19 +65,19 @@ inject --live -n kubeshark --dry-run`)
 func (f *injectFlags) register(cmd *cobra.Command) {
 	fl, o := cmd.Flags(), &f.options
 	fl.StringVar(&o.Mode, "mode", o.Mode, "who loads the module: auto or kmm")
-	fl.StringVar(&o.WaitWith, "wait-with", o.WaitWith, "what waits: worker (its own image), agent (--image), or auto: worker where its image is known to have a shell, else nothing")
+	fl.StringVar(&o.WaitWith, "wait-with", o.WaitWith, "what waits: worker (its own image), agent (--image), or auto: worker if its image is known to have a shell, else nothing")
 	fl.StringVar(&o.Image, "image", "", "wait with this image of the agent; a worker does not start where it cannot be pulled")
 	fl.StringVar(&o.PullPolicy, "image-pull-policy", "", "pull policy of --image: Always, IfNotPresent or Never")
 	fl.DurationVar(&o.Timeout, "wait-timeout", o.Timeout, "how long to wait at most")
 	fl.StringVar(&o.StateFile, "state-file", o.StateFile, `tap.kernelModule.stateFile, for auto; "" does not look at it`)
-	fl.StringVar(&o.WorkerFlag, "worker-flag", o.WorkerFlag, "pass -kernel-module to the worker: always, never, or auto: to those that know it")
+	fl.StringVar(&o.WorkerFlag, "worker-flag", o.WorkerFlag, "pass -kernel-module to the worker: always, never, or auto: if its version supports it")
 	fl.StringVarP(&f.file, "filename", "f", "-", "file with the manifests; - is stdin")
 	fl.StringVar(&o.Workload, "workload", "", "make daemonset/NAME, deployment/NAME or statefulset/NAME wait, in place of Kubeshark's workers")
 	fl.StringVar(&o.Container, "container", "", "container of --workload that captures (default its only one)")
 	fl.BoolVar(&f.live, "live", false, "change the workers of the cluster, by server-side apply, instead of manifests")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "with --live: only say what would change; the API server checks it")
 	f.kube.register(cmd)
-	fl.BoolVar(&f.remove, "remove", false, "take away what was added")
+	fl.BoolVar(&f.remove, "remove", false, "remove what was added")
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "wait-with", cobra.FixedCompletions([]string{"auto", "worker", "agent"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "worker-flag", cobra.FixedCompletions([]string{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
@@ -164,7 +164,7 @@ func (f *injectFlags) configure(fl *pflag.FlagSet, text []byte) error {
 	for name, value := range settings {
 		switch flag := fl.Lookup(name); {
 		case flag == nil || name == "help" || name == "filename" || name == "live" || name == "dry-run":
-			return fmt.Errorf("functionConfig: there is no setting %q", name)
+			return fmt.Errorf("functionConfig: unknown setting %q", name)
 		case flag.Changed:
 		default:
 			if err := flag.Value.Set(value); err != nil {

@@ -30,7 +30,7 @@ func (k *kubeFlags) register(cmd *cobra.Command) {
 	}
 	words := map[string]string{
 		"context": "context of the kubeconfig", "namespace": "namespace of the release (default that of the context)",
-		"request-timeout": "give up on a single request after this time, such as 30s; 0 never does",
+		"request-timeout": "give up on a single request after this time, such as 30s; 0 never gives up",
 		"cluster":         "cluster of the kubeconfig", "user": "user of the kubeconfig", "server": "address and port of the API server",
 		"token": "bearer token for the API server",
 		"as":    "user, or system:serviceaccount:NAMESPACE:NAME, to act as", "as-group": "group to act as; repeatable",

@@ -16,7 +16,7 @@ func newModuleCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "module",
 		GroupID: groupModules,
-		Short:   "Look at kernel modules, build them, and keep a repository of them",
+		Short:   "Inspect and build kernel modules, and maintain a repository of them",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -60,7 +60,7 @@ func lifetime(text string) (time.Duration, error) {
 		d, err = time.ParseDuration(text)
 	}
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("--expires %q: write it like 90d or 720h; 0 is never", text)
+		return 0, fmt.Errorf("invalid --expires %q: must be a duration such as 90d or 720h, or 0 for never", text)
 	}
 	return d, nil
 }

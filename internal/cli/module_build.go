@@ -39,22 +39,22 @@ func newModuleBuildCmd(o *Options) *cobra.Command {
 	f := &buildFlags{}
 	cmd := &cobra.Command{
 		Use:   "build",
-		Short: "Compile PF_RING on the cluster, for the kernels that lack a module",
-		Long: `Compile PF_RING on the cluster, for the kernels that lack a module.
+		Short: "Compile PF_RING in the cluster for kernels that have no module",
+		Long: `Compile PF_RING in the cluster for kernels that have no module.
 
 For each kernel and architecture of the nodes for which the module repository has no
 module, or those named by --kernel, a Job compiles PF_RING on a node that runs it, in an
 image of the node's distribution, with the kernel's headers from the node or from the
 distribution. The module comes back through the Job's log, is read and checked, and goes
 into a folder, a repository (--repository) or images (--pack). The Jobs are removed,
-also after Ctrl-C, and end by themselves if this program is killed.
+also after Ctrl-C, and expire if this program is killed.
 
 The source is checked: the pinned versions by content, whatever archive they come in,
-others by the sha256 of their archive. --image and --script take the place of the
-builder that belongs to the distribution.
+others by the sha256 of their archive. --image and --script replace the
+builder of the distribution.
 
---print writes what it takes to build elsewhere: the Jobs' manifests, the script that
-they run, or a Dockerfile. A log that such a Job leaves is read by --from-log.
+--print writes what a build elsewhere requires: the Jobs' manifests, the script that
+they run, or a Dockerfile. --from-log reads the log of such a Job.
 
 Exit codes: 0 every module was built, or none is missing; 1 one was not; 2 it could not
 be carried out.`,
@@ -86,18 +86,18 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	fl.BoolVar(&f.logs, "logs", false, "show the builds' logs")
 	fl.StringVar(&f.version, "pfring-version", build.DefaultVersion, "PF_RING version; known by content: "+strings.Join(build.Versions(), ", "))
 	fl.StringVar(&f.sourceURL, "source-url", "", "archive of the PF_RING source, such as on a mirror, instead of its usual place")
-	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of that archive; needed for a version that is not known by content")
-	fl.StringVar(&f.sourceCA, "source-ca", "", "PEM `FILE` with CAs that the archive's server may have its certificate from, beside the image's")
+	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of that archive; required for a version that is not known by content")
+	fl.StringVar(&f.sourceCA, "source-ca", "", "PEM `FILE` with CAs to trust for the archive's server, in addition to those of the image")
 	fl.StringVar(&f.settings.Image, "image", "", "builder image, instead of the distribution's own")
 	fl.StringVar(&f.script, "script", "", "shell script `FILE` to run instead of the recipe; it leaves the module at $PFRING_OUT")
 	fl.StringSliceVar(&f.settings.PullSecrets, "pull-secret", nil, "Secret of the namespace to pull the builder image with; repeatable")
 	fl.StringVar(&f.settings.ServiceAccount, "service-account", "", "ServiceAccount of the pods, such as one that OpenShift lets run as root")
 	fl.StringVar(&f.proxy, "proxy", "", "proxy for the builds, as in HTTPS_PROXY")
-	fl.StringVar(&f.noProxy, "no-proxy", "", "what the builds reach without it, as in NO_PROXY")
+	fl.StringVar(&f.noProxy, "no-proxy", "", "hosts that the builds reach without it, as in NO_PROXY")
 	fl.BoolVar(&f.settings.HostHeaders, "host-headers", true, "use headers that are installed on the node; mounts its /usr, to read")
 	fl.StringVar(&f.printWhat, "print", "", "print, build nothing: "+strings.Join(printable, ", "))
-	fl.StringVar(&f.osImage, "os-image", "", "with --print dockerfile or script: the nodes' system as their osImage has it, instead of asking the cluster")
-	fl.StringVar(&f.fromLog, "from-log", "", "take the module out of the log of a build, `FILE` or -, that ran by printed manifests")
+	fl.StringVar(&f.osImage, "os-image", "", "with --print dockerfile or script: the osImage of the nodes, instead of reading it from the cluster")
+	fl.StringVar(&f.fromLog, "from-log", "", "extract the module from the log of a build that ran from printed manifests, `FILE` or -")
 	complete(cmd, "print", cobra.FixedCompletions(printable, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "pfring-version", cobra.FixedCompletions(build.Versions(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"kernel", "selector", "source-url", "source-sha256", "image", "pull-secret", "service-account", "proxy", "no-proxy", "timeout", "os-image", "parallel"} {
@@ -125,9 +125,9 @@ func (f *buildFlags) check() (err error) {
 	case f.settings.Timeout < time.Second:
 		return errors.New("--timeout must be at least a second")
 	case f.printWhat != "" && !slices.Contains(printable, f.printWhat):
-		return fmt.Errorf("--print %q: it is one of %s", f.printWhat, strings.Join(printable, ", "))
+		return fmt.Errorf("invalid --print %q: must be one of %s", f.printWhat, strings.Join(printable, ", "))
 	case f.script != "" && f.settings.Image == "":
-		return errors.New("--script needs --image: say what it runs in")
+		return errors.New("--script requires --image, the image that it runs in")
 	}
 	for name, into := range map[string]*string{f.script: &f.settings.Script, f.sourceCA: &f.settings.CA} {
 		if name == "" {
@@ -198,7 +198,7 @@ func (f *buildFlags) plan(cmd *cobra.Command) ([]build.Target, []build.Skipped, 
 	if !f.all && len(f.kernels) == 0 {
 		q := release.Question{Values: values, Namespace: f.nodes.kube.overrides.Context.Namespace, Access: f.source.access()}
 		if choice.Has, err = f.present(cmd, q, nodes); err != nil {
-			return nil, nil, fmt.Errorf("%w. To build without asking the repository name kernels with --kernel, or give --all", err)
+			return nil, nil, fmt.Errorf("%w. To build without reading the repository, set --kernel or --all", err)
 		}
 	}
 	return build.Plan(nodes, choice)

@@ -25,14 +25,14 @@ type buildKeep struct {
 
 func (k *buildKeep) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko.zst (default . if they go nowhere else)")
+	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko.zst (default . unless --repository or --pack is set)")
 	fl.BoolVar(&k.compress, "compress", true, "compress modules in --output-dir by zstd; =false keeps .ko files, such as for insmod")
 	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is brought up to date")
 	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
-	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 means no end")
+	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 means that it does not expire")
 	fl.StringVar(&k.pack.output, "pack", "", "make images of the modules too, at REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
-	fl.StringVar(&k.pack.base, "base", image.DefaultBase, "with --pack: image to build upon, as in module pack")
-	fl.StringArrayVar(&k.pack.busybox, "busybox", nil, "with --pack: static busybox to build upon instead, as in module pack")
+	fl.StringVar(&k.pack.base, "base", image.DefaultBase, "with --pack: base image, as in module pack")
+	fl.StringArrayVar(&k.pack.busybox, "busybox", nil, "with --pack: static busybox to use instead of a base image, as in module pack")
 	k.pack.register(cmd)
 	k.pack.flag, k.pack.dirName = "--pack", image.DirName
 	for _, name := range []string{"expires", "pack", "base"} {
@@ -59,7 +59,7 @@ func (k *buildKeep) open(cmd *cobra.Command) (*keeper, error) {
 		k.dir = "."
 	}
 	if k.key != "" && k.repository == "" {
-		return nil, errors.New("--key signs the index of --repository, which is not given")
+		return nil, errors.New("--key requires --repository, whose index it signs")
 	}
 	for _, dir := range []string{k.dir, k.repository} {
 		if dir == "" {

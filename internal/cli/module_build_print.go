@@ -43,19 +43,19 @@ func (f *buildFlags) recipe(cmd *cobra.Command) (build.Recipe, error) {
 	}
 	targets, skipped, err := f.plan(cmd)
 	if err != nil {
-		return recipe, fmt.Errorf("%w; or say what system the nodes run with --os-image", err)
+		return recipe, fmt.Errorf("%w. Or set the system of the nodes with --os-image", err)
 	}
 	if len(targets) == 0 && len(skipped) > 0 {
 		return recipe, no(skipped[0].Err)
 	}
 	for i, t := range targets {
 		if i > 0 && t.Recipe != recipe {
-			return recipe, no(fmt.Errorf("the kernels need different builders, for %s and %s: choose with --kernel, or with --os-image", recipe.Title, t.Recipe.Title))
+			return recipe, no(fmt.Errorf("the kernels require different builders, for %s and %s. Choose one with --kernel or --os-image", recipe.Title, t.Recipe.Title))
 		}
 		recipe = t.Recipe
 	}
 	if len(targets) == 0 {
-		return recipe, no(errors.New("no kernel lacks a module; choose with --kernel, --all or --os-image"))
+		return recipe, no(errors.New("no kernel without a module found. Choose kernels with --kernel, --all or --os-image"))
 	}
 	return f.override(recipe), nil
 }

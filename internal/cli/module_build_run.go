@@ -21,7 +21,7 @@ func (f *buildFlags) build(cmd *cobra.Command, keep *keeper, targets []build.Tar
 		}
 	}
 	if len(targets) == 0 && len(skipped) == 0 {
-		_, err := fmt.Fprintln(errOut, "No kernel lacks a module: there is nothing to build.")
+		_, err := fmt.Fprintln(errOut, "Every kernel has a module: nothing to build.")
 		return err
 	}
 	config, err := f.nodes.kube.restConfig()
@@ -76,7 +76,7 @@ func (f *buildFlags) readLog(cmd *cobra.Command, keep *keeper) error {
 	}
 	record, err := build.Decode(log, build.DefaultMark, nil, nil)
 	if err = errors.Join(err, closeLog()); err != nil {
-		return fmt.Errorf("reading %s: %w", f.fromLog, err)
+		return fmt.Errorf("cannot read %s: %w", f.fromLog, err)
 	}
 	if record.Module == nil {
 		return no(errors.New(f.fromLog + ": " + cmp.Or(record.Failure, record.Problem.Error()) + indented(record.Lines(8))))

@@ -35,8 +35,8 @@ func newModuleInspectCmd(o *Options) *cobra.Command {
 	f := &inspectFlags{}
 	cmd := &cobra.Command{
 		Use:   "inspect FILE|URL...",
-		Short: "Print what a kernel module says about itself, and whether it fits a node",
-		Long: `Print what a kernel module says about itself, and whether it fits a node.
+		Short: "Show a kernel module's metadata, and whether it fits a node",
+		Long: `Show a kernel module's metadata, and whether it fits a node.
 
 Reads .ko files, plain or compressed by gzip, xz or zstd, from disk, https:// or s3://.
 With --kernel or --arch the exit code says whether every file fits: the release must be
@@ -49,8 +49,8 @@ exactly that of uname -r.`,
 	fl.StringVarP(&f.output, "output", "o", "table", "table or json")
 	fl.StringVar(&f.kernel, "kernel", "", "kernel release of a node, as uname -r prints it")
 	fl.StringVar(&f.arch, "arch", "", "architecture of a node, such as amd64 or arm64")
-	fl.StringVar(&f.name, "name", "pf_ring", "name that the module must have to fit")
-	fl.BoolVar(&f.symbols, "symbols", false, "list the kernel symbols that the module needs")
+	fl.StringVar(&f.name, "name", "pf_ring", "name that the module must have")
+	fl.BoolVar(&f.symbols, "symbols", false, "list the kernel symbols that the module requires")
 	registerTimeout(cmd)
 	complete(cmd, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
@@ -155,7 +155,7 @@ func readModule(cmd *cobra.Command, name string) ([]byte, error) {
 func readBounded(name string) ([]byte, error) {
 	data, err := readfile.Bounded(name, module.DefaultMaxSize)
 	if errors.Is(err, readfile.ErrTooLarge) {
-		return nil, no(fmt.Errorf("%s: it has more than %d MiB, no module has", name, module.DefaultMaxSize>>20))
+		return nil, no(fmt.Errorf("%s: larger than %d MiB, the limit for a module", name, module.DefaultMaxSize>>20))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the module: %w", err)
@@ -191,7 +191,7 @@ func (m inspected) caveat() string {
 	if flags = strings.TrimSpace(flags); flags == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (by what was asked; a kernel also compares the flags %q)", flags)
+	return fmt.Sprintf(" (as far as checked; a kernel also compares the flags %q)", flags)
 }
 
 func (m inspected) rows() [][2]string {

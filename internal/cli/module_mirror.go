@@ -37,8 +37,8 @@ func newModuleMirrorCmd(o *Options) *cobra.Command {
 	f := &mirrorFlags{}
 	cmd := &cobra.Command{
 		Use:   "mirror SOURCE DESTINATION",
-		Short: "Copy a module repository, or what a cluster needs of it, to where nodes reach it",
-		Long: `Copy a module repository, or what a cluster needs of it, to where nodes reach it.
+		Short: "Copy a module repository, or the part that a cluster needs, to where nodes can reach it",
+		Long: `Copy a module repository, or the part that a cluster needs, to where nodes can reach it.
 
 SOURCE is https://…, s3://…, oci://…, file:///…, a folder or a .tar file; DESTINATION is
 oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such as for a USB
@@ -46,12 +46,12 @@ stick. All modules are copied, or with --cluster, --nodes-from or --kernel only 
 that these nodes or kernels need.
 
 The index must pass --verify, and every module its digest, before anything is stored.
-What is there already is not fetched again, and the index goes last: run it again after
-a failure, or for what is new. Index and signature are copied as they are, so the
+What is already stored is not fetched again, and the index is written last: run it again
+after a failure, or to add what is new. Index and signature are copied as they are, so the
 nodes' keys stay the same; with --key the copy gets an index of its own, of the modules
 chosen only, signed with that key, and with --strip and --compress smaller modules.
-Only kernel modules are copied: what is no module, or not the one that the index
-says, ends the run. The values to use are printed.`,
+Only kernel modules are copied: a file that is not a module, or not the module that the
+index describes, ends the run. The values to use are printed.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
@@ -69,10 +69,10 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.BoolVar(&f.cluster, "cluster", false, "only what the nodes of the kubeconfig's cluster need")
 	fl.StringVar(&f.version, "version", "", "only this version of PF_RING")
 	fl.StringVar(&f.region, "region", "", "s3: region")
-	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS'")
+	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS")
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
 	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
-	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: the bucket stands in the path")
+	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: put the bucket into the path")
 	f.kube.register(cmd)
 	f.registryFlags.register(cmd)
 	f.ownIndex.register(cmd)
@@ -178,7 +178,7 @@ func (f *mirrorFlags) openDestination(cmd *cobra.Command, text string) (mirror.D
 			CAFile: f.caFile, UserAgent: userAgent(), Log: sourceLog(cmd),
 		})
 	case isURL:
-		return nil, fmt.Errorf("cannot write to %s://: mirror to a folder, then upload the folder with your server's own tool, index.json and its signature last", scheme)
+		return nil, fmt.Errorf("cannot write to %s://: not supported. Mirror to a folder, then upload the folder with your server's tool, index.json and its signature last", scheme)
 	case strings.HasSuffix(text, ".tar"):
 		return mirror.NewTarball(text)
 	}

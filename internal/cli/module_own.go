@@ -18,8 +18,8 @@ type ownIndex struct {
 
 func (f *ownIndex) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.key, "key", "", "minisign secret key: sign an index of what is copied with it")
-	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 means no end")
+	fl.StringVar(&f.key, "key", "", "minisign secret key: write an index of what is copied, signed with it")
+	fl.StringVar(&f.expires, "expires", "365d", "with --key: how long nodes may use the index; 0 means that it does not expire")
 	f.shrinkFlags.register(cmd)
 	for _, name := range []string{"strip", "compress"} {
 		fl.Lookup(name).Usage = "with --key: " + fl.Lookup(name).Usage
@@ -32,7 +32,7 @@ func (f *ownIndex) register(cmd *cobra.Command) {
 func (f *ownIndex) apply(cmd *cobra.Command, o *mirror.Options) (public string, err error) {
 	if f.key == "" {
 		if f.strip || f.compress {
-			return "", errors.New("--strip and --compress require --key: what they change needs an index of its own")
+			return "", errors.New("--strip and --compress require --key, since the changed modules need a new index")
 		}
 		return "", nil
 	}

@@ -44,17 +44,17 @@ func newModulePackCmd(o *Options) *cobra.Command {
 
 Every module (.ko, .ko.gz, .ko.xz, .ko.zst) named, or found below a folder, is put into
 an image as /opt/lib/modules/RELEASE/pf_ring.ko with the index files that modprobe
-reads. It takes neither Docker nor root nor depmod, and the same modules on the same
+reads. It requires neither Docker nor root nor depmod, and the same modules on the same
 base give the same bytes.
 
 TARGET is REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]].
 Without a tag each kernel gets an image of its own, tagged with its release as KMM's
-${KERNEL_FULL_VERSION} has it; with one all kernels go into one image. Modules for
-amd64 and arm64 become one index. Tags move last.
+${KERNEL_FULL_VERSION} has it; with a tag all kernels go into one image. Modules for
+amd64 and arm64 become one index. Tags are written last.
 
 KMM runs /bin/sh, mkdir and cp in the image, so it is built upon --base, an image by
-reference or oci:DIR, or upon static programs of --busybox. --base scratch does for
-images that only the agent reads.`,
+reference or oci:DIR, or upon static programs of --busybox. --base scratch is enough
+for images that only the agent reads.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -63,12 +63,12 @@ module pack pf_ring.ko --output oci:./image --busybox busybox-static_amd64.deb
 module pack pf_ring.ko --output docker-archive:image.tar`)
 	fl := cmd.Flags()
 	fl.StringVarP(&f.output, "output", "o", "", "where the images go: REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")
-	fl.StringVar(&f.base, "base", image.DefaultBase, "image to build upon: a reference, oci:DIR, or scratch")
-	fl.StringArrayVar(&f.busybox, "busybox", nil, "static busybox to build upon instead, a program or Debian's busybox-static.deb; one for each architecture")
+	fl.StringVar(&f.base, "base", image.DefaultBase, "base image: a reference, oci:DIR, or scratch")
+	fl.StringArrayVar(&f.busybox, "busybox", nil, "static busybox to use instead of a base image, a program or Debian's busybox-static.deb; one for each architecture")
 	fl.StringSliceVar(&f.archs, "arch", nil, "only these architectures: amd64, arm64")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "only these kernel releases")
 	fl.StringVar(&f.dirName, "dir-name", image.DirName, "folder of the image with lib/modules; KMM's modprobe.dirName")
-	fl.BoolVar(&f.strip, "strip", false, "take debug information out of modules that have no kernel signature")
+	fl.BoolVar(&f.strip, "strip", false, "strip debug information from modules that have no kernel signature")
 	fl.StringToStringVar(&f.labels, "label", nil, "labels of the images, KEY=VALUE")
 	f.register(cmd)
 	if err := cmd.MarkFlagRequired("output"); err != nil {
@@ -170,14 +170,14 @@ func (f *packFlags) openBase(remote *image.Remote) (image.Base, error) {
 func (f *packFlags) chosen(modules []image.Module) ([]image.Module, error) {
 	for _, kernel := range f.kernels {
 		if !slices.ContainsFunc(modules, func(m image.Module) bool { return m.Info.KernelRelease == kernel }) {
-			return nil, fmt.Errorf("there is no module for kernel %s", kernel)
+			return nil, fmt.Errorf("no module for kernel %s found", kernel)
 		}
 	}
 	out := slices.DeleteFunc(modules, func(m image.Module) bool {
 		return (len(f.kernels) > 0 && !slices.Contains(f.kernels, m.Info.KernelRelease)) || (len(f.archs) > 0 && !slices.Contains(f.archs, m.Info.Arch))
 	})
 	if len(out) == 0 {
-		return nil, errors.New("there is no module for --arch " + strings.Join(f.archs, ","))
+		return nil, errors.New("no module found for --arch " + strings.Join(f.archs, ","))
 	}
 	return out, nil
 }
@@ -194,7 +194,7 @@ func buildImages(ctx context.Context, modules []image.Module, tag string, o imag
 // tell says on stderr what to do with the images.
 func (f *packFlags) tell(cmd *cobra.Command, base image.Base) error {
 	if b, ok := base.(*image.RegistryBase); ok && !b.Pinned() {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "base %s; for the same bytes next time give it with that digest\n", b); err != nil {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "base %s; to get the same bytes next time, set --base with this digest\n", b); err != nil {
 			return err
 		}
 	}
@@ -225,7 +225,7 @@ func sourceDate() (time.Time, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text)
+		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH %q: must be a number of seconds", text)
 	}
 	return time.Unix(n, 0).UTC(), nil
 }

@@ -54,7 +54,7 @@ its headers package has. Proofs stay in the index as long as the file stays the 
 	cmd.Example = examples(o, `module index ./repository --key pfring.key
 module index ./repository --expires 90d --strip --compress
 module index ./repository --key pfring.key --symvers 5.10.198-187.748.amzn2.x86_64=/usr/src/kernels/5.10.198-187.748.amzn2.x86_64/Module.symvers`)
-	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index, such as 90d or 720h; 0 means no end")
+	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index, such as 90d or 720h; 0 means that it does not expire")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
 	cmd.Flags().StringSliceVar(&symvers, "symvers", nil, "RELEASE=`FILE`: prove which modules fit this kernel release too, by its Module.symvers; repeatable")
 	shrink.register(cmd)
@@ -66,7 +66,7 @@ module index ./repository --key pfring.key --symvers 5.10.198-187.748.amzn2.x86_
 type shrinkFlags struct{ strip, compress bool }
 
 func (s *shrinkFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&s.strip, "strip", false, "take debug information out of modules that have no kernel signature")
+	cmd.Flags().BoolVar(&s.strip, "strip", false, "strip debug information from modules that have no kernel signature")
 	cmd.Flags().BoolVar(&s.compress, "compress", false, "compress modules by zstd, as .ko.zst")
 }
 
@@ -180,7 +180,7 @@ func printProofs(cmd *cobra.Command, proofs []repository.Proof) error {
 		if proved[release] {
 			continue
 		}
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "No module was proved to fit kernel %s. %s: %s\n", release, against[release].Path, against[release].Why); err != nil {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "No module is proved to fit kernel %s. %s: %s\n", release, against[release].Path, against[release].Why); err != nil {
 			return err
 		}
 	}

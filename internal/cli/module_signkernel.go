@@ -26,8 +26,8 @@ func newModuleSignKernelCmd(o *Options) *cobra.Command {
 		Long: `Sign a kernel module for Secure Boot, as the kernel's sign-file does.
 
 Appends a PKCS #7 signature to the module, in place or into --output. A module that is
-compressed is signed inside, and compressed again by zstd. --strip takes debug
-information out first, which a signed module does not survive. Nodes load it when
+compressed is signed inside, and compressed again by zstd. --strip removes debug
+information first; stripping after signing would break the signature. Nodes load it when
 their kernel trusts the certificate: enrolled as a machine owner's key (mokutil
 --import), in the firmware's db, or built into the kernel.`,
 		Args: cobra.ExactArgs(1),
@@ -40,8 +40,8 @@ module sign-kernel pf_ring.ko.xz --key mok.key --cert mok.der --output signed/pf
 	fl.StringVar(&f.cert, "cert", "", "its X.509 certificate, in PEM or DER")
 	fl.StringVar(&f.hash, "hash", "sha256", "sha256, sha384 or sha512")
 	fl.StringVarP(&f.output, "output", "o", "", "write the signed module to this `FILE` instead of in place")
-	fl.BoolVar(&f.strip, "strip", false, "take debug information out before signing: 1.6 MB become 260 KB")
-	fl.BoolVar(&f.replace, "replace", false, "take off a signature that is there")
+	fl.BoolVar(&f.strip, "strip", false, "strip debug information before signing: 1.6 MB become 260 KB")
+	fl.BoolVar(&f.replace, "replace", false, "replace an existing signature")
 	for _, name := range []string{"key", "cert"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // a slip in the line above
@@ -73,7 +73,7 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 	}
 	compress := strings.HasSuffix(to, ".zst")
 	if format != module.FormatRaw && !compress && f.output == "" {
-		return fmt.Errorf("%s is compressed (%s), and this command compresses by zstd: name a file with --output, such as pf_ring.ko.zst", path, format)
+		return fmt.Errorf("%s is compressed (%s), and this command writes zstd. Set --output to another file, such as pf_ring.ko.zst", path, format)
 	}
 	info, err := module.Inspect(plain)
 	if err != nil {
@@ -81,7 +81,7 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 	}
 	if info.Signed {
 		if !f.replace {
-			return no(fmt.Errorf("%s is signed already by %q; --replace takes that signature off", path, info.Signer))
+			return no(fmt.Errorf("%s is already signed by %q. Use --replace to replace the signature", path, info.Signer))
 		}
 		if plain, _, err = sign.Strip(plain); err != nil {
 			return no(fmt.Errorf("%s: %w", path, err))

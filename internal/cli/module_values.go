@@ -58,10 +58,10 @@ func (p published) tell(cmd *cobra.Command, r *mirror.Result) error {
 	var remarks strings.Builder
 	fmt.Fprintf(&remarks, "%s: %s, %d new, %s; serial %d\n", printout.Line(p.url), text.Count(r.Total-r.Absent, "module"), r.Copied, megabytes(r.Bytes), r.Index.Serial)
 	if r.Absent > 0 {
-		fmt.Fprintf(&remarks, "%s of the index left out: the source is a copy of some modules only\n", text.Count(r.Absent, "module"))
+		fmt.Fprintf(&remarks, "%s of the index left out: the source holds only some of the modules\n", text.Count(r.Absent, "module"))
 	}
 	if !strings.Contains(p.url, "://") {
-		fmt.Fprintf(&remarks, "Next, where the nodes' repository can be reached: %s module mirror %s DESTINATION\n", cmd.Root().CommandPath(), printout.Shell(p.url))
+		fmt.Fprintf(&remarks, "Next, from a machine that can reach the nodes' repository: %s module mirror %s DESTINATION\n", cmd.Root().CommandPath(), printout.Shell(p.url))
 		_, err := fmt.Fprint(cmd.ErrOrStderr(), remarks.String())
 		return err
 	}

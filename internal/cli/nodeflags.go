@@ -90,7 +90,7 @@ func (n *nodeFlags) nodes(ctx context.Context, stdin io.Reader, targets cluster.
 	}
 	nodes, err := n.liveNodes(ctx, targets)
 	if apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("%w; or have somebody save the nodes for --nodes-from: kubectl get nodes -o json", err)
+		return nil, fmt.Errorf("%w. Or ask an administrator to save the nodes for --nodes-from: kubectl get nodes -o json", err)
 	}
 	return nodes, err
 }
@@ -109,7 +109,7 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 	case err != nil:
 		return nil, err
 	case len(nodes) == 0 && n.selector != "":
-		return nil, fmt.Errorf("no node has the labels %s", n.selector)
+		return nil, fmt.Errorf("no node with labels %s found", n.selector)
 	case len(nodes) == 0:
 		return nil, errors.New("the cluster has no nodes")
 	}
@@ -146,7 +146,7 @@ func readAll(name string, stdin io.Reader) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(stdin, maxInput+1))
 	if err == nil && len(data) > maxInput {
-		return nil, fmt.Errorf("it has more than %d MiB", maxInput>>20)
+		return nil, fmt.Errorf("it is larger than %d MiB", maxInput>>20)
 	}
 	return data, err
 }

@@ -36,8 +36,8 @@ func newPlanCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "plan",
 		GroupID: groupCluster,
-		Short:   "Say which mode to use on this cluster, and write the values for it",
-		Long: `Say which mode to use on this cluster, and write the values for it.
+		Short:   "Recommend a mode for this cluster, and write the values for it",
+		Long: `Recommend a mode for this cluster, and write the values for it.
 
 Where modules exist for all kernels and nodes may fetch them, that is auto. Where they do
 not exist yet, it is kmm: with --image-repository of your own KMM builds them in the
@@ -73,8 +73,8 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
 	fl.StringVarP(&f.output.format, "output", "o", "text", strings.Join(plan.Formats(), ", "))
 	fl.StringVar(&f.file, "output-file", "", "write the values to this `FILE` too")
-	fl.StringVar(&f.facts.Mode, "mode", "", "insist on auto or kmm")
-	fl.BoolVar(&f.facts.NoEgress, "no-egress", false, "nodes reach nothing outside the cluster's own network")
+	fl.StringVar(&f.facts.Mode, "mode", "", "plan for this mode: auto or kmm")
+	fl.BoolVar(&f.facts.NoEgress, "no-egress", false, "nodes cannot reach anything outside the cluster's network")
 	fl.StringVar(&f.facts.ImageRepository, "image-repository", "", "kmm: your repository of module images, without a tag (default "+plan.PublicImages+")")
 	fl.StringVar(&f.facts.BuildConfigMap, "build-configmap", "", "kmm: ConfigMap with the Dockerfile by which KMM builds missing images, instead of the chart's")
 	complete(cmd, "release-name", cobra.NoFileCompletions)
@@ -110,7 +110,7 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 	}
 	if f.file != "" {
 		if err := os.WriteFile(f.file, data, 0o600); err != nil {
-			return fmt.Errorf("writing the values: %w", err)
+			return fmt.Errorf("cannot write the values: %w", err)
 		}
 	}
 	if out := cmd.OutOrStdout(); f.output.format == "text" && colourful(out) {

@@ -19,9 +19,9 @@ func (f *planFlags) ask(cmd *cobra.Command) error {
 	case o == nil:
 		return nil
 	case !f.nodes.live():
-		return errors.New("--probe needs a live cluster: it does not go with --nodes-from or --kernel")
+		return errors.New("--probe requires a live cluster: remove --nodes-from and --kernel")
 	case slices.Contains(f.values.files, "-"):
-		return errors.New("--probe reads the values again, so they cannot come from standard input")
+		return errors.New("--probe reads the values twice: give them as a file, not on standard input")
 	}
 	if f.facts.ImageRepository != "" {
 		o.Registries = []string{prereq.RegistryOf(f.facts.ImageRepository + ":x")}
@@ -36,7 +36,7 @@ func (f *planFlags) ask(cmd *cobra.Command) error {
 	report, err := prereq.Probe(cmd.Context(), options)
 	done()
 	if err != nil {
-		return fmt.Errorf("probing the nodes: %w", err)
+		return fmt.Errorf("cannot probe the nodes: %w", err)
 	}
 	if cmd.Context().Err() != nil {
 		return errors.New("interrupted")
@@ -63,7 +63,7 @@ func (f *planFlags) unseen(cmd *cobra.Command, report *probe.Report) error {
 		}
 	}
 	if report.Left != nil {
-		_, err := fmt.Fprintf(w, "Warning: Jobs could not be removed, and go by themselves in some minutes: %v\n", report.Left)
+		_, err := fmt.Fprintf(w, "Warning: Jobs could not be removed; they expire after some minutes: %v\n", report.Left)
 		return err
 	}
 	return nil

@@ -60,7 +60,7 @@ func TestPlanAnswersByItsExitCode(t *testing.T) {
 		"a strange output":   {[]string{"plan", "--kernel", "6.1.0", "-o", "xml"}, "", 2, "--output"},
 		"no repository":      {append([]string{"plan", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, unreachable...), "", 2, "neither index.json"},
 		"no cluster":         {[]string{"plan", "--no-egress", "--source-timeout", "50ms"}, "", 2, "kubeconfig"},
-		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "writing the values"},
+		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "cannot write the values"},
 		"cut off":            {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source", valuesschema.HistoricRoot, "--source-timeout", "50ms"}, "", 0, "module repository of your own"},
 	} {
 		stdout, stderr, code := execute(t, test.stdin, test.args...)

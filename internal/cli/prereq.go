@@ -48,7 +48,7 @@ func newPrereqCmd(o *Options) *cobra.Command {
 		Short:   "Check whether a cluster is ready for the module",
 		Long: `Check whether a cluster is ready for the module, before it is installed or after.
 
-Exit codes: 0 ready; 1 something stands in the way; 2 the checks could not be made.`,
+Exit codes: 0 ready; 1 something prevents it; 2 the checks could not run.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Example = examples(o, "prereq check -n kubeshark -f values.yaml\nprereq list")
@@ -63,13 +63,13 @@ func newPrereqCheckCmd(o *Options) *cobra.Command {
 		Short: "Check the cluster that kubectl talks to",
 		Long: `Check the cluster that kubectl talks to, for the values given.
 
-Nothing is changed: what has to be tried, such as a webhook or what a namespace admits,
-is tried by a dry run. What is fetched from here (repository, registries) is called so;
-whether the nodes reach it is not known from that. --probe asks the nodes themselves, by
+Nothing is changed: a webhook, or what a namespace admits, is tried by a dry run. A check
+that asks a repository or registry from this machine says so; whether the nodes reach it
+is not known from that. --probe asks the nodes themselves, by
 a short Job for each kernel, architecture and zone, which is removed afterwards.
 
-Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 something stands in
-the way; 2 the checks could not be made, as the API server does not answer.`,
+Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 not ready;
+2 the checks could not run because the API server does not answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPrereqCheck(cmd, f) },
 	}
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
@@ -90,7 +90,7 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	f.probe.register(cmd)
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release that is to be installed")
 	fl.StringVar(&f.installed, "release", "", "begin with the values of this installed release; -f and --set come on top")
-	fl.StringVar(&f.mode, "mode", "", "auto, kmm or both (default that of the values)")
+	fl.StringVar(&f.mode, "mode", "", "auto, kmm or both (default: the mode of the values)")
 	fl.StringSliceVar(&f.only, "only", nil, "only these checks or categories; repeatable")
 	fl.StringSliceVar(&f.skip, "skip", nil, "not these checks or categories; repeatable")
 	fl.StringVarP(&f.selector, "selector", "l", "", "look only at nodes with these labels, such as kubernetes.io/arch=arm64")
@@ -98,7 +98,7 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	complete(cmd, "selector", cobra.NoFileCompletions)
 	fl.StringVar(&f.failOn, "fail-on", "error", "exit with 1 on error, or on warning already")
 	f.output.register(cmd, "table", prereq.Formats())
-	f.wait.Register(cmd, "retry failures that end by themselves for this long, such as of a webhook that is starting (2m where no time is given)")
+	f.wait.Register(cmd, "retry transient failures for this long, such as a webhook that is starting (default 2m without a value)")
 	cmd.MarkFlagsMutuallyExclusive("release", "release-name")
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	complete(cmd, "release", f.kube.completeReleases)

@@ -29,7 +29,7 @@ func (f *prereqFlags) targets(cmd *cobra.Command, namespace string) ([]prereq.Ta
 	if slices.Contains(f.values.files, "-") {
 		// Both modes read the same values.
 		if stdin, err = readAll("-", input(cmd)); err != nil {
-			return nil, fmt.Errorf("reading the values: %w", err)
+			return nil, fmt.Errorf("cannot read the values: %w", err)
 		}
 	}
 	modes := []string{f.mode}
@@ -125,7 +125,7 @@ func (f *prereqFlags) target(doc *valuesschema.Document, namespace string) (t pr
 			err = json.Unmarshal(data, object)
 		}
 		if err != nil {
-			return t, fmt.Errorf("reading what %s renders to: %w", r.Source, err)
+			return t, fmt.Errorf("cannot read what %s renders to: %w", r.Source, err)
 		}
 		t.Objects = append(t.Objects, object)
 	}

@@ -18,7 +18,7 @@ type probeFlags struct {
 
 func (p *probeFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.BoolVar(&p.wanted, "probe", false, "look from the nodes too: a short Job for each kernel, architecture and zone, removed afterwards")
+	fl.BoolVar(&p.wanted, "probe", false, "also check from the nodes: a short Job for each kernel, architecture and zone, removed afterwards")
 	fl.DurationVar(&p.timeout, "probe-timeout", 3*time.Minute, "with --probe: give up on nodes that have not answered after this time")
 	fl.StringVar(&p.image, "probe-image", "", "with --probe: image to run instead of the agent's own")
 	complete(cmd, "probe-timeout", cobra.NoFileCompletions)
@@ -30,7 +30,7 @@ func (p *probeFlags) valid() error {
 	case p.timeout <= 0:
 		return errors.New("--probe-timeout must be above 0")
 	case p.image != "" && !p.wanted:
-		return errors.New("--probe-image means nothing without --probe")
+		return errors.New("--probe-image requires --probe")
 	}
 	return nil
 }

@@ -24,10 +24,10 @@ type registryFlags struct {
 // register comes after that of kubeFlags, which has some of the same flags.
 func (r *registryFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&r.dockerConfig, "docker-config", "", "`FILE` with logins as Docker and Kubernetes' pull secrets have it, instead of the caller's own")
-	fl.BoolVar(&r.plainHTTP, "plain-http", false, "speak to registries without TLS; to those on this machine that is done anyway")
+	fl.StringVar(&r.dockerConfig, "docker-config", "", "`FILE` with registry logins in Docker's format, instead of your own")
+	fl.BoolVar(&r.plainHTTP, "plain-http", false, "use registries without TLS; always on for registries on this machine")
 	if fl.Lookup("ca-file") == nil {
-		fl.StringVar(&r.caFile, "ca-file", "", "PEM `FILE` with CAs that the registry's certificate may be from, beside the system's")
+		fl.StringVar(&r.caFile, "ca-file", "", "PEM `FILE` with CAs to trust for the registry, in addition to the system's")
 	}
 	registerTimeout(cmd)
 }

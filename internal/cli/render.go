@@ -29,9 +29,9 @@ func newRenderCmd(o *Options) *cobra.Command {
 		Short:   "Render the chart to manifests, for GitOps",
 		Long: `Render the chart to manifests, for GitOps.
 
-Files and --set are merged as Helm does, the rightmost wins. The result depends
+Files and --set are merged as Helm does; the rightmost wins. The result depends
 on the files and flags alone and is the same as that of helm template --skip-tests:
-the hooks of helm test and the notes are left out, as only Helm uses them.
+the hooks of helm test and the notes are left out, since only Helm uses them.
 
 --output-dir writes one file a resource. What an earlier run wrote there is
 replaced; a folder that holds anything else is left alone.`,
@@ -72,7 +72,7 @@ func (f *renderFlags) register(cmd *cobra.Command) {
 
 func runRender(cmd *cobra.Command, f *renderFlags) error {
 	if f.kustomize && f.outputDir == "" {
-		return errors.New("--kustomize writes a folder; name it with --output-dir")
+		return errors.New("--kustomize requires --output-dir")
 	}
 	if f.mode != "" {
 		if err := flags.OneOf("mode", f.mode, []string{"auto", "kmm"}...); err != nil {

@@ -31,15 +31,15 @@ func newRetryCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "retry",
 		GroupID: groupCluster,
-		Short:   "Load again on the nodes that have fallen back to libpcap",
-		Long: `Load again on the nodes that have fallen back to libpcap.
+		Short:   "Load again on nodes that have fallen back to libpcap",
+		Long: `Load again on nodes that have fallen back to libpcap.
 
 Deletes the agent's pods there, some nodes at a time, so that new ones load again, and
 waits for each batch before it goes on. Nodes that have the module are left alone; so is
 capture. In kmm mode the agent only waits again: loading is up to KMM.
 
-Exit codes: 0 every retried node has the module now, or none needed it; 1 one still has
-not; 2 it could not be carried out.`,
+Exit codes: 0 every retried node has the module now, or none needed it; 1 one still
+does not have it; 2 it could not be carried out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRetry(cmd, f) },
 	}
@@ -78,7 +78,7 @@ func badReasons() []string {
 
 func (f *retryFlags) check() (err error) {
 	if f.options.Batch, err = rollout.ParseBatch(f.batch); err != nil {
-		return fmt.Errorf("--batch %w", err)
+		return fmt.Errorf("invalid --batch %w", err)
 	}
 	if f.options.Timeout < 0 {
 		return errors.New("--timeout must not be below 0")

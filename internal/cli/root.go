@@ -51,7 +51,7 @@ func New(o Options) *cobra.Command {
 		Long: `Put the PF_RING kernel module onto Kubernetes nodes, for Kubeshark.
 
 A kernel module fits exactly one kernel release. pfring validates the values
-under tap.kernelModule, renders the chart for GitOps and looks after modules.
+under tap.kernelModule, renders the chart for GitOps and manages modules.
 
 Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 interrupted.`,
 		SilenceErrors: true,

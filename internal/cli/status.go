@@ -35,15 +35,15 @@ func newStatusCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status",
 		GroupID: groupCluster,
-		Short:   "Say which nodes have PF_RING, and why others have not",
-		Long: `Say which nodes have PF_RING, and why others have not.
+		Short:   "Show which nodes have PF_RING, and why others do not",
+		Long: `Show which nodes have PF_RING, and why others do not.
 
 Reads the outcome of each node from the agent's pods, and in kmm mode also what KMM
 shows of its work. --wait follows the pods until every node has the module, until
-nothing will change by itself, or until --timeout.
+no further change is expected, or until --timeout.
 
-Exit codes: 0 every node that should have the module has it; 1 one has not, or there
-is none; 2 the cluster could not be read, or nothing is installed.`,
+Exit codes: 0 every node that should have the module has it; 1 one does not, or
+there is none; 2 the cluster could not be read, or nothing is installed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd, f) },
 	}
 	cmd.Example = examples(o, `status -n kubeshark
@@ -57,7 +57,7 @@ status -n kubeshark -o json | jq '.summary'`)
 	f.kube.register(cmd)
 	fl.StringVar(&f.release, "release-name", "", "name of the release (default the only one in the namespace)")
 	f.output.register(cmd, "table", rollout.Formats())
-	f.wait.Register(cmd, "wait until nothing more will change by itself, at most this long (default --timeout)")
+	f.wait.Register(cmd, "wait until no further change is expected, at most this long (default --timeout)")
 	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "with --wait alone: how long; 0 waits indefinitely")
 	fl.StringVarP(&f.nodes, "selector", "l", "", "only nodes with these labels, such as kubernetes.io/arch=arm64")
 	fl.BoolVarP(&f.all, "all-namespaces", "A", false, "the releases of all namespaces, a line for each")

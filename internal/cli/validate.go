@@ -25,14 +25,14 @@ func newValidateCmd(o *Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "validate [FILE]...",
 		GroupID: groupValues,
-		Short:   "Check values files before they meet a cluster",
-		Long: `Check values files before they meet a cluster.
+		Short:   "Check values files before you install them",
+		Long: `Check values files before you install them.
 
-Files and --set are merged as Helm does, the rightmost wins, over the chart's
-defaults. Every problem is told with its place, the value, the rule's id and
-what to write instead. - reads standard input.
+Files and --set are merged as Helm does (the rightmost wins) over the chart's
+defaults. Every problem is reported with its place, the value, the rule's id
+and what to write instead. - reads standard input.
 
-With --each every file is checked by itself, as if it were the only one.
+With --each every file is checked separately.
 
 Exit codes: 0 valid; 1 invalid; 2 a file could not be read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,7 +66,7 @@ func runValidate(cmd *cobra.Command, f *validateFlags) error {
 		return err
 	}
 	if len(f.values.files) == 0 && !f.values.anySet() {
-		return errors.New("name at least one values file, or - for standard input")
+		return errors.New("no values file given. Name at least one, or - for standard input")
 	}
 	problems, err := f.validate(cmd)
 	if err != nil {
@@ -102,7 +102,7 @@ func (f *validateFlags) validate(cmd *cobra.Command) ([]valuesschema.Problem, er
 			return nil, err
 		}
 		if key := doc.Subchart(); key != "" && o.Subchart == "" {
-			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "The values below %s are checked, as no others are this chart's; --subchart names another key\n", printout.Line(key)); err != nil {
+			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Only the values below %s are checked, since no others belong to this chart. To choose another key, set --subchart\n", printout.Line(key)); err != nil {
 				return nil, err
 			}
 		}

@@ -24,8 +24,8 @@ func (v *valuesFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringSliceVarP(&v.files, "values", "f", nil, "values file, - is stdin; repeatable")
 	fl.StringArrayVar(&v.set, "set", nil, "set a value: key=value, as in Helm; repeatable")
-	fl.StringArrayVar(&v.setString, "set-string", nil, "set a value that stays a string; repeatable")
-	fl.StringArrayVar(&v.setFile, "set-file", nil, "set a value to what a file holds: key=path; repeatable")
+	fl.StringArrayVar(&v.setString, "set-string", nil, "set a value as a string; repeatable")
+	fl.StringArrayVar(&v.setFile, "set-file", nil, "set a value to the content of a file: key=path; repeatable")
 	fl.StringArrayVar(&v.setJSON, "set-json", nil, "set a value to a JSON document; repeatable")
 	fl.StringVar(&v.subchart, "subchart", "", "`KEY` of this chart in the values of a chart that has it as a dependency (default the only one that has tap.kernelModule)")
 	complete(cmd, "values", completeYAMLFiles)
@@ -43,7 +43,7 @@ func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, er
 	}
 	defaults, err := fs.ReadFile(charts.FS(), charts.Name+"/values.yaml")
 	if err != nil {
-		return valuesschema.LoadOptions{}, fmt.Errorf("reading the built-in chart: %w", err)
+		return valuesschema.LoadOptions{}, fmt.Errorf("cannot read the built-in chart: %w", err)
 	}
 	return valuesschema.LoadOptions{
 		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,

@@ -29,11 +29,11 @@ type Addons struct {
 func ReadAddons(ctx context.Context, config *rest.Config) (Addons, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return Addons{}, fmt.Errorf("making a client for the cluster: %w", err)
+		return Addons{}, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	groups, err := client.ServerGroupsWithContext(ctx)
 	if err != nil {
-		return Addons{}, fmt.Errorf("listing the cluster's API groups: %w", err)
+		return Addons{}, fmt.Errorf("cannot list the cluster's API groups: %w", err)
 	}
 	addons := addonsOf(groups)
 	if addons.KMM {

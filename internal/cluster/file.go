@@ -36,7 +36,7 @@ func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
 	}
 	switch err := unmarshal(text, &head); {
 	case isJSON && err != nil:
-		return nil, fmt.Errorf("reading JSON: %w", err)
+		return nil, fmt.Errorf("cannot read JSON: %w", err)
 	case err != nil || head.Kind == "":
 		return readReleases(text)
 	}
@@ -44,7 +44,7 @@ func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
 	case "List", "NodeList":
 		var list corev1.NodeList
 		if err := unmarshal(text, &list); err != nil {
-			return nil, fmt.Errorf("reading a list of nodes: %w", err)
+			return nil, fmt.Errorf("cannot read a list of nodes: %w", err)
 		}
 		nodes := make([]Node, 0, len(list.Items))
 		for i := range list.Items {
@@ -57,11 +57,11 @@ func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
 	case "Node":
 		var one corev1.Node
 		if err := unmarshal(text, &one); err != nil {
-			return nil, fmt.Errorf("reading a node: %w", err)
+			return nil, fmt.Errorf("cannot read a node: %w", err)
 		}
 		return []Node{fromFile(&one, targets)}, nil
 	}
-	return nil, fmt.Errorf("the document is a %s; wanted is a saved `kubectl get nodes -o json|yaml` or a list of kernel releases", head.Kind)
+	return nil, fmt.Errorf("the document is a %s: must be a saved `kubectl get nodes -o json|yaml` or a list of kernel releases", head.Kind)
 }
 
 func fromFile(object *corev1.Node, targets Targets) Node {
@@ -86,10 +86,10 @@ func readReleases(text []byte) ([]Node, error) {
 		nodes = append(nodes, node)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading a list of kernel releases: %w", err)
+		return nil, fmt.Errorf("cannot read a list of kernel releases: %w", err)
 	}
 	if len(nodes) == 0 {
-		return nil, errors.New("neither nodes nor kernel releases in it")
+		return nil, errors.New("no nodes or kernel releases found in it")
 	}
 	return nodes, nil
 }

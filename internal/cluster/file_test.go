@@ -62,17 +62,17 @@ func TestReadNodesTakesAListOfReleases(t *testing.T) {
 
 func TestReadNodesSaysWhatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
-		"nothing":                {"", "neither nodes nor kernel releases"},
-		"only comments":          {"# a\n\n# b\n", "neither nodes nor kernel releases"},
+		"nothing":                {"", "no nodes or kernel releases"},
+		"only comments":          {"# a\n\n# b\n", "no nodes or kernel releases"},
 		"another kind":           {"kind: Pod\n", "the document is a Pod"},
 		"a list of pods":         {`{"kind":"List","items":[{"kind":"Pod"}]}`, "item 0 of the list is a Pod"},
 		"three words":            {"6.1.0\n6.1.0 amd64 more\n", "line 2:"},
 		"a version with a v":     {"v6.1.0\n", "line 1:"},
 		"a path":                 {"/boot/vmlinuz\n", "line 1:"},
 		"a table of kubectl":     {"NAME STATUS ROLES\nn1 Ready worker\n", "line 1:"},
-		"JSON cut in the middle": {`{"kind":"List","items":[{"kind":"No`, "reading JSON: unexpected end"},
-		"wrong types":            {`{"kind":"List","items":{}}`, "reading a list of nodes"},
-		"a wrong node":           {`{"kind":"Node","spec":[]}`, "reading a node"},
+		"JSON cut in the middle": {`{"kind":"List","items":[{"kind":"No`, "cannot read JSON: unexpected end"},
+		"wrong types":            {`{"kind":"List","items":{}}`, "cannot read a list of nodes"},
+		"a wrong node":           {`{"kind":"Node","spec":[]}`, "cannot read a node"},
 	} {
 		if nodes, err := cluster.ReadNodes([]byte(test.text)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, %v", name, nodes, err)

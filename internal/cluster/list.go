@@ -25,7 +25,7 @@ func NewNodeLister(config *rest.Config) (NodeLister, error) {
 	c.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	client, err := corev1client.NewForConfig(c)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	return client.Nodes(), nil
 }

@@ -16,7 +16,7 @@ import (
 func WriteSecret(ctx context.Context, client corev1client.SecretsGetter, namespace, name, dir string) error {
 	secret, err := client.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("reading the Secret %s/%s that the values name: %w", namespace, name, err)
+		return fmt.Errorf("cannot read the Secret %s/%s that the values name: %w", namespace, name, err)
 	}
 	return writeKeys(dir, secret.Data)
 }
@@ -25,7 +25,7 @@ func WriteSecret(ctx context.Context, client corev1client.SecretsGetter, namespa
 func WriteConfigMap(ctx context.Context, client corev1client.ConfigMapsGetter, namespace, name, dir string) error {
 	object, err := client.ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("reading the ConfigMap %s/%s that the values name: %w", namespace, name, err)
+		return fmt.Errorf("cannot read the ConfigMap %s/%s that the values name: %w", namespace, name, err)
 	}
 	data := map[string][]byte{}
 	for key, text := range object.Data {

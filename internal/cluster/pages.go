@@ -70,5 +70,5 @@ func pages[L metav1.ListInterface](
 
 var (
 	errRepeats = errors.New("the API server repeats a page")
-	errEndless = fmt.Errorf("the API server has more than %d pages of them, and no end in sight", maxPages)
+	errEndless = fmt.Errorf("the API server returned more than %d pages and did not end the list", maxPages)
 )

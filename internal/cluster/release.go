@@ -45,12 +45,12 @@ func ReleaseValues(ctx context.Context, config *rest.Config, namespace, name str
 func ReleaseRecord(ctx context.Context, config *rest.Config, namespace, name string) (Installed, error) {
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return Installed{}, fmt.Errorf("making a client for the cluster: %w", err)
+		return Installed{}, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	selector := labels.Set{"owner": "helm", "name": name, "status": "deployed"}.String()
 	list, err := client.Secrets(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return Installed{}, fmt.Errorf("looking for the release %s in namespace %s: %w", name, namespace, err)
+		return Installed{}, fmt.Errorf("cannot find the release %s in namespace %s: %w", name, namespace, err)
 	}
 	newest, revision := (*corev1.Secret)(nil), 0
 	for i := range list.Items {
@@ -59,11 +59,11 @@ func ReleaseRecord(ctx context.Context, config *rest.Config, namespace, name str
 		}
 	}
 	if newest == nil {
-		return Installed{}, fmt.Errorf("%w: release %s in namespace %s; name another with --release-name and -n, or give the values with -f", ErrNoRelease, name, namespace)
+		return Installed{}, fmt.Errorf("%w: release %s in namespace %s. Name another with --release-name and -n, or set the values with -f", ErrNoRelease, name, namespace)
 	}
 	record, err := recordOf(newest.Data["release"])
 	if err != nil {
-		return Installed{}, fmt.Errorf("reading Helm's Secret %s/%s: %w", namespace, newest.Name, err)
+		return Installed{}, fmt.Errorf("cannot read Helm's Secret %s/%s: %w", namespace, newest.Name, err)
 	}
 	return record, nil
 }
@@ -84,7 +84,7 @@ func recordOf(record []byte) (Installed, error) {
 			return Installed{}, err
 		}
 		if len(data) > maxRelease {
-			return Installed{}, fmt.Errorf("it has more than %d MiB", maxRelease>>20)
+			return Installed{}, fmt.Errorf("it is larger than %d MiB", maxRelease>>20)
 		}
 	}
 	var release struct {

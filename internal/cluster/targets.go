@@ -22,11 +22,11 @@ type Targets struct {
 func ParseTerms(values any) ([]corev1.NodeSelectorTerm, error) {
 	data, err := json.Marshal(values)
 	if err != nil {
-		return nil, fmt.Errorf("reading node selector terms: %w", err)
+		return nil, fmt.Errorf("cannot read node selector terms: %w", err)
 	}
 	var terms []corev1.NodeSelectorTerm
 	if err := json.Unmarshal(data, &terms); err != nil {
-		return nil, fmt.Errorf("reading node selector terms: %w", err)
+		return nil, fmt.Errorf("cannot read node selector terms: %w", err)
 	}
 	return terms, nil
 }

@@ -56,7 +56,7 @@ func NewImages(o ImagesOptions) (*Images, error) {
 		}
 		pem, err := os.ReadFile(o.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("reading the CA bundle: %w", err)
+			return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
 		}
 		if !pool.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("%s holds no certificate in PEM", o.CAFile)
@@ -174,7 +174,7 @@ func unreadable(image, registry string, err error) Answer {
 	}
 	return Answer{
 		Supported: Unknown, Reason: ReasonImageUnreachable, Message: fmt.Sprintf("%s could not be looked up from here: %v.", image, err),
-		Remedy: "Check the registry's name and the way to it; --images=false does not look.",
+		Remedy: "Check the registry's name and the network path to it. To skip the lookup, set --images=false.",
 	}
 }
 

@@ -49,7 +49,7 @@ func (m Mappings) Find(kernel string) (Mapped, bool, error) {
 const UnservedRemedy = "Use mode auto for such nodes, or a kernel whose release does not end in a plus sign."
 
 // stallRemedy is what to do about a kernel release on which KMM fails.
-const stallRemedy = "Leave such nodes out by tap.kernelModule.kmm.selector, or make no mapping match their kernel release; mode auto serves it."
+const stallRemedy = "Exclude such nodes with tap.kernelModule.kmm.selector, or make sure that no mapping matches their kernel release. Mode auto supports it."
 
 // Lookup answers by the mappings, and with images not nil by what is in the
 // registries.
@@ -79,7 +79,7 @@ func (m Mappings) Lookup(ctx context.Context, images *Images) Lookup {
 func (m Mapped) answer(ctx context.Context, images *Images, arch string) Answer {
 	switch {
 	case m.Mapping.Build != nil || m.Mapping.Sign != nil:
-		return Answer{Supported: Yes, Reason: ReasonBuilt, Message: "KMM builds or signs " + m.Image + " in the cluster if it is not there."}
+		return Answer{Supported: Yes, Reason: ReasonBuilt, Message: "KMM builds or signs " + m.Image + " in the cluster if it is missing."}
 	case images == nil:
 		return Answer{
 			Supported: Unknown, Reason: ReasonImageNotChecked, Message: m.Image + " is used; whether it is in the registry was not looked up.",

@@ -29,7 +29,7 @@ func (r Report) Write(w io.Writer, format string) error {
 	case "html":
 		return r.writeHTML(w)
 	}
-	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
 }
 
 // writeTable prints the nodes, the kernels, what to do and the verdict.
@@ -152,7 +152,7 @@ func (r Report) writeCSV(w io.Writer) error {
 		rows = append(rows, row)
 	}
 	if err := out.WriteAll(rows); err != nil {
-		return fmt.Errorf("writing CSV: %w", err)
+		return fmt.Errorf("cannot write CSV: %w", err)
 	}
 	return nil
 }

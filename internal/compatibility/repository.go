@@ -62,7 +62,7 @@ func (r *Repository) Lookup(ctx context.Context) Lookup {
 		a := r.lookup(ctx, kernel, arch)
 		if r.Refused != nil && a.Supported == Yes {
 			a.Supported, a.Reason, a.Remedy = No, string(r.Refused.Reason), r.Refused.Remedy()
-			a.Message = "The repository has a module, which no node takes: " + why(r.Refused) + "."
+			a.Message = "The repository has a module that no node accepts: " + why(r.Refused) + "."
 		}
 		return a
 	}
@@ -91,7 +91,7 @@ func (r *Repository) lookupHistoric(ctx context.Context, kernel, arch string) An
 	case !listed && r.Refused != nil:
 		return Answer{
 			Supported: Unknown, Reason: string(r.Refused.Reason), Remedy: r.Refused.Remedy(),
-			Message: "The images do not list their kernels, and no node takes them: " + why(r.Refused) + ".",
+			Message: "The images do not list their kernels, and no node accepts them: " + why(r.Refused) + ".",
 		}
 	case listed && (r.Refused != nil || archOf(kernel) == arch):
 		return Answer{Supported: Yes, Present: true}

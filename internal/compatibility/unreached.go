@@ -40,16 +40,16 @@ func unreached(err error) (reason, why, remedy string) {
 	)
 	switch {
 	case errors.As(err, &proxy), errors.As(err, &op) && op.Op == "proxyconnect":
-		return ReasonProxyRefused, "the proxy does not let it through", "Allow the registry in the proxy, or name it in NO_PROXY."
+		return ReasonProxyRefused, "the proxy refuses the connection", "Allow the registry in the proxy, or name it in NO_PROXY."
 	case errors.As(err, &dns):
-		return ReasonRegistryUnknown, "its name is not known here", "Correct the registry's name in the mapping, or the DNS."
+		return ReasonRegistryUnknown, "its name cannot be resolved from here", "Correct the registry's name in the mapping, or the DNS."
 	case errors.As(err, &authority), errors.As(err, &invalid), errors.As(err, &host), errors.As(err, &unproven):
 		return ReasonRegistryUntrusted, "its certificate is not trusted",
 			"Give the registry's CA with --ca-file; nodes need it in their container runtime, KMM in registryTLS or its own CAs."
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return ReasonRegistryUntrusted, "it has no TLS", "Set the mapping's registryTLS.insecure if that is meant to be; nodes' container runtimes must allow it too."
+		return ReasonRegistryUntrusted, "it does not use TLS", "If this is intended, set the mapping's registryTLS.insecure, and allow it in the nodes' container runtimes too."
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
-		return ReasonRegistryTimeout, "it does not answer in time", "Check the way to the registry: network, firewall, proxy."
+		return ReasonRegistryTimeout, "it did not answer in time", "Check the network path to the registry: firewall, proxy, routes."
 	}
 	return "", "", ""
 }

@@ -23,7 +23,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "yaml":
 		return printout.YAML(w, r)
 	}
-	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
 }
 
 // table prints the nodes, the objects with their fields, and the verdict.

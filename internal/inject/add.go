@@ -14,12 +14,12 @@ import (
 // add adds what o says to a worker that has none of it.
 func (w *worker) add(o *Options) error {
 	if how := ownLoader(w.spec); how != "" {
-		return fmt.Errorf("%s: two loaders on one node must not be; render Kubeshark's chart with --set tap.kernelModule.enabled=false (to 52.0: tap.noKernelModule=true), "+
-			"and keep the values of kubeshark-pfring in a file of their own", how)
+		return fmt.Errorf("%s: only one loader may run on a node. Render Kubeshark's chart with --set tap.kernelModule.enabled=false (to 52.0: tap.noKernelModule=true), "+
+			"and keep the values of kubeshark-pfring in a separate file", how)
 	}
 	if backend := packetCapture(w.sniffer); kubeshark.OtherBackend(backend) {
 		w.warnings = append(w.warnings, fmt.Sprintf(
-			"DaemonSet %s: it captures with tap.packetCapture %s, so PF_RING is of no use to it and no wait was added; best or pf_ring may use it",
+			"DaemonSet %s: it captures with tap.packetCapture %s, which does not use PF_RING, so no wait was added; best and pf_ring can use it",
 			nameOf(w.object), backend))
 		return nil
 	}
@@ -57,7 +57,7 @@ func (w *worker) add(o *Options) error {
 func (w *worker) addItem(key, item string, last bool) error {
 	value := map[string]any{}
 	if err := yaml.Unmarshal([]byte(item), &value); err != nil {
-		return fmt.Errorf("reading what is to be added: %w", err)
+		return fmt.Errorf("cannot read what is to be added: %w", err)
 	}
 	want := func(spec map[string]any) {
 		list, _ := spec[key].([]any)

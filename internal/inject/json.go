@@ -68,7 +68,7 @@ func fromJSON(doc []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("cannot read the JSON: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("cannot read the JSON: something follows where the object ends")
+		return nil, errors.New("cannot read the JSON: unexpected content after the object")
 	}
 	return node, nil
 }

@@ -28,12 +28,12 @@ func FunctionConfig(input []byte) (settings map[string]string, ok bool, err erro
 			continue
 		}
 		if values.Kind != yaml.MappingNode {
-			return nil, true, errors.New("functionConfig." + key + " is no mapping")
+			return nil, true, errors.New("functionConfig." + key + " is not a mapping")
 		}
 		for i := 0; i+1 < len(values.Content); i += 2 {
 			name, value := values.Content[i].Value, values.Content[i+1]
 			if value.Kind != yaml.ScalarNode {
-				return nil, true, fmt.Errorf("functionConfig.%s.%s is no single value", key, name)
+				return nil, true, fmt.Errorf("invalid functionConfig.%s.%s: must be a single value", key, name)
 			}
 			settings[name] = value.Value
 		}

@@ -10,7 +10,7 @@ import (
 // Patch is what Inject would add to an object of a cluster, for server-side apply
 // beside whoever else owns the object.
 type Patch struct {
-	// Object holds the added fields alone; nil if nothing is to be added.
+	// Object holds the added fields alone; nil if nothing to add.
 	Object map[string]any
 	// Warnings tell what was left undone, and why.
 	Warnings []string
@@ -83,14 +83,14 @@ func leftToTheOwner(before *yaml.Node, after map[string]any) []string {
 		}
 		was := containers.Content[i]
 		if command, _ := m["command"].([]any); len(command) > 1 && command[1] == workerFlag && !hasArgument(was, workerFlag) {
-			warnings = append(warnings, fmt.Sprintf("%s: its argument %s is left to whoever made it; this worker uses PF_RING with it alone", nameOf(before), workerFlag))
+			warnings = append(warnings, fmt.Sprintf("%s: its argument %s is managed by somebody else; this worker uses PF_RING only with it", nameOf(before), workerFlag))
 		}
 		context, _ := m["securityContext"].(map[string]any)
 		capabilities, _ := context["capabilities"].(map[string]any)
 		list, _ := capabilities["add"].([]any)
 		for _, c := range list {
 			if name, _ := c.(string); !addsCapability(was, name) {
-				warnings = append(warnings, fmt.Sprintf("%s: add the capability %s to container %v where it is made; rings take it", nameOf(before), name, m["name"]))
+				warnings = append(warnings, fmt.Sprintf("%s: add the capability %s to container %v in the workload's manifest; opening rings requires it", nameOf(before), name, m["name"]))
 			}
 		}
 	}

@@ -60,20 +60,20 @@ func (o *Options) check() error {
 		"pull-policy": {o.PullPolicy, []string{"", "Always", "IfNotPresent", "Never"}},
 	} {
 		if !slices.Contains(v.allowed, v.value) {
-			return fmt.Errorf("%s %q: it is one of %s", name, v.value, strings.Join(v.allowed, ", "))
+			return fmt.Errorf("invalid %s %q: must be one of %s", name, v.value, strings.Join(v.allowed, ", "))
 		}
 	}
 	switch {
 	case o.Timeout < time.Second || o.Timeout > time.Hour:
-		return fmt.Errorf("wait-timeout %s: it is from 1s to 1h; capture must not wait for ever", o.Timeout)
+		return fmt.Errorf("invalid wait-timeout %s: must be from 1s to 1h, since capture must not wait indefinitely", o.Timeout)
 	case o.WaitWith == WithAgent && o.Image == "":
 		return errors.New("--wait-with agent requires the agent's image: --image REGISTRY/pfring-agent:VERSION")
 	case o.WaitWith == WithWorker && o.Image != "":
-		return errors.New("wait-with worker waits in the worker's own image; drop the image")
+		return errors.New("wait-with worker waits in the worker's own image: remove --image")
 	case strings.ContainsFunc(o.Image, func(r rune) bool { return r <= ' ' || r == '"' || r >= 0x7f }):
-		return fmt.Errorf("image %q is no image reference", o.Image)
+		return fmt.Errorf("invalid image %q: must be an image reference", o.Image)
 	case o.StateFile != "" && (!plainPath(o.StateFile) || path.Clean(o.StateFile) != o.StateFile || path.Dir(o.StateFile) == "/"):
-		return fmt.Errorf("state-file %q: it is an absolute path in a folder, of letters, digits, dots, dashes and underscores", o.StateFile)
+		return fmt.Errorf("invalid state-file %q: must be an absolute path of letters, digits, dots, dashes and underscores, with at least one folder", o.StateFile)
 	}
 	if o.Image != "" {
 		o.WaitWith = WithAgent

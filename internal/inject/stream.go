@@ -94,7 +94,7 @@ func (r *Result) document(doc []byte, edit func(*worker) error) ([]byte, error) 
 
 // errLoneReturn: YAML takes a carriage return for the end of a line, while lines
 // are counted here by their line feeds.
-var errLoneReturn = errors.New("a line of it ends with a carriage return alone; write LF or CRLF")
+var errLoneReturn = errors.New("a line ends with a lone carriage return: use LF or CRLF")
 
 func loneReturn(text []byte) bool {
 	for i, c := range text {
@@ -154,7 +154,7 @@ func parse(doc []byte) (node *yaml.Node, err error) {
 	}
 	// As in JSON documents one after the other: a worker in the second would be missed.
 	if err := d.Decode(&next); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: something follows where the document ends; put a line with --- between two documents", errNotYAML)
+		return nil, fmt.Errorf("%w: unexpected content after the document. Separate documents with a line ---", errNotYAML)
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
 		return nil, nil

@@ -29,7 +29,7 @@ type worker struct {
 // locate finds the parts that are edited.
 func (w *worker) locate(object *yaml.Node) error {
 	if otherBreaks(w.text) {
-		return fmt.Errorf("%w: a line ends with something else than a line feed", errUnlike)
+		return fmt.Errorf("%w: a line does not end with a line feed", errUnlike)
 	}
 	w.object, w.spec = object, get(object, "spec", "template", "spec")
 	containers := get(w.spec, "containers")

@@ -150,7 +150,7 @@ func (w *workload) container(name string) (*yaml.Node, error) {
 	}
 	switch {
 	case name != "":
-		return nil, fmt.Errorf("container %q not found: it has %s", name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("container %q not found, only %s", name, strings.Join(names, ", "))
 	case len(list) == 1:
 		return list[0], nil
 	}
@@ -176,7 +176,7 @@ func (w *workload) addCapabilities(container *yaml.Node) []string {
 	}
 	for _, place := range []*yaml.Node{container, w.spec} {
 		if user := scalar(get(place, "securityContext", "runAsUser")); user != "" && user != "0" || scalar(get(place, "securityContext", "runAsNonRoot")) == "true" {
-			w.warnings = append(w.warnings, "it does not run as root, so its capabilities count only if its program's file has them too")
+			w.warnings = append(w.warnings, "it does not run as root, so its capabilities take effect only if its program file has them too")
 			break
 		}
 	}
@@ -229,7 +229,7 @@ func (w *workload) removeCapabilities(waiter *yaml.Node) {
 func tree(text string) (*yaml.Node, error) {
 	node, err := parse([]byte(text))
 	if err == nil && node == nil {
-		err = errors.New("nothing is to be added")
+		err = errors.New("nothing to add")
 	}
 	return node, err
 }

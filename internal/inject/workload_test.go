@@ -58,7 +58,7 @@ func TestWorkloads(t *testing.T) {
 		"a Deployment":         {text: strings.Replace(plain, "kind: DaemonSet", "kind: Deployment", 1), change: func(o *Options) { o.Workload = "Deployment/suricata" }, has: []string{"pfring-wait", "NET_ADMIN"}},
 		"two containers":       {text: two, fails: "--container is required"},
 		"one of them":          {text: two, change: func(o *Options) { o.Container = "suricata" }, has: []string{`image: "jasonish/suricata:8.0"`, "NET_ADMIN"}},
-		"none of them":         {text: two, change: func(o *Options) { o.Container = "zeek" }, fails: `container "zeek" not found: it has exporter, suricata`},
+		"none of them":         {text: two, change: func(o *Options) { o.Container = "zeek" }, fails: `container "zeek" not found, only exporter, suricata`},
 		"the agent waits":      {text: plain, change: func(o *Options) { o.WaitWith, o.Image = WithAuto, "x/pfring-agent:1" }, has: []string{"image: \"x/pfring-agent:1\"", "PFRING_INJECTED"}},
 		"privileged":           {text: strings.Replace(plain, "                - SYS_NICE\n", "                - SYS_NICE\n            privileged: true\n", 1), fails: ""},
 		"a network of its own": {text: strings.Replace(plain, "      hostNetwork: true\n", "", 1), has: []string{"pfring-wait"}, warns: "hostNetwork"},

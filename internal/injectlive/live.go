@@ -36,7 +36,7 @@ type Options struct {
 const (
 	Added     = "waits for the module"
 	Unchanged = "unchanged"
-	Removed   = "waits no more"
+	Removed   = "no longer waits"
 )
 
 // Change is what became of one object.

@@ -54,9 +54,9 @@ func Stalls(release string) bool { return len(separator().Split(Normalize(Trim(r
 func Unserved(release string) string {
 	switch {
 	case Trim(release) != release:
-		return "KMM cannot serve a kernel release that ends in a plus sign: it drops the sign, and modprobe then finds no module for " + release
+		return "KMM does not support a kernel release that ends in a plus sign: it drops the sign, and modprobe then finds no module for " + release
 	case Stalls(release):
-		return "KMM fails on the kernel release " + release + ", which has fewer than three components, and then on the Module as a whole"
+		return "KMM fails on the kernel release " + release + ", which has fewer than three components, and then on the whole Module"
 	}
 	return ""
 }

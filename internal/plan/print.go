@@ -29,7 +29,7 @@ func (p Plan) Write(w io.Writer, format string) error {
 		}
 		return err
 	}
-	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
 }
 
 func (p Plan) writeText(w io.Writer) error {

@@ -79,7 +79,7 @@ func (d *decision) mappings() []any {
 func (p Plan) ValuesYAML() ([]byte, error) {
 	data, err := yaml.Marshal(p.Values)
 	if err != nil {
-		return nil, fmt.Errorf("writing the values: %w", err)
+		return nil, fmt.Errorf("cannot write the values: %w", err)
 	}
 	var b strings.Builder
 	b.WriteString("# Written by pfring plan. " + comment(p.Title) + "\n")

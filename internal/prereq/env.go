@@ -151,7 +151,7 @@ func (e *env) client() (*clients, error) {
 		c.discovery, errs[2] = discovery.NewDiscoveryClientForConfig(e.Config)
 		c.dynamic, errs[3] = dynamic.NewForConfig(e.Config)
 		if err := errors.Join(errs[:]...); err != nil {
-			return nil, fmt.Errorf("making a client for the cluster: %w", err)
+			return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 		}
 		return &c, nil
 	})

@@ -115,7 +115,7 @@ func (e *env) deployments(ctx context.Context, namespace, selector string) ([]ap
 		found := make([]appsv1.Deployment, len(list.Items))
 		for i := range list.Items {
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &found[i]); err != nil {
-				return nil, fmt.Errorf("reading the Deployment %s/%s: %w", list.Items[i].GetNamespace(), list.Items[i].GetName(), err)
+				return nil, fmt.Errorf("cannot read the Deployment %s/%s: %w", list.Items[i].GetNamespace(), list.Items[i].GetName(), err)
 			}
 		}
 		return found, nil

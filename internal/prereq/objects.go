@@ -33,7 +33,7 @@ func (t *Target) daemonSet() (*appsv1.DaemonSet, error) {
 		err = json.Unmarshal(data, ds)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the rendered DaemonSet: %w", err)
+		return nil, fmt.Errorf("cannot read the rendered DaemonSet: %w", err)
 	}
 	return ds, nil
 }

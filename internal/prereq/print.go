@@ -33,7 +33,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "junit":
 		return r.junit(w)
 	}
-	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
 }
 
 // Printer prints findings for a person, as they come.

@@ -69,7 +69,7 @@ func (e *env) probeClients() (c probe.Clients, err error) {
 	}
 	jobs, err := batchv1client.NewForConfig(e.Config)
 	if err != nil {
-		return c, fmt.Errorf("making a client for the cluster: %w", err)
+		return c, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	return probe.Clients{
 		Jobs: jobs.Jobs(e.Namespace), Pods: core.core.Pods(e.Namespace), Events: core.core.Events(e.Namespace),

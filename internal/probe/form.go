@@ -52,7 +52,7 @@ func (r *runner) chooseAccount(ctx context.Context) error {
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
 		r.report.DefaultAccount = true
 	default:
-		return fmt.Errorf("reading the ServiceAccount %s: %w", name, err)
+		return fmt.Errorf("cannot read the ServiceAccount %s: %w", name, err)
 	}
 	return nil
 }
@@ -73,5 +73,5 @@ func (r *runner) try(ctx context.Context, t corev1.PodTemplateSpec) (*Failure, e
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return &f, nil
 	}
-	return nil, fmt.Errorf("trying the probe's pod by a dry run: %w", err)
+	return nil, fmt.Errorf("cannot check the probe's pod by a dry run: %w", err)
 }

@@ -30,10 +30,10 @@ func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b bor
 	}
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return b, fmt.Errorf("making a client for the cluster: %w", err)
+		return b, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	if b.dir, err = os.MkdirTemp("", "pfring-"); err != nil {
-		return b, fmt.Errorf("making a folder for what the Secrets hold: %w", err)
+		return b, fmt.Errorf("cannot make a folder for what the Secrets hold: %w", err)
 	}
 	take := func(name, as string, read func(dir string) error) string {
 		dir := filepath.Join(b.dir, as)

@@ -160,7 +160,7 @@ func named[T any](ctx context.Context, c *Client, resource string, m *kmmModule)
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s.%s: %w", resource, kmm.Group, err)
+		return nil, fmt.Errorf("cannot read %s.%s: %w", resource, kmm.Group, err)
 	}
 	return fromUnstructured[T](object)
 }
@@ -170,7 +170,7 @@ func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
 	for {
 		page, err := c.core.Pods(r.Namespace).List(ctx, opts)
 		if err != nil {
-			return fmt.Errorf("listing KMM's pods: %w", err)
+			return fmt.Errorf("cannot list KMM's pods: %w", err)
 		}
 		for i := range page.Items {
 			if p := &page.Items[i]; cmp.Or(kmm.Label(p.Labels, kmm.LabelModule), kmm.Label(p.Labels, kmm.LabelImageOwner)) == k.module.Name {
@@ -191,12 +191,12 @@ func listKMM[T any](ctx context.Context, c *Client, resource, namespace, selecto
 	for {
 		page, err := c.dynamic.Resource(gvr).Namespace(namespace).List(ctx, opts)
 		if err != nil {
-			return nil, fmt.Errorf("listing %s.%s: %w", resource, kmm.Group, err)
+			return nil, fmt.Errorf("cannot list %s.%s: %w", resource, kmm.Group, err)
 		}
 		for i := range page.Items {
 			one, err := fromUnstructured[T](&page.Items[i])
 			if err != nil {
-				return nil, fmt.Errorf("reading %s %s: %w", resource, page.Items[i].GetName(), err)
+				return nil, fmt.Errorf("cannot read %s %s: %w", resource, page.Items[i].GetName(), err)
 			}
 			all = append(all, one)
 		}

@@ -87,7 +87,7 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		"pressure is fine":       {func(_ *kmmFacts, n *target) { n.taints = []taint{{corev1.TaintNodeMemoryPressure, "", "NoSchedule"}} }, "there is no worker pod", ""},
 		"no mapping":             {func(_ *kmmFacts, n *target) { n.kernel = "5.15.0" }, "no kernel mapping matches the kernel 5.15.0", "pfring plan"},
 		"no image":               {func(k *kmmFacts, _ *target) { k.images.Status.States[0].Status = "DoesNotExist" }, "reg/pf:6.1 does not exist", "pfring module pack"},
-		"the plus is not served": {func(_ *kmmFacts, n *target) { n.kernel += "+" }, "KMM cannot serve a kernel release that ends in a plus sign", "mode auto"},
+		"the plus is not served": {func(_ *kmmFacts, n *target) { n.kernel += "+" }, "KMM does not support a kernel release that ends in a plus sign", "mode auto"},
 		"another kernel stalls": {func(k *kmmFacts, _ *target) {
 			k.module.Spec.Loader.Container.Mappings[0].Regexp = `^6\.1`
 			k.stall(map[string]*target{"n7": {name: "n7", kernel: "6.1", labels: map[string]string{"pool": "cap"}}})

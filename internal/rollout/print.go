@@ -30,7 +30,7 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "html":
 		return r.writeHTML(w)
 	}
-	return fmt.Errorf("%q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
 }
 
 // table prints the nodes, what to do and the verdict.

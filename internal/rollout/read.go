@@ -37,19 +37,19 @@ func NewClient(config *rest.Config) (*Client, error) {
 	// One HTTP client, so that all requests share its connections and rate limit.
 	shared, err := rest.HTTPClientFor(c)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	core, err := corev1client.NewForConfigAndClient(c, shared)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	apps, err := appsv1client.NewForConfigAndClient(c, shared)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	return &Client{core: core, apps: apps, dynamic: dyn, now: time.Now}, nil
 }

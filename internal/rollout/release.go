@@ -60,7 +60,7 @@ func FindRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, name
 	opts := metav1.ListOptions{LabelSelector: set.String()}
 	list, err := client.DaemonSets(namespace).List(ctx, opts)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the release in namespace %s: %w", namespace, err)
+		return nil, fmt.Errorf("cannot find the release in namespace %s: %w", namespace, err)
 	}
 	switch len(list.Items) {
 	case 0:

@@ -39,7 +39,7 @@ func ParseBatch(s string) (Batch, error) {
 	n, err := strconv.Atoi(digits)
 	switch {
 	case err != nil || n < 1 || isPercent && n > 100:
-		return Batch{}, fmt.Errorf("%q: it is a number of nodes such as 5, or a share such as 10%%", s)
+		return Batch{}, fmt.Errorf("%q: must be a number of nodes such as 5, or a share such as 10%%", s)
 	case isPercent:
 		return Batch{percent: n}, nil
 	}
@@ -120,7 +120,7 @@ func (w *waiter) again(ctx context.Context, batch []Node, timeout time.Duration)
 		err := w.client.core.Pods(w.facts.release.Namespace).Delete(ctx, n.Pod, metav1.DeleteOptions{})
 		// Somebody else may have been quicker; the new pod is what counts.
 		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("deleting pod %s: %w", n.Pod, err)
+			return nil, fmt.Errorf("cannot delete pod %s: %w", n.Pod, err)
 		}
 	}
 	var result []Node

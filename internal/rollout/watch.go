@@ -102,7 +102,7 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 		LabelSelector: r.podSelector(), ResourceVersion: version, AllowWatchBookmarks: true,
 	})
 	if err != nil {
-		return fmt.Errorf("watching pods in namespace %s: %w", r.Namespace, err)
+		return fmt.Errorf("cannot watch pods in namespace %s: %w", r.Namespace, err)
 	}
 	defer events.Stop()
 	arrived := drain(events.ResultChan())

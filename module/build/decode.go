@@ -190,11 +190,11 @@ func (d *decoder) unpack() ([]byte, error) {
 	}
 	unzip, err := gzip.NewReader(&d.packed)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking the module: %w", err)
+		return nil, fmt.Errorf("cannot unpack the module: %w", err)
 	}
 	ko, err := io.ReadAll(io.LimitReader(unzip, d.max+1))
 	if err != nil {
-		return nil, fmt.Errorf("unpacking the module: %w", err)
+		return nil, fmt.Errorf("cannot unpack the module: %w", err)
 	}
 	if int64(len(ko)) > d.max {
 		return nil, fmt.Errorf("the module is larger than %d MiB", d.max>>20)

@@ -102,7 +102,7 @@ func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
 		return nil, b.pause(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for the build's pod: %w", err)
+		return nil, fmt.Errorf("cannot find the build's pod: %w", err)
 	}
 	if len(list.Items) == 0 {
 		return nil, nil

@@ -18,7 +18,7 @@ import (
 // before a build than after.
 func CheckFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making the folder for the modules: %w", err)
+		return fmt.Errorf("cannot make the folder for the modules: %w", err)
 	}
 	f, err := os.CreateTemp(dir, ".pfring-*")
 	if err != nil {
@@ -43,7 +43,7 @@ func WriteFile(dir string, m Module, compress bool) (path string, err error) {
 
 func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return atomicfile.Replace(path, data, 0o644)
 }
@@ -85,11 +85,11 @@ func free(dir string, modules []Module) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading the repository's index: %w", err)
+		return fmt.Errorf("cannot read the repository's index: %w", err)
 	}
 	index, err := module.ParseIndex(data)
 	if err != nil {
-		return fmt.Errorf("reading the repository's index: %w", err)
+		return fmt.Errorf("cannot read the repository's index: %w", err)
 	}
 	var faults error
 	for _, m := range modules {

@@ -127,11 +127,11 @@ func NewBuilder(config *rest.Config, s Settings) (*Builder, error) {
 	config.WarningHandler = rest.NoWarnings{}
 	batch, err := batchv1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for the cluster: %w", err)
+		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
 	return &Builder{
 		Settings: s, Parallel: 1, run: random(3), interval: time.Second,
@@ -186,7 +186,7 @@ func (b *Builder) remove(ctx context.Context) error {
 	defer cancel()
 	mine := metav1.ListOptions{LabelSelector: runLabel + "=" + b.run}
 	if err := b.jobs.DeleteCollection(ctx, deleteOptions(), mine); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("removing the Jobs with label %s (they end by themselves within %s): %w", mine.LabelSelector, b.Timeout, err)
+		return fmt.Errorf("cannot remove the Jobs with label %s (they end by themselves within %s): %w", mine.LabelSelector, b.Timeout, err)
 	}
 	return nil
 }
@@ -314,5 +314,5 @@ func (b *Builder) refused(err error) error {
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("there is no namespace %s: make it, or name another with -n", b.Namespace)
 	}
-	return fmt.Errorf("making the Job: %w", err)
+	return fmt.Errorf("cannot make the Job: %w", err)
 }

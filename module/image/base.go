@@ -33,7 +33,7 @@ func baseImage(ctx context.Context, arch string, base Base) (v1.Image, string, e
 	}
 	image, err := base.Image(ctx, arch)
 	if err != nil {
-		return nil, "", fmt.Errorf("getting the base %s: %w", base, err)
+		return nil, "", fmt.Errorf("cannot get the base %s: %w", base, err)
 	}
 	return image, base.String(), nil
 }
@@ -41,7 +41,7 @@ func baseImage(ctx context.Context, arch string, base Base) (v1.Image, string, e
 func layerType(base v1.Image) (types.MediaType, error) {
 	kind, err := base.MediaType()
 	if err != nil {
-		return "", fmt.Errorf("reading the base: %w", err)
+		return "", fmt.Errorf("cannot read the base: %w", err)
 	}
 	if kind == types.DockerManifestSchema2 {
 		return types.DockerLayer, nil
@@ -54,12 +54,12 @@ func layerType(base v1.Image) (types.MediaType, error) {
 func checkShell(image v1.Image) error {
 	layers, err := image.Layers()
 	if err != nil {
-		return fmt.Errorf("reading its layers: %w", err)
+		return fmt.Errorf("cannot read its layers: %w", err)
 	}
 	missing := map[string]bool{"sh": true, "mkdir": true, "cp": true}
 	for _, l := range layers {
 		if err := lookFor(l, missing); err != nil {
-			return fmt.Errorf("reading a layer: %w", err)
+			return fmt.Errorf("cannot read a layer: %w", err)
 		}
 		if len(missing) == 0 {
 			return nil

@@ -41,11 +41,11 @@ func ReadBusybox(paths []string) (*BusyboxBase, error) {
 	for _, p := range paths {
 		data, err := readfile.Regular(p, maxProgram)
 		if err != nil {
-			return nil, fmt.Errorf("reading busybox: %w", err)
+			return nil, fmt.Errorf("cannot read busybox: %w", err)
 		}
 		if bytes.HasPrefix(data, []byte(arMagic)) {
 			if data, err = fromDeb(data); err != nil {
-				return nil, fmt.Errorf("reading busybox from %s: %w", p, err)
+				return nil, fmt.Errorf("cannot read busybox from %s: %w", p, err)
 			}
 		}
 		arch, err := staticProgram(data)

@@ -79,7 +79,7 @@ type found struct {
 func (r *Reader) Read(ctx context.Context, image v1.Image, release string) (*Contents, error) {
 	layers, err := image.Layers()
 	if err != nil {
-		return nil, fmt.Errorf("reading its layers: %w", err)
+		return nil, fmt.Errorf("cannot read its layers: %w", err)
 	}
 	seen, hidden := map[string]found{}, []string(nil)
 	for _, l := range slices.Backward(layers) {
@@ -88,7 +88,7 @@ func (r *Reader) Read(ctx context.Context, image v1.Image, release string) (*Con
 		}
 		files := r.layer(l)
 		if files.err != nil {
-			return nil, fmt.Errorf("reading a layer: %w", files.err)
+			return nil, fmt.Errorf("cannot read a layer: %w", files.err)
 		}
 		for name, f := range files.files {
 			if _, above := seen[name]; !above && !isHidden(name, hidden) {

@@ -88,7 +88,7 @@ func Build(ctx context.Context, modules []Module, o Options) (*Image, error) {
 	for _, arch := range out.Archs {
 		image, err := buildOne(ctx, arch, byArch[arch], o)
 		if err != nil {
-			return nil, fmt.Errorf("packing for %s: %w", arch, err)
+			return nil, fmt.Errorf("cannot pack for %s: %w", arch, err)
 		}
 		images[arch] = image
 	}
@@ -120,7 +120,7 @@ func index(images map[string]v1.Image) (v1.ImageIndex, error) {
 	for _, arch := range slices.Sorted(maps.Keys(images)) {
 		of, err := images[arch].MediaType()
 		if err != nil {
-			return nil, fmt.Errorf("reading the image's type: %w", err)
+			return nil, fmt.Errorf("cannot read the image's type: %w", err)
 		}
 		if of == types.DockerManifestSchema2 {
 			kind = types.DockerManifestList
@@ -182,7 +182,7 @@ func tree(modules []Module, dir string) ([]layer.File, error) {
 		}
 		index, err := depmod.Files([]depmod.Module{described}, depmod.Kernel{})
 		if err != nil {
-			return nil, fmt.Errorf("indexing %s: %w", m.From, err)
+			return nil, fmt.Errorf("cannot index %s: %w", m.From, err)
 		}
 		files = append(files, layer.File{Name: folder + name, Mode: 0o644, Data: m.Data})
 		for name, data := range index {
@@ -216,11 +216,11 @@ func labels(modules []Module, base string, more map[string]string) map[string]st
 func finish(base v1.Image, arch string, add mutate.Addendum, labels map[string]string, created time.Time) (v1.Image, error) {
 	image, err := mutate.Append(base, add)
 	if err != nil {
-		return nil, fmt.Errorf("adding a layer: %w", err)
+		return nil, fmt.Errorf("cannot add a layer: %w", err)
 	}
 	config, err := image.ConfigFile()
 	if err != nil {
-		return nil, fmt.Errorf("reading the image's configuration: %w", err)
+		return nil, fmt.Errorf("cannot read the image's configuration: %w", err)
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: created}
@@ -230,7 +230,7 @@ func finish(base v1.Image, arch string, add mutate.Addendum, labels map[string]s
 	}
 	maps.Copy(config.Config.Labels, labels)
 	if image, err = mutate.ConfigFile(image, config); err != nil {
-		return nil, fmt.Errorf("configuring the image: %w", err)
+		return nil, fmt.Errorf("cannot configure the image: %w", err)
 	}
 	return image, nil
 }

@@ -29,7 +29,7 @@ func (t layoutTarget) Tag() string { return t.tag }
 // is lost and nothing is half there.
 func (t layoutTarget) Write(_ context.Context, images []Named) (out []string, err error) {
 	wrong := func(err error) ([]string, error) {
-		return nil, fmt.Errorf("writing the OCI layout %s: %w", t.dir, err)
+		return nil, fmt.Errorf("cannot write the OCI layout %s: %w", t.dir, err)
 	}
 	old, err := t.current()
 	if err != nil {

@@ -84,7 +84,7 @@ func find(paths []string) ([]fileBelow, error) {
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("looking for modules: %w", err)
+			return nil, fmt.Errorf("cannot look for modules: %w", err)
 		}
 		if len(files) == before {
 			return nil, fmt.Errorf("%s holds no kernel module (*.ko, *.ko.gz, *.ko.xz, *.ko.zst)", path)

@@ -83,10 +83,10 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 		r.names = append(r.names, name.Insecure)
 	}
 	if r.puller, err = remote.NewPuller(r.options...); err != nil {
-		return nil, fmt.Errorf("preparing to pull: %w", err)
+		return nil, fmt.Errorf("cannot prepare to pull: %w", err)
 	}
 	if r.pusher, err = remote.NewPusher(r.options...); err != nil {
-		return nil, fmt.Errorf("preparing to push: %w", err)
+		return nil, fmt.Errorf("cannot prepare to push: %w", err)
 	}
 	return r, nil
 }

@@ -96,7 +96,7 @@ func (s *Store) Tag(ctx context.Context, tag string, files []Stored) error {
 	}
 	image, err := mutate.Append(artifact, add...)
 	if err != nil {
-		return fmt.Errorf("making the artifact: %w", err)
+		return fmt.Errorf("cannot make the artifact: %w", err)
 	}
 	return explain(s.remote.pusher.Push(patiently(ctx), s.repository.Tag(tag), image))
 }

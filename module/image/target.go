@@ -75,7 +75,7 @@ func (t archiveTarget) Write(_ context.Context, images []Named) (out []string, e
 		}
 		ref, err := name.NewTag(t.repository + ":" + n.Tag)
 		if err != nil {
-			return nil, fmt.Errorf("naming the image: %w", err)
+			return nil, fmt.Errorf("cannot name the image: %w", err)
 		}
 		byName[ref] = n.Image.Image
 		out = append(out, "docker-archive:"+t.file+":"+t.repository+":"+n.Tag)
@@ -111,16 +111,16 @@ func (t registryTarget) Write(ctx context.Context, images []Named) ([]string, er
 		}
 		digests[i] = t.repository.Digest(h.String())
 		if err := t.remote.pusher.Push(ctx, digests[i], n.Image.taggable()); err != nil {
-			return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
+			return nil, fmt.Errorf("cannot push to %s (no tag was changed): %w", t.repository, explain(err))
 		}
 		if err := t.attach(ctx, n.Image.Attached); err != nil {
-			return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
+			return nil, fmt.Errorf("cannot push to %s (no tag was changed): %w", t.repository, explain(err))
 		}
 	}
 	var out []string
 	for i, n := range images {
 		if err := t.remote.pusher.Push(ctx, t.repository.Tag(n.Tag), n.Image.taggable()); err != nil {
-			return out, fmt.Errorf("tagging %s:%s: %w", t.repository, n.Tag, explain(err))
+			return out, fmt.Errorf("cannot tag %s:%s: %w", t.repository, n.Tag, explain(err))
 		}
 		out = append(out, t.repository.Tag(n.Tag).String()+"@"+digests[i].DigestStr())
 	}
@@ -135,7 +135,7 @@ func (t registryTarget) writeOne(ctx context.Context, n Named) ([]string, error)
 		return nil, err
 	}
 	if err := t.remote.pusher.Push(ctx, t.repository.Tag(n.Tag), n.Image.taggable()); err != nil {
-		return nil, fmt.Errorf("pushing to %s (no tag was changed): %w", t.repository, explain(err))
+		return nil, fmt.Errorf("cannot push to %s (no tag was changed): %w", t.repository, explain(err))
 	}
 	return []string{t.repository.Tag(n.Tag).String() + "@" + digest.String()}, nil
 }

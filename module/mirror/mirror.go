@@ -126,12 +126,12 @@ func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
 		cut := *index
 		cut.Modules = have
 		if raw, signature, err = o.Sign(cut); err != nil {
-			return result, fmt.Errorf("signing the copy: %w", err)
+			return result, fmt.Errorf("cannot sign the copy: %w", err)
 		}
 	}
 	result.Signed = signature != nil
 	if err := d.Publish(ctx, have, raw, signature); err != nil {
-		return result, fmt.Errorf("publishing the index to %s: %w", d, err)
+		return result, fmt.Errorf("cannot publish the index to %s: %w", d, err)
 	}
 	return result, nil
 }
@@ -170,7 +170,7 @@ func copyAll(ctx context.Context, o Options, d Destination, name string, entries
 			stored[i], n, err = copyOne(ctx, o, d, name, e)
 			absent[i] = o.SkipAbsent && errors.Is(err, module.ErrNotFound)
 			if err != nil && !absent[i] {
-				return fmt.Errorf("copying %s: %w", e.Path, err)
+				return fmt.Errorf("cannot copy %s: %w", e.Path, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()

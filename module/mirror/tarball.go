@@ -50,7 +50,7 @@ func openTar(path string, cut bool) (*TarSource, error) {
 			at, err = file.Seek(0, io.SeekCurrent)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("reading %s (compressed tarballs must be unpacked first): %w", path, err), file.Close())
+			return nil, errors.Join(fmt.Errorf("cannot read %s (compressed tarballs must be unpacked first): %w", path, err), file.Close())
 		}
 		if h.Typeflag == tar.TypeReg {
 			t.parts[h.Name] = part{at, h.Size}

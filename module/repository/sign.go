@@ -66,10 +66,10 @@ func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey,
 	}
 	pass, err := password()
 	if err != nil {
-		return key, fmt.Errorf("reading the password of %s: %w", path, err)
+		return key, fmt.Errorf("cannot read the password of %s: %w", path, err)
 	}
 	if key, err = minisign.DecryptKey(pass, data); err != nil {
-		return key, fmt.Errorf("opening %s: the password is wrong, or the file is broken", path)
+		return key, fmt.Errorf("cannot open %s: the password is wrong, or the file is broken", path)
 	}
 	return key, nil
 }
@@ -85,7 +85,7 @@ func NewKey(path, password string) (string, error) {
 	}
 	public, private, err := minisign.GenerateKey(nil)
 	if err != nil {
-		return "", fmt.Errorf("making a key: %w", err)
+		return "", fmt.Errorf("cannot make a key: %w", err)
 	}
 	var secret []byte
 	if password != "" {
@@ -94,11 +94,11 @@ func NewKey(path, password string) (string, error) {
 		secret, err = private.MarshalText()
 	}
 	if err != nil {
-		return "", fmt.Errorf("making a key: %w", err)
+		return "", fmt.Errorf("cannot make a key: %w", err)
 	}
 	text, err := public.MarshalText()
 	if err != nil {
-		return "", fmt.Errorf("making a key: %w", err)
+		return "", fmt.Errorf("cannot make a key: %w", err)
 	}
 	if err := atomicfile.Replace(path, append(secret, '\n'), 0o600); err != nil {
 		return "", err

@@ -17,7 +17,7 @@ const maxFile = 1 << 20
 func ReadKey(path string) (crypto.Signer, error) {
 	data, err := readfile.Bounded(path, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("reading the signing key: %w", err)
+		return nil, fmt.Errorf("cannot read the signing key: %w", err)
 	}
 	key, err := parseKey(data)
 	if err != nil {
@@ -62,7 +62,7 @@ var errEncrypted = errors.New("the private key is encrypted: decrypt it into mem
 func ReadCertificate(path string) (*x509.Certificate, error) {
 	data, err := readfile.Bounded(path, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
+		return nil, fmt.Errorf("cannot read the certificate: %w", err)
 	}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "CERTIFICATE" {

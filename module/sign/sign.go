@@ -121,7 +121,7 @@ func Message(data []byte, key crypto.Signer, cert *x509.Certificate, hash string
 	h.Write(data)
 	signature, err := key.Sign(rand.Reader, h.Sum(nil), function)
 	if err != nil {
-		return nil, fmt.Errorf("signing the module: %w", err)
+		return nil, fmt.Errorf("cannot sign the module: %w", err)
 	}
 	digest := pkix.AlgorithmIdentifier{Algorithm: digestOID}
 	body := signedData{Version: 1, DigestAlgorithms: []pkix.AlgorithmIdentifier{digest}, SignerInfos: []signerInfo{{
@@ -131,7 +131,7 @@ func Message(data []byte, key crypto.Signer, cert *x509.Certificate, hash string
 	body.Content.Type = oidData
 	der, err := asn1.Marshal(contentInfo{oidSignedData, body})
 	if err != nil {
-		return nil, fmt.Errorf("writing the signature: %w", err)
+		return nil, fmt.Errorf("cannot write the signature: %w", err)
 	}
 	return der, nil
 }

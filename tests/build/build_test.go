@@ -397,12 +397,12 @@ func TestNothingIsMadeWhenThereIsNothingToDo(t *testing.T) {
 	node(t, kernel, func(context.Context, *corev1.Pod, *logBuffer) end { t.Error("built"); return end{} })
 	pfring(t.Context(), namespace, "module", "build", "--kernel", "6.1.0-81-amd64").want(t, 2, "no node runs kernel 6.1.0-81-amd64; there are: 6.1.0-80-amd64 amd64")
 	pfring(t.Context(), namespace, "module", "build", "--kernel", "../6.1").want(t, 2, "is no kernel release")
-	pfring(t.Context(), namespace, "module", "build", "--source", "file:///nowhere", "--set", "tap.kernelModule.source.verify=none").want(t, 2, "--kernel, or give --all")
+	pfring(t.Context(), namespace, "module", "build", "--source", "file:///nowhere", "--set", "tap.kernelModule.source.verify=none").want(t, 2, "set --kernel or --all")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pfring(t.Context(), namespace, "module", "build", "--all", "-o", filepath.Join(file, "below")).want(t, 2, "making the folder for the modules")
+	pfring(t.Context(), namespace, "module", "build", "--all", "-o", filepath.Join(file, "below")).want(t, 2, "cannot make the folder for the modules")
 	nothingLeft(t, namespace)
 }
 

@@ -73,7 +73,7 @@ func TestOurKernelSignatureIsSignFiles(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(out)) != "A machine owner" {
 			t.Errorf("modinfo: %v: %s", err, out)
 		}
-		if _, _, err := pfring(t, "module", "sign-kernel", ours, "--key", key, "--cert", key); err == nil || !strings.Contains(err.Error(), `signed already by "A machine owner"`) {
+		if _, _, err := pfring(t, "module", "sign-kernel", ours, "--key", key, "--cert", key); err == nil || !strings.Contains(err.Error(), `is already signed by "A machine owner"`) {
 			t.Error(err)
 		}
 		mustRun(t, "module", "sign-kernel", ours, "--key", key, "--cert", key, "--hash", hash, "--replace")

@@ -138,7 +138,7 @@ func scenarios() []scenario {
 		{"plus", "a kernel release that ends in a plus sign", func(b *bed) {
 			b.node(w0, kernel("6.12.55+"))
 			b.apply(values())
-			b.says(w0, 1, "KMM cannot serve a kernel release that ends in a plus sign", "mode auto")
+			b.says(w0, 1, "KMM does not support a kernel release that ends in a plus sign", "mode auto")
 			b.node(w0, kernel("6.1.0-18-amd64"))
 		}},
 		{"two-components", "a kernel release on which KMM fails", func(b *bed) {

@@ -44,7 +44,7 @@ func Folder(dir string) ([]File, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading what to pack: %w", err)
+		return nil, fmt.Errorf("cannot read what to pack: %w", err)
 	}
 	return files, nil
 }
@@ -60,7 +60,7 @@ func Write(w io.Writer, name string, files []File, at time.Time) error {
 		return fmt.Errorf("%s: an archive is a .tar.gz, .tgz or .zip", name)
 	}
 	if err := write(w, files, at.UTC()); err != nil {
-		return fmt.Errorf("packing %s: %w", name, err)
+		return fmt.Errorf("cannot pack %s: %w", name, err)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func list(ctx context.Context, root, platform string, programs []string) ([]pkg,
 	cmd.Stderr = &told
 	text, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("listing packages: %w: %s", err, told.String())
+		return nil, fmt.Errorf("cannot list packages: %w: %s", err, told.String())
 	}
 	var out []pkg
 	for d := json.NewDecoder(bytes.NewReader(text)); ; {
@@ -105,7 +105,7 @@ func list(ctx context.Context, root, platform string, programs []string) ([]pkg,
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			return out, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("listing packages: %w", err)
+			return nil, fmt.Errorf("cannot list packages: %w", err)
 		}
 		out = append(out, p)
 	}
@@ -114,7 +114,7 @@ func list(ctx context.Context, root, platform string, programs []string) ([]pkg,
 func standard(ctx context.Context) (Module, error) {
 	text, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
-		return Module{}, fmt.Errorf("finding Go: %w", err)
+		return Module{}, fmt.Errorf("cannot find Go: %w", err)
 	}
 	m := Module{Path: "std"}
 	root := strings.TrimSpace(string(text))
@@ -134,7 +134,7 @@ func (m *Module) read(root string, dirs []string) error {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", m.Path, err)
+			return fmt.Errorf("cannot read %s: %w", m.Path, err)
 		}
 		for _, e := range entries {
 			if e.IsDir() || !fileName.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
@@ -142,7 +142,7 @@ func (m *Module) read(root string, dirs []string) error {
 			}
 			text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 			if err != nil {
-				return fmt.Errorf("reading the licence of %s: %w", m.Path, err)
+				return fmt.Errorf("cannot read the licence of %s: %w", m.Path, err)
 			}
 			name, err := filepath.Rel(root, filepath.Join(dir, e.Name()))
 			if err != nil {
@@ -157,7 +157,7 @@ func (m *Module) read(root string, dirs []string) error {
 	slices.Sort(m.Licenses)
 	m.Licenses = slices.Compact(m.Licenses)
 	if len(m.Licenses) == 0 {
-		return fmt.Errorf("%s %s: no licence is known of it: read the module, and teach hack/internal/licenses", m.Path, m.Version)
+		return fmt.Errorf("%s %s: unknown licence: read the module's licence, and add it to hack/internal/licenses", m.Path, m.Version)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ This project is under the [Apache License 2.0](../LICENSE). Its programs are lin
 are in every release archive and in the agent's image, as ` + "`THIRD_PARTY_LICENSES`" + `. The agent's image also holds the CA certificates that
 Mozilla publishes (MPL-2.0). PF_RING itself is by ntop (its kernel module is GPL-2.0) and is not part of this repository.
 
-Written by ` + "`make licenses`" + `; a test fails when it is out of date, or when a licence is none of those that are expected.
+Written by ` + "`make licenses`" + `; a test fails when it is out of date or contains an unexpected licence.
 
 | module | version | licence |
 | --- | --- | --- |

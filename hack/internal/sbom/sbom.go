@@ -83,7 +83,7 @@ type Relationship struct {
 func Program(name, version string, program []byte, modules []licenses.Module, created time.Time) (*Document, error) {
 	info, err := buildinfo.Read(bytes.NewReader(program))
 	if err != nil {
-		return nil, fmt.Errorf("%s does not tell what it was built from: %w", name, err)
+		return nil, fmt.Errorf("%s does not say what it was built from: %w", name, err)
 	}
 	known := map[string]string{}
 	for _, m := range modules {
@@ -159,7 +159,7 @@ func id(text string) string { return "SPDXRef-" + notInID.ReplaceAllString(text,
 func (d *Document) JSON() ([]byte, error) {
 	out, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("writing the SPDX document: %w", err)
+		return nil, fmt.Errorf("cannot write the SPDX document: %w", err)
 	}
 	return append(out, '\n'), nil
 }

@@ -126,7 +126,7 @@ func kind(f *pflag.Flag, cause error) string {
 		return "a duration, such as 30s or 5m, true or false"
 	case "stringSlice":
 		if cause != nil {
-			return "a list separated by commas, in which a quote is doubled and stands in quotes"
+			return "a list separated by commas; an item with a quote must be quoted, with the quote doubled"
 		}
 		return "a text, or several separated by commas"
 	}

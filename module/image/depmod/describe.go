@@ -29,15 +29,15 @@ func Describe(path string, data []byte) (Module, error) {
 	m := Module{Path: path, Name: moduleName(path)}
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
-		return m, fmt.Errorf("reading %s: %w", path, err)
+		return m, fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	section := file.Section(".modinfo")
 	if section == nil {
-		return m, fmt.Errorf("reading %s: it has no section .modinfo", path)
+		return m, fmt.Errorf("cannot read %s: it has no section .modinfo", path)
 	}
 	info, err := section.Data()
 	if err != nil {
-		return m, fmt.Errorf("reading %s: %w", path, err)
+		return m, fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	for field := range strings.SplitSeq(string(info), "\x00") {
 		key, value, _ := strings.Cut(field, "=")

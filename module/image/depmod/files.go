@@ -77,7 +77,7 @@ type writer struct {
 func (w *writer) put(name string, t *trie) {
 	data, err := t.bytes()
 	if err != nil && w.err == nil {
-		w.err = fmt.Errorf("writing %s: %w", name, err)
+		w.err = fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	w.files[name] = data
 }

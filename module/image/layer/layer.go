@@ -54,14 +54,14 @@ func New(files []File, at time.Time, kind types.MediaType) (v1.Layer, error) {
 			h.Typeflag, h.Name = tar.TypeDir, f.Name+"/"
 		}
 		if err := w.WriteHeader(h); err != nil {
-			return nil, fmt.Errorf("writing the layer: %w", err)
+			return nil, fmt.Errorf("cannot write the layer: %w", err)
 		}
 		if _, err := w.Write(f.Data); err != nil {
-			return nil, fmt.Errorf("writing the layer: %w", err)
+			return nil, fmt.Errorf("cannot write the layer: %w", err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("writing the layer: %w", err)
+		return nil, fmt.Errorf("cannot write the layer: %w", err)
 	}
 	return compress(plain.Bytes(), kind)
 }
@@ -70,10 +70,10 @@ func compress(plain []byte, kind types.MediaType) (*layer, error) {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out) // without a name and a time
 	if _, err := w.Write(plain); err != nil {
-		return nil, fmt.Errorf("compressing the layer: %w", err)
+		return nil, fmt.Errorf("cannot compress the layer: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("compressing the layer: %w", err)
+		return nil, fmt.Errorf("cannot compress the layer: %w", err)
 	}
 	return &layer{compressed: out.Bytes(), plain: plain, digest: hash(out.Bytes()), diffID: hash(plain), kind: kind}, nil
 }
