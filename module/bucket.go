@@ -42,7 +42,7 @@ var ErrBucketFull = s3.ErrFull
 func OpenBucket(o SourceOptions) (Bucket, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "s3" || u.Hostname() == "" {
-		return nil, badURL("", "it is not s3://BUCKET/PREFIX")
+		return nil, badURL("", "must be s3://BUCKET/PREFIX")
 	}
 	auth, err := credentials.Load(o.CredentialsDir)
 	if err != nil {

@@ -55,11 +55,11 @@ func decompress(data []byte, r Request) ([]byte, string, error) {
 	case err != nil:
 		return nil, format, broken(format, err)
 	case size > r.MaxSize:
-		return nil, format, tooLargeFor(r, "reading the module", fmt.Sprintf("uncompressed (%s) it has more than %d bytes", format, r.MaxSize), int64(len(data))+size+window)
+		return nil, format, tooLargeFor(r, "read the module", fmt.Sprintf("uncompressed (%s) it has more than %d bytes", format, r.MaxSize), int64(len(data))+size+window)
 	case format == FormatRaw:
 		return data, format, nil
 	case r.Memory > 0 && int64(len(data))+size+window > r.Memory:
-		return nil, format, tooLargeFor(r, "decompressing the module",
+		return nil, format, tooLargeFor(r, "decompress the module",
 			fmt.Sprintf("%d bytes of %s and the %d bytes in them do not fit into this container's memory", len(data), format, size), int64(len(data))+size+window)
 	default:
 		plain, err := unpack(format, data, size)
@@ -156,7 +156,7 @@ func fill(plain []byte, r io.Reader) ([]byte, error) {
 	}
 	switch n, err := io.ReadFull(r, make([]byte, 1)); {
 	case n > 0:
-		return nil, errors.New("there is more in it than it says")
+		return nil, errors.New("it contains more than it declares")
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func broken(format string, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return err
 	}
-	e := &Error{Reason: outcome.Truncated, What: "decompressing the module", Why: format + ": " + err.Error(), Err: err}
+	e := &Error{Reason: outcome.Truncated, What: "decompress the module", Why: format + ": " + err.Error(), Err: err}
 	switch {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		e.Reason = outcome.TooLarge

@@ -77,7 +77,7 @@ func parseELF(data []byte) (elf.Machine, sections, error) {
 
 func parseHeader(data []byte) (elf.Machine, error) {
 	if !bytes.HasPrefix(data, []byte(elf.ELFMAG)) {
-		return 0, notAModule("it does not begin as an ELF file does but with " + opening(data))
+		return 0, notAModule("it does not begin like an ELF file but with " + opening(data))
 	}
 	if len(data) < elfHeaderSize {
 		return 0, truncated(fmt.Sprintf("it has %d bytes, fewer than an ELF header", len(data)))
@@ -89,7 +89,7 @@ func parseHeader(data []byte) (elf.Machine, error) {
 	machine := elf.Machine(order.Uint16(data[18:]))
 	if elf.Class(data[elf.EI_CLASS]) != elf.ELFCLASS64 || order == binary.ByteOrder(binary.BigEndian) {
 		return 0, &Error{
-			Reason: outcome.WrongArch, What: "reading the module",
+			Reason: outcome.WrongArch, What: "read the module",
 			Why: fmt.Sprintf("it was built for %s, %s, %s; nodes are 64-bit little-endian", goarch(machine),
 				elf.Class(data[elf.EI_CLASS]), elf.Data(data[elf.EI_DATA])),
 		}
@@ -163,9 +163,9 @@ func opening(data []byte) string {
 }
 
 func notAModule(why string) error {
-	return &Error{Reason: outcome.NotAModule, What: "reading the module", Why: why}
+	return &Error{Reason: outcome.NotAModule, What: "read the module", Why: why}
 }
 
 func truncated(why string) error {
-	return &Error{Reason: outcome.Truncated, What: "reading the module", Why: why}
+	return &Error{Reason: outcome.Truncated, What: "read the module", Why: why}
 }

@@ -146,7 +146,7 @@ func choose(index proved, r Request) (Entry, error) {
 	before := r.Seen[index.Signer].Versions[r.Kernel]
 	if index.Signer != "" && r.Version == "" && before != "" && CompareVersions(entry.Version, before) < 0 {
 		return Entry{}, &Error{
-			Reason: outcome.VersionRolledBack, What: "looking in the module repository",
+			Reason: outcome.VersionRolledBack, What: "find the module",
 			Why: fmt.Sprintf("its newest version for kernel %s is %s, and this node has accepted %s from the same key", r.Kernel, entry.Version, before),
 		}
 	}

@@ -149,7 +149,7 @@ func TestGetTellsWhatItTakesAllTheSame(t *testing.T) {
 		"expires soon":           {nil, soon, "expires on"},
 		"version differs":        {list(moduletest.KO{Version: "8.8.8"}.Bytes()), nil, "8.8.8"},
 		"a bad key among others": {nil, func(q *module.Request) { q.PublicKeys = append(q.PublicKeys, "rubbish") }, "1 of the configured"},
-		"none: swapped":          {swap(moduletest.KO{}.Bytes()), none, "taken all the same"},
+		"none: swapped":          {swap(moduletest.KO{}.Bytes()), none, "accepted, since source.verify is none"},
 		"none: expired":          {func(r *moduletest.Repository) { r.Index.Expires = time.Now().AddDate(-1, 0, 0); r.Sign() }, none, "has expired"},
 	} {
 		r := repository(t, test.change)

@@ -14,7 +14,7 @@ import (
 // says.
 func fetchFile(ctx context.Context, s *supply, r Request, e Entry) (data []byte, warnings []string, err error) {
 	if e.Size > r.MaxSize {
-		return nil, nil, tooLargeFor(r, "fetching "+e.Path, fmt.Sprintf("the index gives it %d bytes, the limit is %d", e.Size, r.MaxSize), e.Size)
+		return nil, nil, tooLargeFor(r, "fetch "+e.Path, fmt.Sprintf("according to the index it has %d bytes, the limit is %d", e.Size, r.MaxSize), e.Size)
 	}
 	limit := e.Size
 	if r.Verify == outcome.VerifiedNone {
@@ -22,8 +22,8 @@ func fetchFile(ctx context.Context, s *supply, r Request, e Entry) (data []byte,
 	}
 	data, err = s.entry(ctx, e, limit)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil, noModule(fmt.Sprintf("the index lists %s, and it is not there", e.Path),
-			"Upload it, or make the index again with `pfring module index`.")
+		return nil, nil, noModule(fmt.Sprintf("the index lists %s, but the file does not exist", e.Path),
+			"Upload it, or create the index again with `pfring module index`.")
 	}
 	if err != nil {
 		return nil, nil, err
@@ -38,9 +38,9 @@ func fetchFile(ctx context.Context, s *supply, r Request, e Entry) (data []byte,
 		return data, nil, nil
 	}
 	if r.Verify == outcome.VerifiedNone {
-		return data, []string{fmt.Sprintf("%s: %s; taken all the same, since source.verify is none", e.Path, why)}, nil
+		return data, []string{fmt.Sprintf("%s: %s; accepted, since source.verify is none", e.Path, why)}, nil
 	}
-	return nil, nil, &Error{Reason: outcome.DigestMismatch, What: "verifying " + e.Path, Why: why}
+	return nil, nil, &Error{Reason: outcome.DigestMismatch, What: "verify " + e.Path, Why: why}
 }
 
 func digest(data []byte) string {

@@ -35,7 +35,7 @@ func ParseVersions(data []byte) ([]string, error) {
 	var releases []string
 	if err := json.Unmarshal(data, &releases); err != nil || releases == nil {
 		return nil, &Error{
-			Reason: outcome.SourceInvalid, What: "reading " + VersionsName,
+			Reason: outcome.SourceInvalid, What: "read " + VersionsName,
 			Why: "it is not a JSON array of kernel releases; it begins with " + opening(data), Err: err,
 		}
 	}
@@ -100,7 +100,7 @@ func historicFile(ctx context.Context, s *supply, r Request, noIndex error) (dat
 	}
 	data, err = s.fetch(ctx, where, r.unsized())
 	if errors.Is(err, ErrNotFound) {
-		err = noModule(fmt.Sprintf("%s lists %s, and %s is not there", VersionsName, r.Kernel, where), "")
+		err = noModule(fmt.Sprintf("%s lists %s, but %s does not exist", VersionsName, r.Kernel, where), "")
 	}
 	return data, where, warnings, err
 }
@@ -114,7 +114,7 @@ func listHistoric(ctx context.Context, s *supply, noIndex error) (releases, warn
 			return nil, nil, noRepository(noIndex)
 		}
 		if all {
-			warnings = append(warnings, fmt.Sprintf("%s has an image for all kernels; which these are, only its layers tell", s.source))
+			warnings = append(warnings, fmt.Sprintf("%s has an image for all kernels; only its layers show which kernels these are", s.source))
 		}
 		return append([]string{}, releases...), warnings, err
 	}
@@ -131,14 +131,14 @@ func listHistoric(ctx context.Context, s *supply, noIndex error) (releases, warn
 
 // unproved is the warning about a repository of the historic layout.
 func unproved(source Source) string {
-	return fmt.Sprintf("%s is of the historic layout: nothing about its modules is verified", source)
+	return fmt.Sprintf("%s has the historic layout: its modules are not verified", source)
 }
 
 func unsigned() error {
 	return &Error{
-		Reason: outcome.SourceUnsigned, What: "verifying the repository",
-		Why: "it is of the historic layout, which has neither digests nor signatures",
-		Do:  "Set tap.kernelModule.source.verify to none to trust it as it is, or point source.url to a repository with a signed index.",
+		Reason: outcome.SourceUnsigned, What: "verify the repository",
+		Why: "it has the historic layout, which has neither digests nor signatures",
+		Do:  "To trust it without verification, set tap.kernelModule.source.verify to none. Or set source.url to a repository with a signed index.",
 	}
 }
 
@@ -148,7 +148,7 @@ func noRepository(noIndex error) error {
 		return noIndex
 	}
 	return &Error{
-		Reason: outcome.SourceInvalid, What: "looking for a module repository",
+		Reason: outcome.SourceInvalid, What: "find a module repository",
 		Why: "there is neither " + IndexName + " nor a historic layout", Err: ErrNotFound,
 	}
 }
@@ -157,7 +157,7 @@ func noRepository(noIndex error) error {
 func historicPath(kernel string) (string, error) {
 	path := kernel + "/pf_ring.ko"
 	if kernel == "" || strings.Contains(kernel, "/") || !validPath(path) {
-		return "", noModule(fmt.Sprintf("%q is no kernel release", kernel), "")
+		return "", noModule(fmt.Sprintf("invalid kernel release %q", kernel), "")
 	}
 	return path, nil
 }

@@ -108,7 +108,7 @@ func fetchSignature(ctx context.Context, s *supply, r Request) ([]byte, error) {
 	signature, err := s.fetch(ctx, SignatureName, maxSignatureSize)
 	if errors.Is(err, ErrNotFound) {
 		return nil, &Error{
-			Reason: outcome.SourceUnsigned, What: "verifying " + IndexName, Why: "the repository has no " + SignatureName,
+			Reason: outcome.SourceUnsigned, What: "verify " + IndexName, Why: "the repository has no " + SignatureName,
 			Do: "Sign the index with `pfring module sign`, or set tap.kernelModule.source.verify to checksum.",
 		}
 	}
@@ -161,7 +161,7 @@ func (h *held) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
 	if len(h.data.Bytes())+n > maxHeldIndex {
 		return n, &Error{
-			Reason: outcome.TooLarge, What: "verifying " + IndexName, Why: fmt.Sprintf("it has more than %d bytes, and its signature is of the kind that needs all of them at once", maxHeldIndex),
+			Reason: outcome.TooLarge, What: "verify " + IndexName, Why: fmt.Sprintf("it has more than %d bytes, and its signature is of the kind that must be verified over all bytes at once", maxHeldIndex),
 			Do: "Sign it with `pfring module sign`, or with minisign 0.10 or newer.",
 		}
 	}
@@ -177,10 +177,10 @@ func (h *held) signedBy(key minisign.PublicKey, signature []byte) bool {
 // serial and expiry. What is not verified may be expired, but is told.
 func current(x *Index, signer string, r Request) (warnings []string, err error) {
 	if x.Module != r.ModuleName {
-		return nil, invalidIndex(fmt.Sprintf("it lists modules of %q, not of %s", x.Module, r.ModuleName))
+		return nil, invalidIndex(fmt.Sprintf("it lists %q modules, not %s", x.Module, r.ModuleName))
 	}
 	rolledBack := func(format string, args ...any) error {
-		return &Error{Reason: outcome.IndexRolledBack, What: "verifying " + IndexName, Why: fmt.Sprintf(format, args...)}
+		return &Error{Reason: outcome.IndexRolledBack, What: "verify " + IndexName, Why: fmt.Sprintf(format, args...)}
 	}
 	if x.Serial < r.MinSerial {
 		return nil, rolledBack("its serial is %d, source.minSerial is %d", x.Serial, r.MinSerial)
@@ -195,11 +195,11 @@ func current(x *Index, signer string, r Request) (warnings []string, err error) 
 	switch left := x.Expires.Sub(r.Now()); {
 	case left > ExpiryWarning:
 	case left > 0:
-		warnings = append(warnings, fmt.Sprintf("the index expires on %s: publish a fresh one", end))
+		warnings = append(warnings, fmt.Sprintf("the index expires on %s: publish a new one", end))
 	case r.Verify == outcome.VerifiedNone:
 		warnings = append(warnings, fmt.Sprintf("the index has expired on %s", end))
 	default:
-		return nil, &Error{Reason: outcome.IndexExpired, What: "verifying " + IndexName, Why: "it has expired on " + end}
+		return nil, &Error{Reason: outcome.IndexExpired, What: "verify " + IndexName, Why: "it has expired on " + end}
 	}
 	return warnings, nil
 }

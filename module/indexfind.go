@@ -59,13 +59,13 @@ func find(entries []Entry, total int, w Wanted) (Entry, error) {
 	switch {
 	case len(builds) > 0:
 		return Entry{}, &Error{
-			Reason: outcome.OtherBuild, What: "looking in the module repository",
+			Reason: outcome.OtherBuild, What: "find the module",
 			Why: fmt.Sprintf("what it has for kernel %s was built for %s, and the node runs %s", w.Kernel, some(builds), w.KernelVersion),
-			Do:  "Build the module against the headers of this very kernel, and index it with its kernelVersion.",
+			Do:  "Build the module against the headers of exactly this kernel, and index it with its kernelVersion.",
 		}
 	case len(versions) > 0:
 		why = fmt.Sprintf("it has version %s for kernel %s on %s, not %s", some(versions), w.Kernel, w.Arch, w.Version)
-		do = "Pin one of these in tap.kernelModule.source.version, or none to take the highest."
+		do = "Pin one of these in tap.kernelModule.source.version, or leave it empty to use the highest."
 	case len(archs) > 0:
 		why = fmt.Sprintf("for kernel %s it has a module for %s, not for %s", w.Kernel, some(archs), w.Arch)
 	}
@@ -111,9 +111,9 @@ func some(list []string) string {
 }
 
 func noModule(why, do string) *Error {
-	return &Error{Reason: outcome.NoModuleForKernel, What: "looking in the module repository", Why: why, Do: do}
+	return &Error{Reason: outcome.NoModuleForKernel, What: "find the module", Why: why, Do: do}
 }
 
 func invalidIndex(why string) *Error {
-	return &Error{Reason: outcome.SourceInvalid, What: "reading " + IndexName, Why: why}
+	return &Error{Reason: outcome.SourceInvalid, What: "read " + IndexName, Why: why}
 }

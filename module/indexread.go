@@ -54,7 +54,7 @@ func scanIndex(r io.Reader, keep func(*Entry) bool) (scanned, error) {
 		return scanned{}, err
 	} else if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return scanned{}, &Error{
-			Reason: outcome.SourceInvalid, What: "reading " + IndexName, Err: errNoJSON,
+			Reason: outcome.SourceInvalid, What: "read " + IndexName, Err: errNoJSON,
 			Why: "it is not an index: " + wordsOf(err) + "; it begins with " + opening(src.begin),
 		}
 	} else if err != nil {
@@ -68,7 +68,7 @@ func scanIndex(r io.Reader, keep func(*Entry) bool) (scanned, error) {
 
 // errNoJSON is in the chain of the error about an index that is no JSON, such
 // as an error page.
-var errNoJSON = errors.New("it is no JSON")
+var errNoJSON = errors.New("it is not JSON")
 
 func wordsOf(err error) string {
 	var kind *json.UnmarshalTypeError
@@ -113,7 +113,7 @@ func (s *indexScan) document() error {
 		return err
 	}
 	if _, err := s.decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows its end")
+		return errors.New("unexpected content after its end")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (s *indexScan) delimiter(want json.Delim) error {
 		return err
 	}
 	if token != want {
-		return fmt.Errorf("it holds %.40q where %q must be", fmt.Sprint(token), want)
+		return fmt.Errorf("it has %.40q, must be %q", fmt.Sprint(token), want)
 	}
 	return nil
 }

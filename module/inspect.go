@@ -141,7 +141,7 @@ func printable(s string) string {
 // versions fit, it takes a module of another release.
 func (i Info) Check(kernel, arch, name string) error {
 	refuse := func(reason outcome.Reason, format string, args ...any) error {
-		return &Error{Reason: reason, What: "checking the module", Why: fmt.Sprintf(format, args...)}
+		return &Error{Reason: reason, What: "use the module", Why: fmt.Sprintf(format, args...)}
 	}
 	dashless := func(s string) string { return strings.ReplaceAll(s, "-", "_") }
 	switch {

@@ -27,7 +27,7 @@ func verify(publicKeys []string, signature []byte, signedBy func(minisign.Public
 		return "", nil, noKey(bad)
 	}
 	if bad > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of the configured public keys are no minisign public keys", bad))
+		warnings = append(warnings, fmt.Sprintf("%d of the configured public keys are invalid: must be minisign public keys", bad))
 	}
 	var s minisign.Signature
 	if err := s.UnmarshalText(signature); err != nil {
@@ -43,9 +43,9 @@ func verify(publicKeys []string, signature []byte, signedBy func(minisign.Public
 		ids = append(ids, keyID(key.ID()))
 	}
 	if known {
-		return "", warnings, signatureInvalid(fmt.Sprintf("key %s made the signature, and not over this index", keyID(s.KeyID)))
+		return "", warnings, signatureInvalid(fmt.Sprintf("the signature by key %s does not match this index", keyID(s.KeyID)))
 	}
-	return "", warnings, signatureInvalid(fmt.Sprintf("key %s made the signature, configured is %s", keyID(s.KeyID), strings.Join(ids, ", ")))
+	return "", warnings, signatureInvalid(fmt.Sprintf("it is signed by key %s, and the configured key is %s", keyID(s.KeyID), strings.Join(ids, ", ")))
 }
 
 // keyID is a key's identifier as minisign prints it.
@@ -53,11 +53,11 @@ func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
 
 func noKey(bad int) error {
 	e := &Error{
-		Reason: outcome.SourceUnsigned, What: "verifying " + IndexName, Why: "no public key is configured",
+		Reason: outcome.SourceUnsigned, What: "verify " + IndexName, Why: "no public key is configured",
 		Do: "Set tap.kernelModule.source.publicKeys to the repository's minisign key, or source.verify to checksum or none.",
 	}
 	if bad > 0 {
-		e.Why = fmt.Sprintf("none of the %d configured public keys is a minisign public key", bad)
+		e.Why = fmt.Sprintf("none of the %d configured public keys is a valid minisign public key", bad)
 	}
 	return e
 }
@@ -94,5 +94,5 @@ func parseKeys(texts []string) (keys []minisign.PublicKey, bad int) {
 }
 
 func signatureInvalid(why string) error {
-	return &Error{Reason: outcome.SignatureInvalid, What: "verifying " + IndexName, Why: why}
+	return &Error{Reason: outcome.SignatureInvalid, What: "verify " + IndexName, Why: why}
 }

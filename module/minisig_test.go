@@ -24,16 +24,16 @@ func TestVerifyIndexTakesAnyOfTheKeysInAnyForm(t *testing.T) {
 		"the key":            {index, signature, []string{r.PublicKey}, "", ""},
 		"a .pub file":        {index, signature, []string{file}, "", ""},
 		"one of three":       {index, signature, []string{other.PublicKey, "rubbish", r.PublicKey}, "", ""},
-		"another key":        {index, signature, []string{other.PublicKey}, outcome.SignatureInvalid, "configured is"},
+		"another key":        {index, signature, []string{other.PublicKey}, outcome.SignatureInvalid, "the configured key is"},
 		"no key":             {index, signature, nil, outcome.SourceUnsigned, "no public key"},
 		"blank keys":         {index, signature, []string{"", " \n"}, outcome.SourceUnsigned, "no public key"},
 		"only rubbish":       {index, signature, []string{"rubbish"}, outcome.SourceUnsigned, "none of the 1"},
-		"changed index":      {append([]byte(" "), index...), signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over this index"},
+		"changed index":      {append([]byte(" "), index...), signature, []string{r.PublicKey}, outcome.SignatureInvalid, "does not match this index"},
 		"no signature":       {index, nil, []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
 		"an error page":      {index, []byte("<html>\n\n\n\n"), []string{r.PublicKey}, outcome.SignatureInvalid, "malformed"},
-		"another signature":  {index, other.Files[module.SignatureName], []string{r.PublicKey}, outcome.SignatureInvalid, "configured is"},
-		"changed comment":    {index, []byte(strings.Replace(string(signature), "timestamp:", "timestamp:9", 1)), []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
-		"signature of other": {other.Files[module.IndexName], signature, []string{r.PublicKey}, outcome.SignatureInvalid, "not over"},
+		"another signature":  {index, other.Files[module.SignatureName], []string{r.PublicKey}, outcome.SignatureInvalid, "the configured key is"},
+		"changed comment":    {index, []byte(strings.Replace(string(signature), "timestamp:", "timestamp:9", 1)), []string{r.PublicKey}, outcome.SignatureInvalid, "does not match"},
+		"signature of other": {other.Files[module.IndexName], signature, []string{r.PublicKey}, outcome.SignatureInvalid, "does not match"},
 	} {
 		if name == "signature of other" && string(other.Files[module.IndexName]) == string(index) {
 			continue // made within one second, the two empty indexes are the same

@@ -35,11 +35,11 @@ func OpenSource(o SourceOptions) (Source, error) {
 		return folder.Open(u.Path), nil
 	case "https", "http", "s3", "oci":
 		if u.Hostname() == "" {
-			return nil, badURL(shown, "it names no host")
+			return nil, badURL(shown, "it has no host")
 		}
 		return openRemote(o, u)
 	default:
-		return nil, badURL(shown, "its scheme is none of https, s3, oci and file")
+		return nil, badURL(shown, "its scheme must be https, s3, oci or file")
 	}
 }
 
@@ -84,7 +84,7 @@ func (o SourceOptions) client() (*web.Client, error) {
 	if err != nil {
 		var e *Error
 		if errors.As(err, &e) {
-			e.What, e.Do = "reading the proxy's login", "Check the Secret that tap.kernelModule.source.proxy.secret names."
+			e.What, e.Do = "read the proxy's login", "Check the Secret that tap.kernelModule.source.proxy.secret names."
 		}
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (o SourceOptions) client() (*web.Client, error) {
 
 func badURL(where, why string) error {
 	return &Error{
-		Reason: outcome.SourceInvalid, What: "opening the module repository", Where: where, Why: why,
+		Reason: outcome.SourceInvalid, What: "open the module repository", Where: where, Why: why,
 		Do: "Correct tap.kernelModule.source.url.",
 	}
 }

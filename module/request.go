@@ -35,7 +35,7 @@ func (r Request) check() error {
 		return nil
 	}
 	return &Error{
-		Reason: outcome.SourceUnsigned, What: "verifying the module", Why: fmt.Sprintf("verify %q is not known", r.Verify),
+		Reason: outcome.SourceUnsigned, What: "verify the module", Why: fmt.Sprintf("unknown verify level %q", r.Verify),
 		Do: "Set tap.kernelModule.source.verify to signature, checksum or none.",
 	}
 }
@@ -52,7 +52,7 @@ func (r Request) concerns(e *Entry) bool { return e.concerns(r.Kernel) }
 func located(err error, source Source) error {
 	var e *Error
 	if !errors.As(err, &e) {
-		return &Error{Reason: outcome.SourceInvalid, What: "getting the module", Where: source.String(), Err: err}
+		return &Error{Reason: outcome.SourceInvalid, What: "get the module", Where: source.String(), Err: err}
 	}
 	if e.Where == "" {
 		named := *e

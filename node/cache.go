@@ -64,7 +64,7 @@ func (c cache) get(ctx context.Context, source module.Source, r module.Request) 
 	r.Copy = nil
 	v, copyErr := module.Get(ctx, module.OpenCopy(folder), r)
 	if copyErr != nil {
-		c.log.Warn("the repository is away, and this node's copy cannot be used", "error", copyErr)
+		c.log.Warn("the repository is unavailable, and this node's copy cannot be used", "error", copyErr)
 		return nil, nil, nil, err
 	}
 	v.Source = source.String()
@@ -95,7 +95,7 @@ func (c cache) folder(source module.Source) string {
 func (c cache) keep(copied *module.Copy, v *module.Verified, kernel string) {
 	c.accept(v.Signer, v.Serial, kernel, v.Info.Version)
 	if err := copied.Commit(v); err != nil {
-		c.log.Warn("this node has no copy of its module for a time when the repository is away", "error", err)
+		c.log.Warn("this node has no copy of its module to use while the repository is unavailable", "error", err)
 	}
 }
 
@@ -113,7 +113,7 @@ func (c cache) seen() map[string]module.Seen {
 		err = json.Unmarshal(data, &seen)
 	}
 	if err != nil {
-		c.log.Warn("what this node has seen of its repositories cannot be read; older ones are accepted", "file", path, "error", err)
+		c.log.Warn("the newest serials that this node has seen cannot be read; older indexes are accepted", "file", path, "error", err)
 	}
 	return seen
 }
@@ -150,6 +150,6 @@ func (c cache) accept(key string, serial int64, kernel, version string) {
 		err = replaceFile(filepath.Join(c.dir, seenName), data)
 	}
 	if err != nil {
-		c.log.Warn("the serial of the index cannot be remembered", "error", err)
+		c.log.Warn("cannot store the serial of the index", "error", err)
 	}
 }

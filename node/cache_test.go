@@ -66,7 +66,7 @@ func TestANodeLoadsItsCopyWhenTheRepositoryIsAwayAndVerifiesItAgain(t *testing.T
 				t.Fatalf("%+v", o)
 			}
 			if c.want == outcome.Loaded {
-				check(t, o, outcome.PFRing, outcome.Loaded, "this node's copy")
+				check(t, o, outcome.PFRing, outcome.Loaded, "the node's own copy")
 				if o.Module.Verified != outcome.VerifiedSignature || o.Module.Source != "file://"+dir || o.Module.Serial != 7 {
 					t.Errorf("%+v", o.Module)
 				}

@@ -27,7 +27,7 @@ type attempt struct {
 func diagnose(a attempt) *Refusal {
 	said := ""
 	if line := relevant(a.log); line != "" {
-		said = "; the kernel says: " + line
+		said = "; the kernel reports: " + line
 	}
 	errno := fmt.Sprint(a.err)
 	if e := unix.Errno(0); errors.As(a.err, &e) {
@@ -40,9 +40,9 @@ func diagnose(a attempt) *Refusal {
 		return refuse(outcome.SELinuxDenied, "a security module (SELinux: %s) refuses to load modules from this container (EACCES)%s", a.facts.SELinux, said)
 	case anyErrno(a.err, unix.EKEYREJECTED, unix.ENOKEY, unix.EBADMSG, unix.ENOPKG, unix.EKEYEXPIRED, unix.EKEYREVOKED):
 		if a.signed {
-			return refuse(outcome.SignatureRequired, "the module carries a signature that the kernel does not accept: the key is not trusted, or the file was changed after signing (%s)%s", errno, said)
+			return refuse(outcome.SignatureRequired, "the kernel does not accept the module's signature: the key is not trusted, or the file was changed after signing (%s)%s", errno, said)
 		}
-		return refuse(outcome.SignatureRequired, "the kernel takes signed modules only and this one carries no signature (%s)%s", errno, said)
+		return refuse(outcome.SignatureRequired, "the kernel accepts only signed modules, and this one is not signed (%s)%s", errno, said)
 	case anyErrno(a.err, unix.ENOEXEC):
 		return diagnoseFormat(a, said)
 	case anyErrno(a.err, unix.EINVAL):
@@ -52,7 +52,7 @@ func diagnose(a attempt) *Refusal {
 	case anyErrno(a.err, unix.ENOENT) && (a.log == nil || says(a.log, "Unknown symbol")):
 		return refuse(outcome.SymbolMismatch, "the module needs a symbol that this kernel does not export (ENOENT)%s", said)
 	case anyErrno(a.err, unix.ENOMEM, unix.E2BIG, unix.EFAULT, unix.EFBIG):
-		return refuse(outcome.KernelRejected, "the kernel could not take the module in (%s)%s", errno, said)
+		return refuse(outcome.KernelRejected, "the kernel could not load the module (%s)%s", errno, said)
 	case anyErrno(a.err, unix.ENOSYS):
 		return refuse(outcome.NoModuleSupport, "this kernel has no init_module (ENOSYS)")
 	}
@@ -91,7 +91,7 @@ func diagnoseFormat(a attempt, said string) *Refusal {
 		// Its release was compared before: what differs is the build.
 		return refuse(outcome.OtherBuild, "the module was built for another build or configuration of this kernel release (ENOEXEC)%s", said)
 	case says(a.log, "Invalid ELF", "overflow", "truncated"):
-		return refuse(outcome.Truncated, "the kernel finds the module's ELF file broken (ENOEXEC)%s", said)
+		return refuse(outcome.Truncated, "the kernel rejects the module's ELF file as damaged (ENOEXEC)%s", said)
 	}
 	return refuse(outcome.SymbolMismatch, "the module was not built against exactly this kernel's headers and configuration (ENOEXEC)%s", said)
 }

@@ -24,7 +24,7 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 		"lockdown unreadable":    {attempt{err: unix.EPERM, facts: Facts{Lockdown: unknown}}, outcome.LockedDown, "cannot be read here"},
 		"EPERM without cause":    {attempt{err: unix.EPERM, facts: Facts{Lockdown: "none"}}, outcome.KernelRejected, "EPERM"},
 		"SELinux":                {attempt{err: unix.EACCES}, outcome.SELinuxDenied, "EACCES"},
-		"unsigned":               {attempt{err: unix.EKEYREJECTED}, outcome.SignatureRequired, "carries no signature"},
+		"unsigned":               {attempt{err: unix.EKEYREJECTED}, outcome.SignatureRequired, "this one is not signed"},
 		"foreign key":            {attempt{err: unix.EKEYREJECTED, signed: true}, outcome.SignatureRequired, "not trusted"},
 		"no such key":            {attempt{err: unix.ENOKEY, signed: true}, outcome.SignatureRequired, "ENOKEY"},
 		"vermagic flags":         {attempt{err: unix.ENOEXEC, log: line("pf_ring: version magic 'a' should be 'b'")}, outcome.OtherBuild, "version magic 'a' should be 'b'"},

@@ -34,12 +34,12 @@ func (h *Host) otherParameters(name, wanted, had string) string {
 	for key, value := range want {
 		now := h.line(h.Sys, "module", name, "parameters", key)
 		if now != "" && !sameValue(now, value) {
-			differ = append(differ, fmt.Sprintf("%s is %s, wanted is %s", key, now, value))
+			differ = append(differ, fmt.Sprintf("%s is %s, must be %s", key, now, value))
 		}
 	}
 	for key, value := range parameterMap(had) {
 		if _, ok := want[key]; !ok {
-			differ = append(differ, fmt.Sprintf("%s is %s, wanted is its default", key, value))
+			differ = append(differ, fmt.Sprintf("%s is %s, must be its default", key, value))
 		}
 	}
 	slices.Sort(differ)

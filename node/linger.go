@@ -22,7 +22,7 @@ func (l *loading) stays(ctx context.Context, m *LoadedModule) *LoadedModule {
 	if m == nil || l.Linger == 0 || l.watched(m) {
 		return m
 	}
-	l.Log.Info("the module is loaded, and not by an agent that runs: seeing whether it stays", "version", m.Version, "for", l.Linger.String())
+	l.Log.Info("the module is loaded, but not by a running agent: checking whether it stays loaded", "version", m.Version, "for", l.Linger.String())
 	for end := time.Now().Add(l.Linger); time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
 		if m = l.Host.Loaded(l.ModuleName); m == nil || !m.Live {
 			return l.Host.settled(ctx, l.ModuleName)

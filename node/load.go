@@ -155,7 +155,7 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 		l.Log.Warn(w)
 	}
 	if names := unknownParameters(l.Parameters, v.Info.ParameterNames()); len(names) > 0 {
-		l.Log.Warn("the module has no such parameters, the kernel ignores them", "parameters", names)
+		l.Log.Warn("unknown module parameters, which the kernel ignores", "parameters", names)
 	}
 	return v, nil
 }
@@ -168,10 +168,10 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 		SrcVersion: v.Info.SrcVersion, ModuleSHA256: v.Entry.ModuleSHA256, Serial: v.Serial, Cached: l.away != nil, Parameters: strings.Join(strings.Fields(l.Parameters), " "),
 	}
 	if err := ctx.Err(); err != nil {
-		return refuse(outcome.SourceTimeout, "the time for loading was over before the module was there")
+		return refuse(outcome.SourceTimeout, "loading timed out before the module was fetched")
 	}
 	if missing := l.Host.missing(v.Info.Depends); len(missing) > 0 {
-		return refuse(outcome.DependencyMissing, "the module depends on %s, which is not loaded on this node", strings.Join(missing, ", "))
+		return refuse(outcome.DependencyMissing, "the module depexpires on %s, which is not loaded on this node", strings.Join(missing, ", "))
 	}
 	log := l.Host.Kernel.Listen()
 	defer log.Close()
@@ -194,7 +194,7 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 		return err
 	}
 	if l.away != nil {
-		l.out.Message += "; it is this node's copy, verified again, since the repository could not be asked: " + l.away.Error()
+		l.out.Message += "; this is the node's own copy, verified again, since the repository could not be reached: " + l.away.Error()
 	}
 	l.keep()
 	// Before the turn is another's, which must find whose this load is.

@@ -83,7 +83,7 @@ func TestLoadFallsBackAndSaysWhy(t *testing.T) {
 			o.Source = func() (module.Source, error) { return nil, errors.New("broken") }
 		}, outcome.Internal, "broken"},
 		"bad parameters": {func(_ *machine, o *LoadOptions) { o.Parameters = "a" }, outcome.BadParameter, `"a"`},
-		"kernel refuses": {func(m *machine, _ *LoadOptions) { m.initErr = unix.EKEYREJECTED }, outcome.SignatureRequired, "no signature"},
+		"kernel refuses": {func(m *machine, _ *LoadOptions) { m.initErr = unix.EKEYREJECTED }, outcome.SignatureRequired, "is not signed"},
 		"init fails": {func(m *machine, _ *LoadOptions) {
 			m.initErr, m.log, m.logAfter = unix.ENXIO, []string{"old pf_ring line"}, []string{"[PF_RING] out of luck"}
 		}, outcome.InitFailed, "out of luck"},
@@ -189,8 +189,8 @@ func TestAnotherBuildOrOtherParametersAreReplacedOrTold(t *testing.T) {
 	}{
 		"as before":                 {"min_num_slots=8192", false, outcome.AlreadyLoaded, ""},
 		"the same number":           {"min_num_slots=0x2000", false, outcome.AlreadyLoaded, ""},
-		"another value":             {"min_num_slots=65536", false, outcome.OtherParameters, "min_num_slots is 8192, wanted is 65536"},
-		"no longer wanted":          {"", false, outcome.OtherParameters, "wanted is its default"},
+		"another value":             {"min_num_slots=65536", false, outcome.OtherParameters, "min_num_slots is 8192, must be 65536"},
+		"no longer wanted":          {"", false, outcome.OtherParameters, "must be its default"},
 		"one that the module lacks": {"min_num_slots=8192 no_such=1", false, outcome.AlreadyLoaded, ""},
 		"rebuilt":                   {"min_num_slots=8192", true, outcome.OtherBuild, "another build"},
 		"rebuilt, other parameters": {"min_num_slots=1", true, outcome.OtherBuild, "another build"},

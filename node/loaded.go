@@ -25,7 +25,7 @@ type difference struct {
 func (l *loading) beside(ctx context.Context, loaded *LoadedModule) error {
 	entry, err := l.wanted(ctx)
 	if err != nil {
-		l.Log.Warn("a module is loaded; whether the repository has another is not known", "error", err)
+		l.Log.Warn("a module is loaded; whether the repository has another is unknown", "error", err)
 	}
 	d := l.differs(loaded, entry, err == nil)
 	if d == nil {
@@ -68,7 +68,7 @@ func (l *loading) differs(m *LoadedModule, entry module.Entry, known bool) *diff
 		return &difference{outcome.OtherBuild, fmt.Sprintf("version %s (srcversion %s)", m.Version, m.SrcVersion), fmt.Sprintf("the repository has another build of it (srcversion %s)", entry.SrcVersion)}
 	}
 	if how := l.Host.otherParameters(l.ModuleName, l.Parameters, had); how != "" {
-		return &difference{outcome.OtherParameters, "version " + m.Version, "its parameters are not those of the values (" + how + ")"}
+		return &difference{outcome.OtherParameters, "version " + m.Version, "its parameters differ from the values (" + how + ")"}
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (l *loading) before(m *LoadedModule) *outcome.Outcome {
 // the same, so that is the backend; the reason says how it differs.
 func (l *loading) other(ctx context.Context, m *LoadedModule, d difference, why string) error {
 	l.out.Module = l.provenance(m)
-	l.out.Message = d.what + " was loaded before and is left alone: " + d.want + why
+	l.out.Message = d.what + " was already loaded and is left in place: " + d.want + why
 	return l.good(ctx, d.reason)
 }
 
@@ -134,7 +134,7 @@ func (l *loading) replace(ctx context.Context, m *LoadedModule, d difference) er
 	}
 	v, err := l.fetch(ctx)
 	if err != nil {
-		return l.other(ctx, m, d, ", which cannot be had: "+err.Error())
+		return l.other(ctx, m, d, ", which is unavailable: "+err.Error())
 	}
 	defer turn(ctx, l.State, l.Log)()
 	if now := l.Host.Loaded(l.ModuleName); now != nil && now.Instance != m.Instance {

@@ -16,12 +16,12 @@ func (w *Watch) metrics(rings bool) string {
 	family(&b, "pfring_module_info", "gauge", "The PF_RING module of this node; always 1.")
 	sample(&b, "pfring_module_info", "1", "version", o.Module.Version, "kernel", o.Kernel,
 		"source", o.Module.Source, "verified", string(o.Module.Verified))
-	family(&b, "pfring_load_duration_seconds", "gauge", "How long it took to find, fetch, verify and load the module, or to wait for it.")
+	family(&b, "pfring_load_duration_seconds", "gauge", "Time to find, fetch, verify and load the module, or to wait for it.")
 	sample(&b, "pfring_load_duration_seconds", seconds(o.DurationMS.Total))
 	family(&b, "pfring_fetch_bytes_total", "counter", "Bytes that were fetched from the module repository.")
 	sample(&b, "pfring_fetch_bytes_total", strconv.FormatInt(o.FetchedBytes, 10))
 	if !o.IndexExpires.IsZero() {
-		family(&b, "pfring_index_expiry_timestamp_seconds", "gauge", "When the module repository's index ends, in seconds since 1970.")
+		family(&b, "pfring_index_expiry_timestamp_seconds", "gauge", "When the module repository's index expires, in seconds since 1970.")
 		sample(&b, "pfring_index_expiry_timestamp_seconds", strconv.FormatInt(o.IndexExpires.Unix(), 10))
 	}
 	if rings {
@@ -40,8 +40,8 @@ func (w *Watch) ringMetrics(b *strings.Builder) {
 			sample(b, name, strconv.FormatUint(value(r), 10), "ring", r.Name, "device", r.Device, "application", r.App)
 		}
 	}
-	counter("pfring_ring_packets_total", "Packets that the kernel had for an open ring, those that were lost included.", func(r Ring) uint64 { return r.Packets })
-	counter("pfring_ring_lost_packets_total", "Packets of pfring_ring_packets_total that an open ring had no room for.", func(r Ring) uint64 { return r.Lost })
+	counter("pfring_ring_packets_total", "Packets that the kernel had for an open ring, including lost packets.", func(r Ring) uint64 { return r.Packets })
+	counter("pfring_ring_lost_packets_total", "Packets of pfring_ring_packets_total that were lost because an open ring was full.", func(r Ring) uint64 { return r.Lost })
 }
 
 func family(b *strings.Builder, name, kind, help string) {

@@ -24,10 +24,10 @@ func refuse(reason outcome.Reason, format string, args ...any) *Refusal {
 // MayLoad finds out, before anything is fetched, whether this process may load
 // a module into this kernel. The question is put to the kernel itself, with an
 // empty module: what stops a load for its caller's sake (capability, seccomp,
-// modules_disabled) stops that as well, and what depends on the module does not.
+// modules_disabled) stops that as well, and what depexpires on the module does not.
 func (h *Host) MayLoad(f Facts) error {
 	if !f.SupportsModules {
-		return refuse(outcome.NoModuleSupport, "this kernel has no support for loadable modules: there is no /proc/modules")
+		return refuse(outcome.NoModuleSupport, "this kernel does not support loadable modules: /proc/modules does not exist")
 	}
 	if f.ModulesDisabled {
 		return refuse(outcome.ModulesDisabled, "kernel.modules_disabled is 1, so no module can be loaded until the node boots again without it")
@@ -37,10 +37,10 @@ func (h *Host) MayLoad(f Facts) error {
 	}
 	switch err := h.Kernel.InitModule(nil, ""); {
 	case errors.Is(err, unix.EPERM) && f.Seccomp:
-		return refuse(outcome.SeccompDenied, "a seccomp filter refuses init_module although the capability SYS_MODULE is there")
+		return refuse(outcome.SeccompDenied, "a seccomp filter refuses init_module although the agent has the capability SYS_MODULE")
 	case errors.Is(err, unix.EPERM):
-		return refuse(outcome.CapabilityMissing, "the kernel refuses init_module with EPERM although the capability SYS_MODULE is there: "+
-			"the agent may be in a user namespace, where that capability counts for nothing")
+		return refuse(outcome.CapabilityMissing, "the kernel refuses init_module with EPERM although the agent has the capability SYS_MODULE: "+
+			"the agent may be in a user namespace, where that capability has no effect")
 	case errors.Is(err, unix.ENOSYS) && f.Seccomp:
 		return refuse(outcome.SeccompDenied, "a seccomp filter hides init_module (ENOSYS)")
 	case errors.Is(err, unix.ENOSYS):

@@ -95,7 +95,7 @@ func TestProbeAsksSourcesAndRegistries(t *testing.T) {
 			if registry == "reg.example" {
 				return nil
 			}
-			return &module.Error{Reason: outcome.SourceTimeout, What: "asking", Why: "silence"}
+			return &module.Error{Reason: outcome.SourceTimeout, What: "ask", Why: "silence"}
 		},
 	})
 	type row struct {

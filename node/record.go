@@ -36,7 +36,7 @@ type Record struct {
 func (r Record) Write(o outcome.Outcome, log *slog.Logger) {
 	line, err := o.Encode()
 	if err != nil {
-		log.Error("the outcome cannot be written", "error", err)
+		log.Error("cannot write the outcome", "error", err)
 		return
 	}
 	for _, path := range []string{r.Shared, r.State} {
@@ -44,7 +44,7 @@ func (r Record) Write(o outcome.Outcome, log *slog.Logger) {
 			continue
 		}
 		if err := replaceFile(path, line); err != nil {
-			log.Error("the outcome cannot be written", "error", err)
+			log.Error("cannot write the outcome", "error", err)
 		}
 	}
 	if r.Termination == "" {
@@ -53,7 +53,7 @@ func (r Record) Write(o outcome.Outcome, log *slog.Logger) {
 	// The container's runtime has mounted this very file: it is rewritten in
 	// place, as a rename would put another one beside it.
 	if err := os.WriteFile(r.Termination, line, 0o644); err != nil {
-		log.Warn("the termination message cannot be written", "error", err)
+		log.Warn("cannot write the termination message", "error", err)
 	}
 }
 

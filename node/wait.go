@@ -50,7 +50,7 @@ func Wait(ctx context.Context, o WaitOptions) outcome.Outcome {
 func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
 	if !o.Host.SupportsModules() {
 		out.Reason = outcome.NoModuleSupport
-		out.Message = "this kernel has no support for loadable modules: there is no /proc/modules"
+		out.Message = "this kernel does not support loadable modules: /proc/modules does not exist"
 		return
 	}
 	// Looking costs two small reads; the pause grows to a second.
@@ -113,7 +113,7 @@ func (o WaitOptions) why() string {
 	waited := "before waitTimeout (" + o.Timeout.String() + ") was over"
 	switch m := o.Host.Loaded(o.ModuleName); {
 	case m == nil:
-		return "nobody has loaded " + o.ModuleName + " " + waited
+		return "nothing has loaded " + o.ModuleName + " " + waited
 	case !m.Live:
 		return o.ModuleName + " was still being loaded " + waited
 	}

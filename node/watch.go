@@ -46,7 +46,7 @@ func NewWatch(o WatchOptions) *Watch {
 	}
 	if before == nil {
 		b := o.Host.blank(o.Node)
-		b.Message = "there is no outcome of an init container"
+		b.Message = "no outcome of an init container found"
 		before = &b
 	}
 	w.first, w.now = *before, *before
@@ -83,7 +83,7 @@ func (w *Watch) look() {
 		return
 	case !there:
 		next.Backend, next.Reason = outcome.Libpcap, outcome.ModuleGone
-		next.Message = w.ModuleName + " was loaded and has vanished since; capture on this node goes on with libpcap"
+		next.Message = w.ModuleName + " was loaded and has been unloaded since; capture on this node continues with libpcap"
 	case was.Backend != outcome.PFRing || !m.is(was.Module):
 		next = w.another(m)
 	default:
@@ -91,7 +91,7 @@ func (w *Watch) look() {
 		if how == "" || was.Reason == outcome.OtherParameters {
 			return
 		}
-		next.Reason, next.Message = outcome.OtherParameters, "somebody has changed the parameters of "+w.ModuleName+": "+how
+		next.Reason, next.Message = outcome.OtherParameters, "the parameters have changed of "+w.ModuleName+": "+how
 	}
 	next.Time = time.Now()
 	w.mu.Lock()
@@ -113,7 +113,7 @@ func (w *Watch) another(m *LoadedModule) outcome.Outcome {
 	}
 	o := w.first
 	o.Backend, o.Reason = outcome.PFRing, outcome.AlreadyLoaded
-	o.Message = w.ModuleName + " " + m.Version + " was loaded by another since the agent started"
+	o.Message = w.ModuleName + " " + m.Version + " was loaded by another process since the agent started"
 	o.Module = m.foreign()
 	if w.first.Reason == outcome.WaitTimeout {
 		o.Module.Source, o.Module.Verified = "kmm", outcome.VerifiedKMM

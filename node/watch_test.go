@@ -33,7 +33,7 @@ func TestWaitEndsWhenTheModuleAnswers(t *testing.T) {
 func TestWaitSaysHowFarItGot(t *testing.T) {
 	m := newMachine(t)
 	o := Wait(t.Context(), waitOptions(m, WaitKMM, time.Millisecond))
-	if o.Backend != outcome.Libpcap || o.Reason != outcome.WaitTimeout || !strings.Contains(o.Message, "nobody has loaded") {
+	if o.Backend != outcome.Libpcap || o.Reason != outcome.WaitTimeout || !strings.Contains(o.Message, "nothing has loaded") {
 		t.Errorf("%+v", o)
 	}
 	m.write("proc/modules", "pf_ring 1 0 - Loading 0x0\n")

@@ -163,8 +163,8 @@ func cutMiddle(s string, n int) string {
 	return s[:head] + " … " + s[tail:]
 }
 
-// ErrNotOutcome means that a text holds no outcome line.
-var ErrNotOutcome = errors.New("no outcome line")
+// ErrNotOutcome means that a text holds no outcome line found.
+var ErrNotOutcome = errors.New("no outcome line found")
 
 // Parse reads an outcome from a termination message or a state file. It
 // accepts fields and reason codes that a newer version has added, and ignores

@@ -169,8 +169,8 @@ func encodeProbe(p Probe) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// ErrNotProbe means that a text holds no probe's line.
-var ErrNotProbe = errors.New("no probe's line")
+// ErrNotProbe means that a text holds no line of a probe found.
+var ErrNotProbe = errors.New("no line of a probe found")
 
 // ParseProbe reads a probe from a termination message. It takes fields and
 // reasons that a newer version has added, and ignores text around the line.

@@ -52,7 +52,7 @@ func LoadFS(fsys fs.FS, dir string) (*Chart, error) {
 func LoadPath(path string) (*Chart, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); err != nil {
-			return nil, fmt.Errorf("cannot load chart %s: it has no Chart.yaml", path)
+			return nil, fmt.Errorf("cannot load chart %s: Chart.yaml not found", path)
 		}
 	}
 	c, err := loader.Load(path)

@@ -32,7 +32,7 @@ func (e *ForeignFilesError) Error() string {
 	if n := len(e.Files) - len(shown); n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("folder %s holds files that pfring render did not write (%s%s), so it was left alone; name an empty or a new folder",
+	return fmt.Sprintf("folder %s holds files that pfring render did not write (%s%s), so it was not changed. Name an empty or a new folder",
 		e.Dir, strings.Join(shown, ", "), more)
 }
 
@@ -166,7 +166,7 @@ func readMarker(dir string) ([]string, error) {
 	}
 	var m marker
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("%s is not what pfring render writes (%w); name an empty or a new folder", filepath.Join(dir, markerName), err)
+		return nil, fmt.Errorf("%s was not written by pfring render (%w). Name an empty or a new folder", filepath.Join(dir, markerName), err)
 	}
 	return m.Files, nil
 }

@@ -68,10 +68,10 @@ func Render(c *Chart, o Options) (*Result, error) {
 		return nil, err
 	}
 	if err := chartutil.ValidateReleaseName(o.ReleaseName); err != nil {
-		return nil, fmt.Errorf("the release name %q is not one: it has at most 53 of a-z 0-9 - and dots, and begins and ends with a letter or digit", o.ReleaseName)
+		return nil, fmt.Errorf("invalid release name %q: must be at most 53 characters of a-z, 0-9, \"-\" and \".\" and start and end with a letter or digit", o.ReleaseName)
 	}
 	if faults := validation.IsDNS1123Label(o.Namespace); len(faults) > 0 {
-		return nil, fmt.Errorf("the namespace %q is not one: it has at most 63 of a-z 0-9 and -, and begins and ends with a letter or digit", o.Namespace)
+		return nil, fmt.Errorf("invalid namespace %q: must be at most 63 characters of a-z, 0-9 and \"-\" and start and end with a letter or digit", o.Namespace)
 	}
 	h, err := c.load()
 	if err != nil {
@@ -87,10 +87,10 @@ func Render(c *Chart, o Options) (*Result, error) {
 func capabilities(c *Chart, o Options) (*chartutil.Capabilities, error) {
 	kv, err := chartutil.ParseKubeVersion(o.KubeVersion)
 	if err != nil {
-		return nil, fmt.Errorf("the Kubernetes version %q is not one; write it like 1.31 or v1.31.2", o.KubeVersion)
+		return nil, fmt.Errorf("invalid Kubernetes version %q: must be like 1.31 or v1.31.2", o.KubeVersion)
 	}
 	if c.KubeVersion != "" && !chartutil.IsCompatibleRange(c.KubeVersion, kv.String()) {
-		return nil, &Error{fmt.Errorf("chart %s needs Kubernetes %s, and this is %s", c.Name, c.KubeVersion, kv)}
+		return nil, &Error{fmt.Errorf("chart %s requires Kubernetes %s, and this is %s", c.Name, c.KubeVersion, kv)}
 	}
 	caps := chartutil.DefaultCapabilities.Copy()
 	caps.KubeVersion = *kv

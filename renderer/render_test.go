@@ -18,10 +18,10 @@ func TestRenderTellsARefusalFromAWrongOption(t *testing.T) {
 		refusal bool
 		want    string
 	}{
-		"no version":     {renderer.Options{KubeVersion: "new"}, false, `the Kubernetes version "new" is not one; write it like 1.31 or v1.31.2`},
-		"release name":   {renderer.Options{ReleaseName: "Not_A_Name"}, false, `the release name "Not_A_Name" is not one`},
-		"namespace":      {renderer.Options{Namespace: "a.b"}, false, `the namespace "a.b" is not one`},
-		"too old":        {renderer.Options{KubeVersion: "1.24"}, true, "chart kubeshark-pfring needs Kubernetes >=1.25.0-0, and this is v1.24"},
+		"no version":     {renderer.Options{KubeVersion: "new"}, false, `invalid Kubernetes version "new": must be like 1.31 or v1.31.2`},
+		"release name":   {renderer.Options{ReleaseName: "Not_A_Name"}, false, `invalid release name "Not_A_Name": must be at most 53 characters`},
+		"namespace":      {renderer.Options{Namespace: "a.b"}, false, `invalid namespace "a.b": must be at most 63 characters`},
+		"too old":        {renderer.Options{KubeVersion: "1.24"}, true, "chart kubeshark-pfring requires Kubernetes >=1.25.0-0, and this is v1.24"},
 		"schema":         {renderer.Options{Values: parseValues(t, "tap: {kernelModule: {mode: kmn}}")}, true, "mode"},
 		"template fails": {renderer.Options{Values: parseValues(t, "tap: {kernelModule: {mode: kmm, kernelMappings: []}}")}, true, "kmm mode needs at least one mapping"},
 	} {
@@ -40,7 +40,7 @@ func TestRenderTellsARefusalFromAWrongOption(t *testing.T) {
 // What a template breaks is told as an error, with the template's name.
 func TestRenderTellsABrokenChart(t *testing.T) {
 	for name, c := range map[string]struct{ template, want string }{
-		"not YAML":       {"a: b: c\n", "broken YAML"},
+		"not YAML":       {"a: b: c\n", "invalid YAML"},
 		"no kind":        {"apiVersion: v1\nmetadata: {name: x}\n", "without apiVersion, kind and metadata.name"},
 		"no name":        {"apiVersion: v1\nkind: ConfigMap\n", "without apiVersion, kind and metadata.name"},
 		"template error": {"{{ .Values.a.b.c }}\n", "templates/t.yaml"},

@@ -35,7 +35,7 @@ type Result struct {
 func newResult(h *chart.Chart, o Options, files map[string]string) (*Result, error) {
 	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
-		return nil, &Error{fmt.Errorf("chart %s with these values gives broken YAML: %w", h.Name(), err)}
+		return nil, &Error{fmt.Errorf("chart %s renders to invalid YAML with these values: %w", h.Name(), err)}
 	}
 	r := &Result{Namespace: o.Namespace, HooksLeftOut: len(hooks)}
 	if o.IncludeCRDs {
@@ -91,7 +91,7 @@ func (r *Result) add(source, text string) error {
 		return nil
 	}
 	if head.Kind == "" || head.APIVersion == "" || head.Metadata.Name == "" {
-		return fmt.Errorf("%s renders to something without apiVersion, kind and metadata.name", source)
+		return fmt.Errorf("%s renders to a document without apiVersion, kind and metadata.name", source)
 	}
 	r.Resources = append(r.Resources, Resource{
 		Source: source, APIVersion: head.APIVersion, Kind: head.Kind,

@@ -114,7 +114,7 @@ func (d *Document) intoSubchart() {
 	d.above = Path{key}
 	below, _ := d.user[key].(map[string]any)
 	if _, given := d.user[key]; !given {
-		p := fatal("", 0, 0, "subchart-missing", "the values have no key "+key)
+		p := fatal("", 0, 0, "subchart-missing", "key not found in the values: "+key)
 		p.Suggestion = "--subchart is the name or alias of the dependency in the parent's Chart.yaml"
 		d.problems = append(d.problems, p)
 	}
@@ -204,7 +204,7 @@ func readValues(name string, stdin io.Reader) (data []byte, err error) {
 		in = f
 	}
 	if in == nil {
-		return nil, errors.New("cannot read the values: there is no standard input")
+		return nil, errors.New("cannot read the values: no standard input")
 	}
 	data, err = io.ReadAll(io.LimitReader(in, MaxFileSize+1))
 	if err != nil {
@@ -221,7 +221,7 @@ func (d *Document) addSets() error {
 	read := func(rs []rune) (any, error) {
 		data, err := readValues(string(rs), d.opts.Stdin)
 		if errors.Is(err, errTooLarge) {
-			return nil, fmt.Errorf("%s has more than %d MiB", string(rs), MaxFileSize>>20)
+			return nil, fmt.Errorf("%s is larger than %d MiB", string(rs), MaxFileSize>>20)
 		}
 		if err != nil {
 			unreadable = err

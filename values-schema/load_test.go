@@ -107,7 +107,7 @@ func TestSetFileTooLargeIsAProblem(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := describe(problems(t, valuesschema.LoadOptions{SetFile: []string{"tap.kernelModule.source.version=" + big}}))
-	if !strings.Contains(got, "has more than 4 MiB (set-syntax)") {
+	if !strings.Contains(got, "is larger than 4 MiB (set-syntax)") {
 		t.Errorf("got %s", got)
 	}
 }

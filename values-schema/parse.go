@@ -73,12 +73,12 @@ func parseNodes(name string, data []byte) (*yaml3.Node, []Problem) {
 		root = nil
 	} else if root.Kind != yaml3.MappingNode {
 		return nil, []Problem{fatal(name, root.Line, root.Column, "yaml-not-a-map",
-			"a values file is a map of keys to values, this one is "+kindName(root))}
+			"a values file must be a map of keys to values, this one is "+kindName(root))}
 	}
 	switch err := dec.Decode(&next); {
 	case err == nil:
 		return root, []Problem{fatal(name, next.Line, next.Column, "yaml-multiple-documents",
-			"a second YAML document begins here; Helm would read the first one only. Give it as a file of its own")}
+			"a second YAML document begins here, and Helm would read only the first one. Put it into a separate file")}
 	case !errors.Is(err, io.EOF):
 		return root, []Problem{syntaxProblem(name, err)}
 	}

@@ -44,21 +44,21 @@ func (c *check) build(at Path) {
 	switch {
 	case (name == "") == (len(configMap) == 0):
 		c.errorf("build-dockerfile", build, "dockerfile takes one of "+strings.Join(Dockerfiles(), ", "),
-			"a build has either dockerfile, a name, or dockerfileConfigMap, a ConfigMap of your own")
+			"a build must have either dockerfile, a name, or dockerfileConfigMap, your own ConfigMap")
 	case name != "" && !slices.Contains(known, name):
-		hint := "the chart has " + strings.Join(Dockerfiles(), ", ") + "; your own go into tap.kernelModule.kmm.build.dockerfiles"
+		hint := "the chart has " + strings.Join(Dockerfiles(), ", ") + "; put your own into tap.kernelModule.kmm.build.dockerfiles"
 		if near := Nearest(name, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		c.errorf("build-dockerfile", build.With("dockerfile"), hint, "there is no Dockerfile of this name")
+		c.errorf("build-dockerfile", build.With("dockerfile"), hint, "unknown Dockerfile")
 	}
 	c.buildArgs(build.With("buildArgs"))
 	if c.str(at.With("regexp")) != "" && !strings.Contains(image, "KERNEL_") {
 		c.warnf("build-one-image", at.With("containerImage"), "end it in :${KERNEL_FULL_VERSION}",
-			"KMM builds it for the first kernel that the regexp matches, and takes it for all others too")
+			"KMM builds it for the first kernel that the regexp matches, and uses it for all others too")
 	}
 	if strings.HasPrefix(withRegistry(image), "docker.io/kubeshark/") {
-		c.warnf("build-push", at.With("containerImage"), "name a repository that you may push to, and a Secret for it in tap.kernelModule.imageRepoSecret",
+		c.warnf("build-push", at.With("containerImage"), "name a repository that you can push to, and its Secret in tap.kernelModule.imageRepoSecret",
 			"KMM pushes what it builds there, and this repository is Kubeshark's")
 	}
 }
@@ -68,7 +68,7 @@ func (c *check) buildArgs(path Path) {
 	for i := range c.list(path) {
 		at := path.With(i, "name")
 		if name := c.str(at); contains([]string{"KERNEL_FULL_VERSION", "KERNEL_VERSION", "MOD_NAME", "MOD_NAMESPACE"}, name) {
-			c.errorf("build-arg", at, "remove it", "KMM gives this argument itself for each kernel, and this value is never used")
+			c.errorf("build-arg", at, "remove it", "KMM sets this argument itself for each kernel, so this value is never used")
 		}
 	}
 }

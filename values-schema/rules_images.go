@@ -49,9 +49,9 @@ func (c *check) image(path Path, known []string) {
 		// The webhook takes the colon of the registry's port for that of a tag.
 		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, so every kernel would get the same one, latest")
 	case m[2] == "" && m[3] == "":
-		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, which KMM's webhook asks for")
+		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, and KMM's webhook requires one")
 	case !qualified(m[1]):
-		c.warnf("image-unqualified", path, "write "+withRegistry(image), "the image names no registry; CRI-O and others refuse such names")
+		c.warnf("image-unqualified", path, "write "+withRegistry(image), "the image has no registry; CRI-O and others refuse such names")
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *check) variables(path Path, known []string) bool {
 		if near := nearestVariable(name, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		c.errorf("image-variable", path, hint, "KMM does not know the variable %s and puts nothing in its place", name)
+		c.errorf("image-variable", path, hint, "unknown variable %s: KMM replaces it with nothing", name)
 		all = false
 	}
 	return all
@@ -124,5 +124,5 @@ func (c *check) registry() {
 	if _, rest, ok := strings.Cut(text, "://"); ok {
 		hint = "write " + rest + ", without the scheme"
 	}
-	c.errorf("image-invalid", path, hint, "not a registry and path that an image's name can begin with")
+	c.errorf("image-invalid", path, hint, "must be a registry, optionally with a path")
 }

@@ -23,7 +23,7 @@ func checkKMM(c *check) {
 		for i := range tolerations {
 			at := path.With(i, "operator")
 			if !kmm.TakesOperator(c.str(at)) {
-				c.errorf("toleration-operator", at, "give the agent tolerations of its own in tap.kernelModule.agent.tolerations", "KMM takes the operators Equal and Exists only")
+				c.errorf("toleration-operator", at, "set separate tolerations for the agent in tap.kernelModule.agent.tolerations", "KMM supports only the operators Equal and Exists")
 			}
 		}
 		if len(tolerations) > 0 {
@@ -40,7 +40,7 @@ func (c *check) moduleName() {
 	}
 	if n := len(name) + len(namespace); n > kmm.MaxName {
 		c.errorf("name-too-long", path, "set a shorter tap.kernelModule.kmm.moduleName",
-			"the Module's name %q and the namespace %q have %d characters together, KMM takes at most %d", name, namespace, n, kmm.MaxName)
+			"the Module's name %q and the namespace %q have %d characters together: must have at most %d for KMM", name, namespace, n, kmm.MaxName)
 	}
 }
 
@@ -58,7 +58,7 @@ func (c *check) waitTimeout() {
 	case err != nil:
 	case d == 0:
 		c.warnf("wait-timeout", path, "set it to 4m, or run Helm without --wait",
-			"0 waits for ever: where KMM cannot load the module, capture never starts and helm --wait fails")
+			"0 waits indefinitely: where KMM cannot load the module, capture never starts and helm --wait fails")
 	case d >= helmTimeout:
 		c.warnf("wait-timeout", path, "keep it below 5m, or give Helm a longer --timeout",
 			"not shorter than Helm's --timeout, 5m by default, so helm --wait gives up first")
@@ -103,11 +103,11 @@ func (c *check) notPlain(path Path) (string, Path) {
 			at := at.With("matchExpressions", j)
 			key, values := c.str(at.With("key")), c.list(at.With("values"))
 			if c.str(at.With("operator")) != "In" || len(values) != 1 {
-				return fmt.Sprintf("asks of %s something else than one value", key), at
+				return fmt.Sprintf("requires something other than one value of %s", key), at
 			}
 			value := fmt.Sprint(values[0])
 			if old, ok := labels[key]; ok && old != value {
-				return "asks for two values of " + key, at
+				return "requires two values of " + key, at
 			}
 			labels[key] = value
 		}

@@ -9,7 +9,7 @@ func checkKubeshark(c *check) {
 	}
 	if at := ParsePath("tap.packetCapture"); kubeshark.OtherBackend(c.str(at)) {
 		c.warnf("capture-backend", at, "write best or pf_ring, or tap.kernelModule.enabled: false",
-			"Kubeshark's workers capture without PF_RING then, so the module is of no use to them")
+			"Kubeshark's workers then capture without PF_RING, so they do not use the module")
 	}
 	c.secondLoader()
 }
@@ -21,7 +21,7 @@ func (c *check) secondLoader() {
 	if given, ok := lookup(c.doc.user, at); !ok || given != true {
 		return
 	}
-	const hint = "give each chart a values file of its own, and write tap.kernelModule.enabled: false in Kubeshark's"
+	const hint = "use a separate values file for each chart, and set tap.kernelModule.enabled: false in Kubeshark's"
 	tag := ParsePath("tap.docker.tag")
 	switch v, _ := kubeshark.Parse(c.str(tag)); {
 	case v.MayLoad():

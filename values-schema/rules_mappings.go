@@ -58,8 +58,8 @@ func (c *check) literal(e *earlier, i int, path Path, literal string) {
 		return
 	}
 	if c.mode() == "kmm" && kmm.Stalls(literal) {
-		c.errorf("literal-short", path, "KMM serves kernel releases such as 6.1.0-18-amd64; mode auto serves this one too",
-			"KMM fails on a kernel release of fewer than three components, and then on the whole Module")
+		c.errorf("literal-short", path, "KMM supports kernel releases such as 6.1.0-18-amd64; mode auto supports this one too",
+			"KMM fails on a kernel release with fewer than three components, and then on the whole Module")
 		return
 	}
 	defer func() { e.remember("="+literal, i) }()
@@ -93,7 +93,7 @@ func (c *check) regexp(e *earlier, i int, path Path, expr string) {
 	if err != nil {
 		hint := "KMM uses RE2, see https://github.com/google/re2/wiki/Syntax"
 		if strings.Contains(expr, "(?=") || strings.Contains(expr, "(?!") || strings.Contains(expr, "(?<") {
-			hint = "RE2 has no look-ahead or look-behind; put an earlier mapping before it for the kernels to leave out"
+			hint = "RE2 has no look-ahead or look-behind; to exclude kernels, put a mapping for them before this one"
 		}
 		c.errorf("regexp-invalid", path, hint, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return
@@ -164,5 +164,5 @@ func (c *check) sign(at Path) {
 		return
 	}
 	c.errorf("sign-without-image", at.With("sign"), "add build, or sign.unsignedImage",
-		"there is no image to sign; KMM accepts this and fails later")
+		"no image to sign; KMM accepts this and fails later")
 }

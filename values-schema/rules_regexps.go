@@ -20,7 +20,7 @@ func (c *check) tryRegexp(path Path, expr string, parsed *syntax.Regexp) {
 	switch plain := plainRelease().MatchString(text); {
 	case !inRelease(parsed):
 		c.warnf("regexp-unmatched", path, `a kernel release has only letters, digits and . _ + ~ -; in YAML's plain text and single quotes a backslash is kept as it is`,
-			"matches no kernel release: it asks for a character that none has")
+			"matches no kernel release: it requires a character that no kernel release has")
 	case anchored && !beginsWithDigit(parsed):
 		c.warnf("regexp-unmatched", path, "such as ^6\\.1\\. for all kernels 6.1", "matches no kernel release: each begins with a digit")
 	case strings.HasSuffix(expr, `\+$`):

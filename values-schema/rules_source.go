@@ -64,7 +64,7 @@ func (c *check) credentials(path Path) {
 	for name := range u.Query() {
 		if secretName().MatchString(name) {
 			c.errorf("url-credentials", path, "put them into a Secret and name it in source.credentialsSecret",
-				"the URL's query holds a secret, which everybody who may read pods could see, and which expires in a presigned URL")
+				"the URL's query contains a secret, which everybody who can read pods can see, and which expires in a presigned URL")
 			return
 		}
 	}
@@ -78,7 +78,7 @@ func (c *check) credentials(path Path) {
 		case "builder":
 			hint = "let the server admit the builds by address"
 		}
-		c.errorf("url-credentials", path, hint, "the URL holds credentials, which everybody who may read pods could see")
+		c.errorf("url-credentials", path, hint, "the URL contains credentials, which everybody who can read pods can see")
 	}
 }
 
@@ -89,7 +89,7 @@ func (c *check) sourceURL(source Path) {
 	isFile := strings.HasPrefix(c.str(path), "file://")
 	switch given := len(c.object(volume)) > 0; {
 	case isFile && !given:
-		c.errorf("source-volume-missing", path, "add source.volume, such as {persistentVolumeClaim: {claimName: modules}}", "file:// needs a volume to read from")
+		c.errorf("source-volume-missing", path, "add source.volume, such as {persistentVolumeClaim: {claimName: modules}}", "file:// requires a volume to read from")
 	case !isFile && given:
 		c.warnf("source-volume-unused", volume, "write source.url: file:///modules, or remove the volume", "only a file:// source reads the volume")
 	}
@@ -147,7 +147,7 @@ func checkEgress(c *check) {
 	if v, ok := c.values["internetConnectivity"]; !ok || v != false {
 		return
 	}
-	const advice, where = "set it to a mirror inside the network", "the cluster has no internet, and %s is there"
+	const advice, where = "set it to a mirror inside the network", "the cluster has no internet access, and %s is on the internet"
 	url, image, mappings := module.With("source", "url"), module.With("image"), module.With("kernelMappings")
 	switch c.mode() {
 	case "auto":
@@ -186,7 +186,7 @@ func checkParameters(c *check) {
 	if v, ok := lookup(c.values, path.With("min_num_slots")); ok {
 		if n, isNumber := asFloat(v); isNumber && n >= manySlots && n <= math.MaxUint32 {
 			c.warnf("ring-memory", path.With("min_num_slots"), "keep it below 65536, unless the nodes have the memory for it",
-				"each ring takes %.0f MiB of kernel memory on every node, and each worker opens several", n*slotBytes/(1<<20))
+				"each ring uses %.0f MiB of kernel memory on every node, and each worker opens several", n*slotBytes/(1<<20))
 		}
 	}
 	known := c.schema.keys(path)
@@ -202,7 +202,7 @@ func checkParameters(c *check) {
 		if near := Nearest(name, known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		c.warnf("parameter-unknown", path.With(name), hint, "PF_RING is not known to have this parameter; the kernel ignores one that it does not know")
+		c.warnf("parameter-unknown", path.With(name), hint, "unknown PF_RING parameter; the kernel ignores unknown parameters")
 	}
 }
 

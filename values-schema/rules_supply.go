@@ -35,7 +35,7 @@ func checkSupply(c *check) {
 	}
 	if on, given := lookup(c.values, enabled); given && on == false && c.mode() == "auto" && !c.sourced() {
 		c.errorf("supply-or-source", enabled, "set source.url to a module repository, or remove this line",
-			"nodes get modules from source.url or from the cluster's own builds, and neither is there")
+			"nodes get modules from source.url or from the cluster's own builds, and both are off")
 	}
 	if !c.supplied() {
 		return
@@ -48,7 +48,7 @@ func checkSupply(c *check) {
 	pinned, built := c.str(module.With("source", "version")), c.str(supply.With("pfringVersion"))
 	if pinned != "" && built != "" && pinned != built {
 		c.errorf("supply-version", supply.With("pfringVersion"), "write "+pinned+", or remove one of the two",
-			"agents load PF_RING %s only, by source.version, so this one would never be loaded", pinned)
+			"agents load only PF_RING %s, because of source.version, so this version would never be loaded", pinned)
 	}
 }
 
@@ -56,7 +56,7 @@ func checkSupply(c *check) {
 func (c *check) store(store Path) {
 	kind, at := c.str(store.With("type")), store.With("type")
 	address, claim := store.With("url"), store.With("persistentVolumeClaim", "existingClaim")
-	const two = "modules are kept in one place, and type is %s"
+	const two = "modules are stored in one place, and type is %s"
 	if kind != StoreURL && c.str(address) != "" {
 		c.errorf("supply-store", address, "set store.type: url, or remove the URL", two, kind)
 	}
@@ -109,12 +109,12 @@ func (c *check) storeCredentials(store Path) {
 	switch rest, isRegistry := strings.CutPrefix(address, "oci://"); {
 	case isRegistry && publicRegistry(rest) && c.str(module.With("imageRepoSecret")) == "":
 		c.errorf("supply-store-credentials", store.With("url"), "name a Secret of type kubernetes.io/dockerconfigjson in tap.kernelModule.imageRepoSecret",
-			"this registry takes no module without a login")
+			"this registry does not accept a module without a login")
 	case !isRegistry && c.str(store.With("endpoint")) != "":
 		c.errorf("supply-store-credentials", store.With("url"), advice, "an S3 service other than AWS's takes no module without a login")
 	case strings.HasPrefix(address, "s3://") && len(c.object(module.With("serviceAccount", "annotations"))) == 0:
 		c.warnf("supply-store-credentials", store.With("url"), advice+", or an IAM role in serviceAccount.annotations",
-			"the controller can write there by EKS Pod Identity only")
+			"the controller can write there only with EKS Pod Identity")
 	}
 }
 
@@ -137,11 +137,11 @@ func (c *check) buildSource(supply Path) {
 	known := c.str(version) == "" || slices.Contains(PFRingVersions(), c.str(version))
 	switch {
 	case !known && (c.str(address) == "" || c.str(sum) == ""):
-		c.errorf("supply-source", version, "set builder.sourceURL and builder.sourceSHA256, or take one of "+strings.Join(PFRingVersions(), ", "),
-			"the content of this version is not known, so its archive cannot be verified")
+		c.errorf("supply-source", version, "set builder.sourceURL and builder.sourceSHA256, or use one of "+strings.Join(PFRingVersions(), ", "),
+			"the content of this version is unknown, so its archive cannot be verified")
 	case c.str(address) == "" && c.str(sum) != "":
 		c.errorf("supply-source", sum, "remove it, or set builder.sourceURL",
-			"without builder.sourceURL the source is verified by its content, as the bytes of GitHub's archives may change")
+			"without builder.sourceURL the source is verified by its content, since the bytes of GitHub's archives can change")
 	}
 }
 
@@ -152,11 +152,11 @@ func (c *check) egressOfBuilds() {
 		return
 	}
 	if c.str(builder.With("sourceURL")) == "" {
-		c.warnf("egress", builder.With("sourceURL"), "set it to a copy inside the network", "builds fetch PF_RING's source from github.com, and the cluster has no internet")
+		c.warnf("egress", builder.With("sourceURL"), "set it to a copy inside the network", "builds fetch PF_RING's source from github.com, and the cluster has no internet access")
 	}
 	if len(c.object(builder.With("packageMirrors"))) == 0 {
 		c.warnf("egress", builder.With("packageMirrors"), "set it to mirrors inside the network, or use builder.images that have the compiler and builder.hostHeaders",
-			"builds fetch compiler and kernel headers from the distribution's packages, and the cluster has no internet")
+			"builds fetch compiler and kernel headers from the distribution's packages, and the cluster has no internet access")
 	}
 }
 
@@ -168,6 +168,6 @@ func (c *check) unusedSource(source Path) {
 		if c.str(at) == "" && len(c.list(at)) == 0 {
 			continue
 		}
-		c.warnf("source-unused", at, "set source.url, or remove it", "it is about the repository at source.url, which is empty")
+		c.warnf("source-unused", at, "set source.url, or remove it", "it configures the repository at source.url, which is empty")
 	}
 }

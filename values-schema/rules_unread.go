@@ -21,7 +21,7 @@ func checkUnread(c *check) {
 	if len(c.doc.user) > 0 && len(c.problems) == before && !c.readsAny(c.doc.user, c.schema.tree) {
 		c.report(Problem{
 			Severity: Warning, Rule: "nothing-read", Origin: c.doc.origin(nil),
-			Message:    "nothing in these values is read by this chart, which takes its defaults",
+			Message:    "this chart reads none of these values and uses its defaults",
 			Suggestion: "its keys are below tap.kernelModule; for values of a chart that has it as a dependency, give --subchart KEY",
 		})
 	}

@@ -33,10 +33,10 @@ func (c *check) volume(path Path) {
 	if !known {
 		names := slices.Sorted(maps.Keys(kinds))
 		if near := Nearest(kind, names); near != "" {
-			c.errorf("volume-invalid", at, "did you mean "+near+"?", "Kubernetes has no such kind of volume")
+			c.errorf("volume-invalid", at, "did you mean "+near+"?", "unknown kind of volume")
 			return
 		}
-		c.warnf("volume-invalid", at, "such as persistentVolumeClaim, hostPath, nfs, configMap, csi or image", "Kubernetes to 1.37 has no such kind of volume")
+		c.warnf("volume-invalid", at, "such as persistentVolumeClaim, hostPath, nfs, configMap, csi or image", "unknown kind of volume (Kubernetes up to 1.37)")
 		return
 	}
 	fields, isMap := m[kind].(map[string]any)
@@ -48,7 +48,7 @@ func (c *check) volume(path Path) {
 	}
 	for _, name := range volumeRequires[kind] {
 		if v, ok := fields[name]; !ok || v == nil || v == "" {
-			c.errorf("volume-invalid", at, "add "+name, "a volume of the kind %s requires %s", kind, name)
+			c.errorf("volume-invalid", at, "add "+name, "a volume of kind %s requires %s", kind, name)
 		}
 	}
 	of := jsonFields(t)
@@ -59,7 +59,7 @@ func (c *check) volume(path Path) {
 			if near := Nearest(name, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			c.warnf("volume-invalid", at.With(name), hint, "Kubernetes to 1.37 has no such field, and ignores it")
+			c.warnf("volume-invalid", at.With(name), hint, "unknown field (Kubernetes up to 1.37), which is ignored")
 		}
 	}
 	c.volumeTypes(at, fields, t)

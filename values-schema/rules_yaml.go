@@ -43,7 +43,7 @@ func (c *check) duplicate(file string, key, before *yaml3.Node, path Path) {
 	c.report(Problem{
 		Severity: severity, Rule: "yaml-duplicate-key", Path: path.String(),
 		Origin:     Origin{File: file, Line: key.Line, Column: key.Column},
-		Message:    "the same key stands at line " + itoa(before.Line) + "; Helm silently takes the last one",
+		Message:    "duplicate key, also at line " + itoa(before.Line) + "; Helm silently uses the last one",
 		Suggestion: "join the two into one",
 	})
 }
@@ -57,7 +57,7 @@ func (c *check) oldBoolean(file string, n *yaml3.Node, path Path) {
 	c.report(Problem{
 		Severity: Warning, Rule: "yaml-boolean", Path: path.String(), Value: n.Value,
 		Origin:     Origin{File: file, Line: n.Line, Column: n.Column},
-		Message:    "Helm reads this word as a boolean, other tools as a string",
+		Message:    "Helm reads this word as a boolean, other tools read it as a string",
 		Suggestion: "write " + plainBool(n) + ", or quote it",
 	})
 }

@@ -14,7 +14,7 @@ func (c *check) schemaError(e finding) {
 	path := e.path
 	switch e.Type() {
 	case "required":
-		c.errorf("missing-key", path, "", "the key %v is missing", e.Details()["property"])
+		c.errorf("missing-key", path, "", "the key %v is required", e.Details()["property"])
 	case "invalid_type":
 		c.wrongType(path)
 	case "enum":
@@ -22,13 +22,13 @@ func (c *check) schemaError(e finding) {
 	case "pattern":
 		c.errorf("bad-pattern", path, c.describe(path), "%s", patternText(fmt.Sprint(e.Details()["pattern"])))
 	case "number_one_of":
-		c.errorf("literal-xor-regexp", path, "", "a mapping has exactly one of literal and regexp")
+		c.errorf("literal-xor-regexp", path, "", "a mapping must have exactly one of literal and regexp")
 	case "number_any_of":
-		c.errorf("wrong-type", path, c.describe(path), "neither a list of terms nor a map whose key workers is one")
+		c.errorf("wrong-type", path, c.describe(path), "must be a list of terms, or a map whose key workers is a list of terms")
 	case "invalid_property_name":
 		names, _ := c.schema.at(path)["propertyNames"].(map[string]any)
 		hint, _ := names["description"].(string)
-		c.errorf("bad-pattern", path.With(fmt.Sprint(e.Details()["property"])), hint, "such a key cannot be")
+		c.errorf("bad-pattern", path.With(fmt.Sprint(e.Details()["property"])), hint, "invalid key")
 	default:
 		c.outOfRange(path, e.ResultError)
 	}
@@ -49,7 +49,7 @@ func (c *check) outOfRange(path Path, e gojsonschema.ResultError) {
 	switch e.Type() {
 	case "number_gte", "number_lte", "number_gt", "number_lt":
 		if path.key() == module.With("waitTimeout").key() {
-			c.errorf("out-of-range", path, "write a unit, such as 90s or 4m", "a number other than 0 says no unit")
+			c.errorf("out-of-range", path, "write a unit, such as 90s or 4m", "a number other than 0 requires a unit")
 			return
 		}
 		what = fmt.Sprintf("must be from %.0f to %.0f", node["minimum"], node["maximum"])
@@ -97,7 +97,7 @@ func (c *check) unknownKey(parent Path, key string, known []string) {
 	default:
 		hint = "known here: " + strings.Join(known, ", ")
 	}
-	c.errorf("unknown-key", parent.With(key), hint, "there is no such key")
+	c.errorf("unknown-key", parent.With(key), hint, "unknown key")
 }
 
 func (c *check) wrongType(path Path) {

@@ -100,7 +100,7 @@ func locate(data []byte, p Problem) Problem {
 		// The other library names the line before the one with the problem.
 		line, _ := splitLine(yaml.Unmarshal(data, &map[string]any{}))
 		p.Line, p.Column = line+1, 1
-		p.Suggestion = "look at this line's indentation, colons and quotes, and at the line above"
+		p.Suggestion = "check this line's indentation, colons and quotes, and the line above"
 	}
 	if strings.Contains(p.Message, "unexpected end of stream") {
 		p.Suggestion = "the quote that opens here is not closed"
@@ -108,7 +108,7 @@ func locate(data []byte, p Problem) Problem {
 	if m := unknownAnchor().FindStringSubmatch(p.Message); m != nil {
 		if i := bytes.Index(data, []byte("*"+m[1])); i >= 0 {
 			p.Line, p.Column = place(data, i)
-			p.Suggestion = "a value that begins with * is an alias; write text that does so in quotes"
+			p.Suggestion = "a value that begins with * is an alias; put text that begins with * in quotes"
 		}
 	}
 	return p
@@ -139,12 +139,12 @@ func notJSON(name string, n *yaml3.Node, problems []Problem) []Problem {
 	}
 	word := strings.ToLower(strings.TrimLeft(n.Value, "+-"))
 	if n.Kind == yaml3.ScalarNode && n.Tag == "!!float" && (word == ".nan" || word == ".inf") {
-		at(n, n.Value+" is not a number that values can have", "give it a number, or quote it")
+		at(n, n.Value+" is not a valid number", "write a finite number, or put it in quotes")
 	}
 	for i, c := range n.Content {
 		isKey := n.Kind == yaml3.MappingNode && i%2 == 0 && c.Tag != "!!merge"
 		if k := follow(c); isKey && k != nil && k.Kind != yaml3.ScalarNode {
-			at(c, "the key of a map must be plain text, this one is "+kindName(k), "if this is a template such as {{ … }}: values files are not templates")
+			at(c, "the key of a map must be plain text, this one is "+kindName(k), "values files are not templates: if this is one, such as {{ … }}, replace it with its value")
 			continue
 		}
 		problems = notJSON(name, c, problems)

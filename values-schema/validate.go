@@ -77,7 +77,7 @@ func (c *check) rest() []Problem {
 		if n := c.more[severity]; n > 0 {
 			rest = append(rest, Problem{Severity: severity, Rule: "too-many-problems",
 				Message:    fmt.Sprintf("%d more are not listed", n),
-				Suggestion: "fix those that are listed first"})
+				Suggestion: "fix the listed problems first"})
 		}
 	}
 	return rest

@@ -52,7 +52,7 @@ func (s *supply) publicKeys(ctx context.Context, wait time.Duration) ([]string, 
 		}
 		if time.Now().After(end) {
 			return nil, &module.Error{
-				Reason: outcome.SourceUnreachable, What: "looking for the modules that the cluster builds", Where: s.source.URL,
+				Reason: outcome.SourceUnreachable, What: "find the modules that the cluster builds", Where: s.source.URL,
 				Why: fmt.Sprintf("the controller did not publish its key within %s", wait),
 				Do:  "If it was just installed, wait: it restarts this agent when the module is available. Otherwise find out why its pod does not run.",
 			}

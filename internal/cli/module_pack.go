@@ -48,7 +48,7 @@ reads. It requires neither Docker nor root nor depmod, and the same modules on t
 base give the same bytes.
 
 TARGET is REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]].
-Without a tag each kernel gets an image of its own, tagged with its release as KMM's
+Without a tag each kernel gets its own image, tagged with its release as KMM's
 ${KERNEL_FULL_VERSION} has it; with a tag all kernels go into one image. Modules for
 amd64 and arm64 become one index. Tags are written last.
 

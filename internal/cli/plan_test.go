@@ -61,7 +61,7 @@ func TestPlanAnswersByItsExitCode(t *testing.T) {
 		"no repository":      {append([]string{"plan", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, unreachable...), "", 2, "neither index.json"},
 		"no cluster":         {[]string{"plan", "--no-egress", "--source-timeout", "50ms"}, "", 2, "kubeconfig"},
 		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "cannot write the values"},
-		"cut off":            {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source", valuesschema.HistoricRoot, "--source-timeout", "50ms"}, "", 0, "module repository of your own"},
+		"cut off":            {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source", valuesschema.HistoricRoot, "--source-timeout", "50ms"}, "", 0, "your own module repository"},
 	} {
 		stdout, stderr, code := execute(t, test.stdin, test.args...)
 		if code != test.code || !strings.Contains(stdout+stderr, test.says) {

@@ -46,7 +46,7 @@ const (
 	SignedOnly Policy = "signed-only"
 	// Never: no user of the cluster can load a module there.
 	Never Policy = "never"
-	// Unclear: it depends on settings that a Node object does not show.
+	// Unclear: it depexpires on settings that a Node object does not show.
 	Unclear Policy = "unclear"
 )
 

@@ -59,7 +59,7 @@ func NewImages(o ImagesOptions) (*Images, error) {
 			return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", o.CAFile)
+			return nil, fmt.Errorf("%s does not contain a PEM certificate", o.CAFile)
 		}
 		web.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}

@@ -84,7 +84,7 @@ func stalledBy(a Answer, kernel string) Answer {
 		return a
 	}
 	a.Supported, a.Reason = No, ReasonModuleStalled
-	a.Message = "KMM fails on the kernel release " + kernel + " of another node, and does nothing for the whole Module until that is solved."
+	a.Message = "KMM fails on the kernel release " + kernel + " of another node, and then does nothing for the whole Module."
 	a.Remedy = stallRemedy
 	return a
 }

@@ -50,7 +50,7 @@ func sample(t *testing.T) compatibility.Report {
 		return has(false)(kernel, arch)
 	})
 	r.Mode, r.Source, r.Verify = "auto", "https://modules.example.com/pf_ring", "signature"
-	r.Warnings = []string{"the index expires on 2030-01-01: publish a fresh one"}
+	r.Warnings = []string{"the index expires on 2030-01-01: publish a new one"}
 	r.Conclude()
 	return r
 }

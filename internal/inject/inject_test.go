@@ -345,7 +345,7 @@ func TestAWorkerThatLoadsTheModuleItselfIsAnError(t *testing.T) {
 	module := string(fixture(t, "52.3.88-module"))
 	old := strings.NewReplacer("- -no-kernel-module", "- -x", "- NET_RAW", "- SYS_MODULE").Replace(string(fixture(t, "52.0")))
 	for _, text := range []string{module, old} {
-		if r, err := Inject([]byte(text), Default()); err == nil || !strings.Contains(err.Error(), "two loaders") {
+		if r, err := Inject([]byte(text), Default()); err == nil || !strings.Contains(err.Error(), "only one loader") {
 			t.Errorf("%v\n%s", err, r.Text)
 		}
 		if r, err := Remove([]byte(text)); err != nil || string(r.Text) != text {

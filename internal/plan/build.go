@@ -48,7 +48,7 @@ func (d *decision) builds() map[string]map[string]any {
 func (d *decision) stepBuild() {
 	if d.BuildConfigMap != "" {
 		d.first(Step{
-			What: "Make the ConfigMap with the Dockerfile",
+			What: "Create the ConfigMap with the Dockerfile",
 			Command: fmt.Sprintf("kubectl create configmap %s -n %s --from-file=dockerfile=Dockerfile",
 				d.BuildConfigMap, cmp.Or(d.Namespace, "kubeshark")),
 		})
@@ -56,7 +56,7 @@ func (d *decision) stepBuild() {
 	if d.ImageRepoSecret == "" {
 		host, _, _ := strings.Cut(d.ImageRepository, "/")
 		d.first(Step{
-			What: "Make a Secret with a login that may push to " + d.ImageRepository,
+			What: "Create a Secret with a login that can push to " + d.ImageRepository,
 			Command: fmt.Sprintf("kubectl create secret docker-registry %s -n %s --docker-server=%s --docker-username=USER --docker-password=PASSWORD",
 				pushSecret, cmp.Or(d.Namespace, "kubeshark"), host),
 		})
@@ -75,7 +75,7 @@ func (d *decision) noteBuild() {
 			continue
 		}
 		if other, twice := archs[k.release]; twice && other != k.arch {
-			d.note("Kernel %s runs on %s and %s, and KMM builds an image for the one that comes first: pack its image with pfring module pack.", k.release, other, k.arch)
+			d.note("Kernel %s runs on %s and %s, and KMM builds an image only for the first one it sees: pack the image with pfring module pack instead.", k.release, other, k.arch)
 		}
 		archs[k.release] = k.arch
 		recipe, err := build.RecipeFor(k.system)
@@ -84,7 +84,7 @@ func (d *decision) noteBuild() {
 		}
 	}
 	if len(untried) > 0 {
-		d.note("The chart's Dockerfile was written for, and never run on, %s: see what KMM's build pod says.", some(untried))
+		d.note("The chart's Dockerfile for %s is untested: check the log of KMM's build pod.", some(untried))
 	}
-	d.note("Where Secure Boot is on, what is built must be signed: tap.kernelModule.kmm.sign.")
+	d.note("Where Secure Boot is on, built modules must be signed: set tap.kernelModule.kmm.sign.")
 }

@@ -150,14 +150,14 @@ func (d *decision) decide() Way {
 		known = "no module repository is named"
 	}
 	if d.SourceUnread {
-		known = "what the public repository has for them is not known here"
+		known = "whether the public repository has modules for them is unknown"
 		if d.Mode == "kmm" {
 			known = "KMM loads them from images"
 		}
 	}
 	d.because("%s, on %s that can load modules: %s.", text.Count(have+lack, "kernel"), text.Count(nodes, "node"), known)
 	if unfit > 0 {
-		d.because("The modules for %s are there, but not signed, and the nodes say that these kernels take only signed ones.", text.Count(unfit, "kernel"))
+		d.because("Modules for %s exist, but are not signed, and according to the nodes these kernels accept only signed modules.", text.Count(unfit, "kernel"))
 	}
 	return d.way(lack)
 }
@@ -167,33 +167,33 @@ func (d *decision) way(lack int) Way {
 	private := d.operates() && d.ImageRepository != PublicImages && d.serves()
 	asked := d.Mode
 	if asked == "kmm" && !d.serves() {
-		d.because("Mode kmm was asked for, and KMM can serve none of these kernel releases.")
+		d.because("You chose mode kmm, and KMM supports none of these kernel releases.")
 		asked = ""
 	}
 	switch {
 	case asked == "auto":
-		d.because("Mode auto was asked for.")
+		d.because("You chose mode auto.")
 		return d.auto(lack)
 	case asked == "kmm":
-		d.because("Mode kmm was asked for.")
+		d.because("You chose mode kmm.")
 		return d.kmm(lack)
 	case d.supplies() && (lack > 0 || d.SourceURL == ""):
-		d.because("The supply controller builds modules in the cluster for %s, and mode auto needs no other component.", text.Count(d.suppliable(), "kernel"))
+		d.because("The supply controller builds modules in the cluster for %s, and mode auto requires no other component.", text.Count(d.suppliable(), "kernel"))
 		return AutoSupply
 	case d.SourceUnread && !private:
-		d.because("Nodes reach nothing outside: a module repository of your own needs no other component.")
+		d.because("Nodes cannot reach the outside: your own module repository requires no other component.")
 		return AutoPrivate
 	case lack > 0 && !d.SourceUnread && private:
-		d.because("For %s a module has yet to be %s, and KMM, which is installed, loads it from images of your own.", text.Count(lack, "kernel"), d.made())
+		d.because("For %s a module must still be %s, and KMM, which is installed, loads it from your own images.", text.Count(lack, "kernel"), d.made())
 		return d.kmm(lack)
 	case lack > 0 && !d.SourceUnread:
-		d.because("For %s a module has yet to be %s and added to a repository of your own; mode auto needs no other component.", text.Count(lack, "kernel"), d.made())
+		d.because("For %s a module must still be %s and added to your own repository; mode auto requires no other component.", text.Count(lack, "kernel"), d.made())
 		return d.auto(lack)
 	case !d.NoEgress || !d.PublicSource:
-		d.because("Modules exist for every kernel, and mode auto needs no other component.")
+		d.because("Modules exist for every kernel, and mode auto requires no other component.")
 		return d.auto(lack)
 	case private:
-		d.because("Nodes reach nothing outside; KMM is installed and loads from your own registry.")
+		d.because("Nodes cannot reach the outside; KMM is installed and loads from your own registry.")
 		return d.kmm(lack)
 	}
 	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")

@@ -55,11 +55,11 @@ func (w Way) Title() string {
 	case Auto:
 		return "auto: the agent on each node fetches the module and loads it"
 	case AutoPrivate:
-		return "auto, from a module repository of your own"
+		return "auto, from your own module repository"
 	case AutoSupply:
 		return "auto: the cluster builds the modules itself, and the agent on each node loads them"
 	case Keep:
-		return "the values as they are: no other way supports more nodes"
+		return "keep the values: no other mode supports more nodes"
 	case KMMPrebuilt:
 		return "kmm: the operator loads the module from images made beforehand"
 	case KMMBuild:
@@ -180,10 +180,10 @@ func (d *decision) guard() {
 		return
 	}
 	if d.Mode != "" {
-		d.note("Fewer nodes are known to have a module with this plan (%d) than with your values as they are (%d).", d.plan.Then, d.plan.Now)
+		d.note("Fewer nodes are known to get a module with this plan (%d) than with your current values (%d).", d.plan.Then, d.plan.Now)
 		return
 	}
-	d.plan.Why = append(d.plan.Why[:0:0], fmt.Sprintf("With your values %s or get a module built, and no other way is known to do as much.", supported(d.plan.Now)))
+	d.plan.Why = append(d.plan.Why[:0:0], fmt.Sprintf("With your values %s or get a module built, and no other mode is known to cover as many.", supported(d.plan.Now)))
 	d.take(Keep)
 }
 

@@ -61,7 +61,7 @@ func with(f plan.Facts, change func(*plan.Facts)) plan.Facts {
 
 // cutOff is a kernel whose nodes reach nothing.
 func cutOff(kernel string) plan.Seen {
-	return plan.Seen{Kernel: kernel, Arch: "amd64", Nodes: 1, Signed: "no", Source: "fetching index.json: no route to host (source-unreachable, seen on a)", AskedSource: true, CutOff: true}
+	return plan.Seen{Kernel: kernel, Arch: "amd64", Nodes: 1, Signed: "no", Source: "cannot fetch index.json: no route to host (source-unreachable, seen on a)", AskedSource: true, CutOff: true}
 }
 
 type planCase struct {
@@ -139,7 +139,7 @@ func cases() []planCase {
 		}), plan.None, false},
 		{"kmm, and the registry is out of reach", with(facts(public, two), func(f *plan.Facts) {
 			f.ImageRepository = own
-			f.Seen = []plan.Seen{{Kernel: lacking, Arch: "amd64", Nodes: 1, Signed: "no", Registry: "asking the registry: connection refused (source-unreachable, seen on b)"}}
+			f.Seen = []plan.Seen{{Kernel: lacking, Arch: "amd64", Nodes: 1, Signed: "no", Registry: "cannot reach the registry: connection refused (source-unreachable, seen on b)"}}
 		}), plan.KMMPrebuilt, false},
 		{"a long name", with(facts(public, two), func(f *plan.Facts) { f.Release, f.Mode = "a-release-with-a-rather-long-name", "kmm" }), plan.KMMPrebuilt, false},
 		{"kmm keeps what it has", with(facts(private, one, two), func(f *plan.Facts) {

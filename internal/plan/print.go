@@ -76,7 +76,7 @@ func (p Plan) writeKernels(b *strings.Builder, width int) {
 		state := "is there"
 		switch {
 		case k.unserved:
-			state = "not served by KMM, see below"
+			state = "not supported by KMM, see below"
 		case k.By == byLibpcap:
 			state = "cannot load modules"
 		case k.By == bySupply && k.Supported == compatibility.Yes:
@@ -98,7 +98,7 @@ func (p Plan) writeKernels(b *strings.Builder, width int) {
 		case k.Missing:
 			state = "to be built"
 		case k.Why != "":
-			state = "is there, but see below"
+			state = "available, but see below"
 		}
 		rows = append(rows, []string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), k.By, state})
 	}

@@ -52,7 +52,7 @@ func (s *Seen) add(g probe.Result) {
 	h := g.Report.Host
 	switch {
 	case h.Modules == outcome.No:
-		s.TakesNone = "its kernel has no support for modules"
+		s.TakesNone = "its kernel does not support modules"
 	case h.ModulesDisabled == outcome.Yes:
 		s.TakesNone = "kernel.modules_disabled is 1 there"
 	}
@@ -129,17 +129,17 @@ func (d *decision) stepsSeen() {
 	}
 	if len(sign) > 0 {
 		d.first(Step{
-			What:    "Sign the modules for these kernels, which take only signed ones, with a key that is enrolled on their machines: " + some(sign),
+			What:    "Sign the modules for these kernels, which accept only signed modules, with a key that is enrolled on their machines: " + some(sign),
 			Command: "pfring module sign-kernel pf_ring.ko --key MOK.key --cert MOK.crt",
 		})
 	}
 	if len(cut) > 0 {
-		d.first(Step{What: fmt.Sprintf("Let the nodes with these kernels reach the module repository, or set source.proxy: %s. They said: %s", some(cut), why)})
+		d.first(Step{What: fmt.Sprintf("Let the nodes with these kernels reach the module repository, or set source.proxy: %s. They report: %s", some(cut), why)})
 	}
 	if d.plan.Mode == "kmm" {
 		for _, s := range d.Seen {
 			if s.Registry != "" {
-				d.first(Step{What: "Let the nodes reach the registry of the images. They said: " + s.Registry})
+				d.first(Step{What: "Let the nodes reach the registry of the images. They report: " + s.Registry})
 				break
 			}
 		}

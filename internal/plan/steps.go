@@ -29,7 +29,7 @@ func (d *decision) steps() {
 }
 
 func (d *decision) stepRepository() {
-	what := "Put the modules of these kernels into a folder, make its index and upload it to where the nodes can read (https, s3, oci or a volume): " +
+	what := "Put the modules of these kernels into a folder, create its index, and upload it to where the nodes can read it (https, s3, oci or a volume): " +
 		d.wanted()
 	if lack := d.missing(); len(lack) > 0 && !d.SourceUnread {
 		what += ". To be built first: " + some(lack)
@@ -55,24 +55,24 @@ func (d *decision) stepRefused() {
 			continue
 		}
 		seen[k.refused] = true
-		s := Step{What: "The repository is refused (" + k.refused + ")."}
+		s := Step{What: "The repository is rejected (" + k.refused + ")."}
 		if info, ok := outcome.Describe(outcome.Reason(k.refused)); ok {
 			s.What = fmt.Sprintf("%s (%s) %s", info.Cause, k.refused, info.Remedy)
 		}
 		if k.refused == string(outcome.SourceUnsigned) {
-			s.Command = "pfring plan --set tap.kernelModule.source.verify=none   # trusts it as it is"
+			s.Command = "pfring plan --set tap.kernelModule.source.verify=none   # trusts it without verification"
 		}
 		d.first(s)
 	}
 }
 
 func (d *decision) stepKMM() {
-	seen := " (none was seen in this cluster)"
+	seen := " (not seen in this cluster)"
 	if !d.Addons.Known {
 		seen = ""
 	}
 	if d.Addons.KMM && d.Addons.KMMRuns == outcome.No {
-		d.first(Step{What: "Start the operator of Kernel Module Management: its API is there, and its controller does not run", Command: "pfring prereq check --mode kmm --only kmm"})
+		d.first(Step{What: "Start the operator of Kernel Module Management: its API is installed, but its controller does not run", Command: "pfring prereq check --mode kmm --only kmm"})
 	}
 	if !d.Addons.CertManager && !d.Addons.OpenShift {
 		d.first(Step{What: "Install cert-manager" + seen, Link: "https://cert-manager.io/docs/installation/"})
@@ -90,7 +90,7 @@ func (d *decision) stepImages() {
 	if lack := d.missing(); len(lack) > 0 {
 		what := fmt.Sprintf("Build and push an image for each of these kernels, with the module in /opt/lib/modules/RELEASE, depmod's files and /bin/sh: %s", some(lack))
 		if d.ImageRepository == PublicImages {
-			what += ". The public repository is not yours to push to: name your own with --image-repository"
+			what += ". You cannot push to the public repository: set your own with --image-repository"
 		}
 		d.first(Step{What: what})
 	}
@@ -113,7 +113,7 @@ func (d *decision) notes() {
 	sure := false
 	for _, k := range d.kernels {
 		if k.forbidden > 0 {
-			d.note("%s with kernel %s: no module can be loaded there, and capture uses libpcap. %s", text.Count(k.forbidden, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: modules cannot be loaded there, and capture uses libpcap. %s", text.Count(k.forbidden, "node"), k.release, k.platform)
 		}
 		if k.unsure > 0 {
 			d.note("%s with kernel %s: the module may be refused there. %s", text.Count(k.unsure, "node"), k.release, k.platform)
@@ -121,22 +121,22 @@ func (d *decision) notes() {
 		sure = sure || k.takes() > k.unsure
 	}
 	if sure && len(d.Seen) == 0 {
-		d.note("Secure Boot and lockdown do not show in a Node: a node that is locked down says so in pfring status, and pfring plan --probe asks before.")
+		d.note("The API does not show Secure Boot and lockdown. pfring plan --probe asks the nodes beforehand; afterwards pfring status shows a node that is locked down.")
 	}
 	switch d.plan.Mode {
 	case "kmm":
 		if d.Images == nil {
-			d.note("Whether the images are in the registry was not looked up: pfring compatibility does that for values of mode kmm.")
+			d.note("Whether the images exist was not checked: pfring compatibility checks that for values of mode kmm.")
 		}
 		d.noteImages()
 		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
 		d.noteBuild()
 		if d.Mode == "" {
-			d.note("Without KMM: build the missing modules into a repository of your own, and plan with --mode auto --source URL.")
+			d.note("Without KMM: build the missing modules into your own repository, and plan with --mode auto --source URL.")
 		}
 	case "auto":
 		if d.plan.Way == AutoSupply {
-			d.note("The controller's build Jobs fetch compiler, headers and PF_RING's source: nodes, or a proxy of tap.kernelModule.supply.builder, must reach them.")
+			d.note("The controller's build Jobs fetch compiler, headers and PF_RING's source: nodes, or the proxy of tap.kernelModule.supply.builder, must reach them.")
 		}
 		d.note("A node without a module falls back to libpcap; capture is never blocked.")
 	}

@@ -18,7 +18,7 @@ func apiChecks() []Check {
 	return []Check{
 		{
 			ID: "api.reachable", Title: "the API server answers",
-			Why:  "Everything else is asked of it.",
+			Why:  "Every other check depexpires on it.",
 			look: apiReachable,
 		},
 		{
@@ -47,7 +47,7 @@ func apiVersion(ctx context.Context, e *env) Finding {
 	}
 	v, err := version.ParseGeneric(info.GitVersion)
 	if err != nil {
-		return warn("api-version-unclear", fmt.Sprintf("the server calls its version %q", info.GitVersion), "See that it is Kubernetes "+oldest+" or newer.")
+		return warn("api-version-unclear", fmt.Sprintf("the server reports version %q, which is not a Kubernetes version", info.GitVersion), "Make sure that it is Kubernetes "+oldest+" or newer.")
 	}
 	if v.LessThan(version.MustParseGeneric(oldest)) {
 		return fail("api-too-old", "this is "+info.GitVersion, "Upgrade the cluster to Kubernetes "+oldest+" or newer.")

@@ -24,7 +24,7 @@ func autoChecks() []Check {
 	return []Check{
 		{
 			ID: "auto.source-reachable", Mode: ModeAuto, Title: "the module repository answers, from here",
-			Why:     "Each node fetches its module there. This was tried from where this command runs, with your own credentials.",
+			Why:     "Each node fetches its module there. This check runs from this machine, with your own credentials.",
 			Settles: true, limit: sourceLimit, look: sourceReachable,
 		},
 		{
@@ -33,7 +33,7 @@ func autoChecks() []Check {
 			look: indexReadable,
 		},
 		{
-			ID: "auto.index-verified", Mode: ModeAuto, Title: "the index is what source.verify asks for", Needs: []string{"auto.index-readable"},
+			ID: "auto.index-verified", Mode: ModeAuto, Title: "the index meets source.verify", Needs: []string{"auto.index-readable"},
 			Why:  "A node loads nothing that was not verified as the values ask, and stays on libpcap.",
 			look: indexVerified,
 		},
@@ -69,7 +69,7 @@ func (e *env) elsewhere() string {
 	case e.target(ModeAuto).Values.Tap.KernelModule.Source.URL == "":
 		return "the values name no module repository: the cluster builds its modules"
 	case e.onNodesOnly():
-		return "the source is a volume of the agent's pods, which is not seen from here"
+		return "the source is a volume of the agent's pods, which cannot be read from here"
 	}
 	return ""
 }
@@ -121,11 +121,11 @@ func indexVerified(ctx context.Context, e *env) Finding {
 	case r.Refused != nil && (r.Refused.Reason == outcome.SourceUnsigned || r.Refused.Reason == outcome.SignatureInvalid):
 		return fail(string(r.Refused.Reason), reason(r.Refused), r.Refused.Remedy())
 	case r.Refused != nil:
-		return skip("what came first stands in the way: " + reason(r.Refused))
+		return skip("an earlier problem prevents it: " + reason(r.Refused))
 	case asked.Verify == string(outcome.VerifiedNone):
 		return warn("verification-off", "source.verify is none: nothing is verified", "Sign the index with `pfring module sign` and set tap.kernelModule.source.verify to signature.")
 	case asked.Verify == string(outcome.VerifiedSignature) && r.Listing().Proof != outcome.VerifiedSignature:
-		return warn("key-not-at-hand", "the public keys are in the Secret "+asked.PublicKeySecret+"; the signature was not checked here", "Give the key with --public-key to check it here too.")
+		return warn("key-not-at-hand", "the public keys are in the Secret "+asked.PublicKeySecret+"; the signature was not checked", "To check it, set --public-key.")
 	}
 	return ok("verified by " + string(r.Listing().Proof))
 }
@@ -190,17 +190,17 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(lacking)+len(unknown) > 1 || remedy == "" {
-		remedy = "Build them into the repository: pfring module build --repository DIR (docs/build.md); pfring plan says which way fits this cluster."
+		remedy = "Build them into the repository: pfring module build --repository DIR (docs/build.md). pfring plan shows which way fits this cluster."
 	}
 	switch {
 	case kernels == 0:
-		return skip("no selected node can take a module")
+		return skip("no selected node can load a module")
 	case len(lacking) == kernels:
-		return fail("no-module-for-kernel", "there is no module for any of the "+text.CountOrNo(kernels, "kernel"), remedy, some(lacking)...)
+		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(kernels, "kernel"), remedy, some(lacking)...)
 	case len(lacking) > 0:
 		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(lacking), kernels), remedy, some(slices.Concat(lacking, unknown))...)
 	case len(unknown) > 0:
-		return warn("module-unclear", fmt.Sprintf("for %d of %d kernels it cannot be told", len(unknown), kernels), remedy, some(unknown)...)
+		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(unknown), kernels), remedy, some(unknown)...)
 	case built > 0:
 		return ok(fmt.Sprintf("all %s have one, or get one that is built in the cluster (%d)", text.CountOrNo(kernels, "kernel"), built))
 	}
@@ -232,10 +232,10 @@ func (e *env) judgedBy(ctx context.Context, k valuesschema.KernelModule, source 
 	if source && e.elsewhere() == "" {
 		repository, err := e.repository(ctx)
 		if err != nil {
-			return finding(skip("depends on auto.index-readable"))
+			return finding(skip("depexpires on auto.index-readable"))
 		}
 		if repository.Refused != nil && !k.Supplied() {
-			return finding(skip("no node takes anything from the index: " + reason(repository.Refused)))
+			return finding(skip("no node accepts anything from the index: " + reason(repository.Refused)))
 		}
 		g.Source = repository.Lookup(ctx)
 	}
@@ -247,16 +247,4 @@ func (e *env) judgedBy(ctx context.Context, k valuesschema.KernelModule, source 
 }
 
 // reason is why something failed, without the remedy.
-func reason(e *module.Error) string {
-	text := e.What
-	if e.Where != "" {
-		text += " (" + e.Where + ")"
-	}
-	switch {
-	case e.Why != "":
-		text += ": " + e.Why
-	case e.Err != nil:
-		text += ": " + e.Err.Error()
-	}
-	return plain(errors.New(text))
-}
+func reason(e *module.Error) string { return plain(errors.New(e.Problem())) }

@@ -44,18 +44,18 @@ func certManagerChecks() []Check {
 			Settles: true, look: certManagerRuns,
 		},
 		{
-			ID: "cert-manager.version", Mode: ModeKMM, Title: "cert-manager is of one version", Needs: []string{"cert-manager.controllers"},
-			Why:  "Parts of different versions are an upgrade that stopped half way.",
+			ID: "cert-manager.version", Mode: ModeKMM, Title: "cert-manager has one version", Needs: []string{"cert-manager.controllers"},
+			Why:  "Components of different versions mean that an upgrade stopped half way.",
 			look: certManagerVersion,
 		},
 		{
 			ID: "cert-manager.ca-injected", Mode: ModeKMM, Title: "the API server has the CA of cert-manager's webhook", Needs: defined,
-			Why:     "Without it every object of cert-manager is refused, KMM's Certificate too.",
+			Why:     "Without it the API server refuses every object of cert-manager, including KMM's Certificate.",
 			Settles: true, look: certManagerInjected,
 		},
 		{
 			ID: "cert-manager.webhook", Mode: ModeKMM, Title: "cert-manager's webhook works", Needs: defined,
-			Why:     "A webhook that does not answer refuses everything, and one that says yes to all hides mistakes.",
+			Why:     "A webhook that does not answer blocks everything, and one that accepts everything hides mistakes.",
 			Settles: true, limit: webhookLimit, look: certManagerTried,
 		},
 	}
@@ -103,7 +103,7 @@ func definitionsFinding(wanted int, missing, broken []string, of, install string
 	switch {
 	case len(missing) > 0:
 		return fail("definitions-missing", fmt.Sprintf("%d of %s's %s %s not there", len(missing), of, text.CountOrNo(wanted, "resource definition"), verb(len(missing), "is", "are")),
-			"Apply "+of+"'s definitions again, those of the same version as its controller. "+install, append(missing, broken...)...)
+			"Apply "+of+"'s definitions again, in the same version as its controller. "+install, append(missing, broken...)...)
 	case len(broken) > 0:
 		return fail("definitions-not-served", fmt.Sprintf("%d of %s's %s %s not served", len(broken), of, text.CountOrNo(wanted, "resource definition"), verb(len(broken), "is", "are")),
 			notServedRemedy(broken, of), broken...)
@@ -116,11 +116,11 @@ func notServedRemedy(broken []string, of string) string {
 	switch {
 	case slices.ContainsFunc(broken, func(s string) bool { return strings.HasSuffix(s, deletedWords) }):
 		name, _, _ := strings.Cut(broken[0], " ")
-		return "It goes when its objects are gone, which finalizers may hold: kubectl get " + name + " -A. Delete them, have " + of + "'s controller running until they are gone, then install " + of + " again."
+		return "It disappears when its objects are gone, which finalizers can block: kubectl get " + name + " -A. Delete them, have " + of + "'s controller running until they are gone, then install " + of + " again."
 	case !slices.ContainsFunc(broken, func(s string) bool { return !strings.Contains(s, unservedWords) }):
 		return "This release of " + of + " is too old: upgrade it."
 	}
-	return "Wait a moment; if it stays, see kubectl describe crd."
+	return "Wait a moment. If it remains, run: kubectl describe crd"
 }
 
 // underOLM tells whether OLM has installed KMM.
@@ -177,7 +177,7 @@ func certManagerRuns(ctx context.Context, e *env) Finding {
 		return fail("deployment-missing", "cert-manager has no Deployment "+strings.Join(missing, ", "),
 			"Install cert-manager completely; KMM needs the cainjector too.", down...)
 	case len(down) > 0:
-		return fail("deployment-unavailable", "parts of cert-manager do not run", "See why: "+certManagerPods, down...)
+		return fail("deployment-unavailable", "components of cert-manager do not run", "Find out why: "+certManagerPods, down...)
 	}
 	return ok("controller, webhook and cainjector in " + parts["controller"].Namespace)
 }
@@ -215,11 +215,11 @@ func certManagerVersion(ctx context.Context, e *env) Finding {
 	slices.Sort(versions)
 	switch versions = slices.Compact(versions); len(versions) {
 	case 0:
-		return skip("neither labels nor images tell the version")
+		return skip("neither labels nor images show the version")
 	case 1:
 		return ok(versions[0])
 	}
-	return warn("versions-mixed", "its parts are of "+text.CountOrNo(len(versions), "version"), "Finish the upgrade of cert-manager.", lines...)
+	return warn("versions-mixed", "its components have versions "+text.CountOrNo(len(versions), "version"), "Finish the upgrade of cert-manager.", lines...)
 }
 
 func certManagerInjected(ctx context.Context, e *env) Finding {
@@ -248,9 +248,9 @@ func certManagerInjected(ctx context.Context, e *env) Finding {
 				missing = append(missing, map[bool]string{false: "validating", true: "mutating"}[mutating])
 			}
 		}
-		return fail("webhook-configuration-missing", "cert-manager's "+strings.Join(missing, " and ")+" webhook configuration is not there", "Install cert-manager completely, or again.")
+		return fail("webhook-configuration-missing", "cert-manager's "+strings.Join(missing, " and ")+" webhook configuration not found", "Install cert-manager again, with all its components.")
 	case reason != "":
-		return fail(reason, "the API server does not know the CA of cert-manager's webhook", "See that cert-manager's cainjector runs; it puts the CA there: "+certManagerPods, lines...)
+		return fail(reason, "the API server does not know the CA of cert-manager's webhook", "Make sure that cert-manager's cainjector runs, which writes the CA: "+certManagerPods, lines...)
 	}
 	return ok("in both webhook configurations")
 }

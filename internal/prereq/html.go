@@ -55,7 +55,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 		t.Rows = append(t.Rows, []webpage.Cell{{Text: f.ID, Code: true}, {Text: string(f.Result), State: states[f.Result]}, {Text: seen}, {Text: strings.TrimSpace(took(f))}})
 	}
 	if len(about) > 0 {
-		p.Sections = append(p.Sections, webpage.Section{Title: "What stands in the way, and what to do", Findings: about})
+		p.Sections = append(p.Sections, webpage.Section{Title: "What is wrong, and what to do", Findings: about})
 	}
 	p.Sections = append(p.Sections, webpage.Section{Title: "All checks", Filter: count[OK] > 0 && count[OK] < len(r.Findings), Table: t})
 	return p.Write(w)

@@ -87,7 +87,7 @@ func conditionMessage(o *unstructured.Unstructured, kind string) string {
 	if text := condition(o, kind, "message"); text != "" {
 		return text
 	}
-	return "the API server has not taken it up yet"
+	return "the API server does not serve it yet"
 }
 
 func condition(o *unstructured.Unstructured, kind, field string) string {
@@ -192,11 +192,11 @@ func (w webhook) bundleFault(now time.Time) (reason, text string) {
 			return "", ""
 		}
 		if err == nil {
-			reason, text = "ca-expired", fmt.Sprintf("the CA in %s ended on %s", w.configuration, cert.NotAfter.UTC().Format(time.DateOnly))
+			reason, text = "ca-expired", fmt.Sprintf("the CA in %s expired on %s", w.configuration, cert.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 	if reason == "" {
-		return "ca-not-injected", "the CA in " + w.configuration + " is no certificate"
+		return "ca-not-injected", "the CA in " + w.configuration + " is not a certificate"
 	}
 	return reason, text
 }

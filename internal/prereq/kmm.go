@@ -40,27 +40,27 @@ func kmmChecks() []Check {
 		},
 		{
 			ID: "kmm.version", Mode: ModeKMM, Title: "KMM knows every field of the Module", Needs: defined,
-			Why:  "The API server drops fields that KMM's definition does not have, silently.",
+			Why:  "The API server silently drops fields that KMM's definition does not have.",
 			look: kmmVersion,
 		},
 		{
 			ID: "kmm.controller", Mode: ModeKMM, Title: "KMM runs", Needs: defined,
-			Why:     "Without its controller a Module is text that nobody reads.",
+			Why:     "Without its controller nothing happens for a Module.",
 			Settles: true, look: kmmRuns,
 		},
 		{
 			ID: "kmm.webhook", Mode: ModeKMM, Title: "KMM's webhook works", Needs: defined,
-			Why:     "Down, it refuses every Module; not configured, it lets a Module in that never loads.",
+			Why:     "If it is down, every Module is refused; if it is not configured, a Module is accepted that never loads.",
 			Settles: true, limit: webhookLimit, look: kmmTried,
 		},
 		{
-			ID: "kmm.certificate", Mode: ModeKMM, Title: "the CA of KMM's webhook is there, and its certificate is renewed", Needs: []string{"kmm.controller"},
-			Why:     "When it ends, every Module is refused.",
+			ID: "kmm.certificate", Mode: ModeKMM, Title: "KMM's webhook has a CA, and its certificate is renewed", Needs: []string{"kmm.controller"},
+			Why:     "When it expires, every Module is refused.",
 			Settles: true, look: kmmCertificate,
 		},
 		{
 			ID: "kmm.module", Mode: ModeKMM, Title: "the rendered Module is accepted", Needs: []string{"namespace.exists", "kmm.webhook"},
-			Why:   "Helm would stop at it.",
+			Why:   "Otherwise helm install fails.",
 			limit: webhookLimit, look: kmmModule,
 		},
 	}
@@ -77,7 +77,7 @@ func kmmDefined(ctx context.Context, e *env) Finding {
 	if len(missing) == len(wanted) {
 		hub, err := e.definition(ctx, "managedclustermodules.hub.kmm.sigs.x-k8s.io")
 		if err == nil && hub != nil {
-			return fail("kmm-hub-only", "this is a hub: KMM-Hub hands Modules out to spokes, and loads nothing here",
+			return fail("kmm-hub-only", "this is a hub: KMM-Hub distributes Modules to spokes, and loads nothing here",
 				"Run this against a spoke cluster, or install KMM itself here too. "+kmmInstall)
 		}
 		return fail("kmm-missing", "KMM is not installed", kmmInstall+", or use mode auto.")
@@ -117,7 +117,7 @@ func kmmRuns(ctx context.Context, e *env) Finding {
 		return unread("the Deployments of all namespaces", err)
 	}
 	if controller == nil {
-		return fail("deployment-missing", "KMM's controller is not there: only its definitions are", kmmInstall)
+		return fail("deployment-missing", "KMM's controller is not installed, only its definitions", kmmInstall)
 	}
 	var down []string
 	for _, d := range []*appsv1.Deployment{controller, server} {
@@ -126,7 +126,7 @@ func kmmRuns(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(down) > 0 {
-		return fail("deployment-unavailable", "KMM does not run", "See why: "+kmmPods, down...)
+		return fail("deployment-unavailable", "KMM does not run", "Find out why: "+kmmPods, down...)
 	}
 	return ok(controller.Namespace + "/" + controller.Name + " is available")
 }
@@ -167,24 +167,24 @@ func kmmCertificate(ctx context.Context, e *env) Finding {
 	}
 	at := slices.IndexFunc(all, func(w webhook) bool { return w.name == kmm.Webhook })
 	if at < 0 {
-		return fail("webhook-configuration-missing", "KMM's webhook configuration is not there", "Install KMM completely, or again. "+kmmInstall)
+		return fail("webhook-configuration-missing", "KMM's webhook configuration not found", "Install KMM again, with all its components. "+kmmInstall)
 	}
 	if reason, text := all[at].bundleFault(e.Now()); reason != "" {
-		return fail(reason, text, "See that cert-manager's cainjector runs (on OpenShift the service CA operator); it puts the CA there.")
+		return fail(reason, text, "Make sure that cert-manager's cainjector runs (on OpenShift the service CA operator), which writes the CA.")
 	}
 	addons, err := e.addons(ctx)
 	if err != nil {
 		return unread("the API groups", err)
 	}
 	if addons.OpenShift || !addons.CertManager {
-		return ok("the API server has its CA; the certificate is not cert-manager's, so that who renews it is not known here")
+		return ok("the API server has its CA; the certificate is not from cert-manager, so who renews it is unknown")
 	}
 	controller, _, err := e.kmmOperator(ctx)
 	if err != nil {
 		return unread("KMM's Deployment", err)
 	}
 	if controller == nil {
-		return skip("KMM's controller is not there")
+		return skip("KMM's controller is not installed")
 	}
 	return e.issued(ctx, controller.Namespace)
 }
@@ -207,21 +207,21 @@ func (e *env) issued(ctx context.Context, namespace string) Finding {
 		return strings.Contains(o.GetName(), "serving-cert") || strings.Contains(secret, "webhook-server-cert")
 	})
 	if at < 0 {
-		return warn("certificate-missing", "there is no Certificate for KMM's webhook in "+namespace+", so nothing renews its certificate", "Install KMM again, once cert-manager works. "+kmmInstall)
+		return warn("certificate-missing", "no Certificate for KMM's webhook found in "+namespace+", so nothing renews its certificate", "Install KMM again after cert-manager works. "+kmmInstall)
 	}
 	o := &list.Items[at]
 	name := namespace + "/" + o.GetName()
-	see := fmt.Sprintf("See why: kubectl describe certificate -n %s %s", namespace, o.GetName())
+	see := fmt.Sprintf("Find out why: kubectl describe certificate -n %s %s", namespace, o.GetName())
 	text, _, _ := unstructured.NestedString(o.Object, "status", "notAfter")
 	end, err := time.Parse(time.RFC3339, text)
 	day := end.UTC().Format(time.DateOnly)
 	switch {
 	case err == nil && e.Now().After(end):
-		return fail("certificate-expired", name+" ended on "+day, see)
+		return fail("certificate-expired", name+" expired on "+day, see)
 	case conditionOf(o, "Ready") != "True":
 		return fail("certificate-not-ready", name+" is not ready: "+conditionMessage(o, "Ready"), see)
 	case err == nil && end.Sub(e.Now()) < certificateWarning:
-		return warn("certificate-expires-soon", name+" ends on "+day+" and was not renewed", see)
+		return warn("certificate-expires-soon", name+" expires on "+day+" and was not renewed", see)
 	}
 	return ok(name + " is ready")
 }
@@ -252,11 +252,11 @@ func kmmModule(ctx context.Context, e *env) Finding {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create resource"):
 		return skip("no right to create modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
 	case apierrors.IsForbidden(err) && (strings.Contains(err.Error(), "cannot update resource") || strings.Contains(err.Error(), "cannot get resource")):
-		return skip("the Module is there, and there is no right to update modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
+		return skip("the Module exists, and there is no right to update modules.kmm.sigs.x-k8s.io in " + e.Namespace + ", not even by a dry run")
 	case strings.Contains(err.Error(), "to or from an empty version"):
 		return fail("module-refused", plain(err), "Leave tap.kernelModule.kmm.version as it is, or delete the Module first, which unloads PF_RING on its nodes: kubectl delete modules."+kmm.Group+" -n "+e.Namespace+" "+o.GetName())
 	}
-	return fail("module-refused", plain(err), "Correct the values that it comes from: pfring render shows the Module.")
+	return fail("module-refused", plain(err), "Correct the values: pfring render shows the Module that they produce.")
 }
 
 // updateModule tries to replace the Module that is there.

@@ -35,7 +35,7 @@ func kmmVersion(ctx context.Context, e *env) Finding {
 	}
 	known := schemaOf(crd, "v1beta1")
 	if takesAnything(known) {
-		return skip("the definition of Module here takes any field, so that it tells no version")
+		return skip("the definition of Module accepts any field, so it does not show the version")
 	}
 	version := kmmFingerprint(known, images != nil)
 	var lacking []string
@@ -53,14 +53,14 @@ func kmmVersion(ctx context.Context, e *env) Finding {
 		}
 		lines = append(lines, line)
 	}
-	remedy := "Upgrade KMM to 2.4 or newer; before that, such nodes stay without the module."
+	remedy := "Upgrade KMM to 2.4 or newer; before that, such nodes do not get the module."
 	switch {
 	case len(lacking) == 0:
 		return e.pullPods(ctx, known, version)
 	case len(lacking) == 1 && lacking[0] == "spec.tolerations":
-		return warn("kmm-without-tolerations", "this is KMM "+version+", which knows no tolerations: nodes with taints get no module, and a cordoned node loses it", remedy, lines...)
+		return warn("kmm-without-tolerations", "this is KMM "+version+", which does not support tolerations: nodes with taints get no module, and a cordoned node loses it", remedy, lines...)
 	}
-	return fail("kmm-too-old", "this is KMM "+version+", which would drop fields of the Module silently", "Upgrade KMM to 2.4 or newer, or leave these out of the values.", lines...)
+	return fail("kmm-too-old", "this is KMM "+version+", which silently drops fields of the Module", "Upgrade KMM to 2.4 or newer, or remove these from the values.", lines...)
 }
 
 // pullPods looks whether the pods by which KMM pulls images have a node: in older

@@ -20,17 +20,17 @@ func mappingChecks() []Check {
 	return []Check{
 		{
 			ID: "mappings.kernels", Mode: ModeKMM, Title: "each kernel has a mapping", Needs: []string{"nodes.selected"},
-			Why:  "KMM leaves a node whose kernel no mapping matches without the module, silently.",
+			Why:  "KMM silently skips a node whose kernel no mapping matches.",
 			look: mappedKernels,
 		},
 		{
-			ID: "mappings.images-present", Mode: ModeKMM, Title: "the mapped images are in their registries, seen from here", Needs: []string{"nodes.selected"},
-			Why:   "KMM's pull pod waits for ever for an image that is not there, and no status tells. This was tried from where this command runs, with your own logins.",
+			ID: "mappings.images-present", Mode: ModeKMM, Title: "the mapped images exist in their registries, seen from here", Needs: []string{"nodes.selected"},
+			Why:   "KMM's pull pod waits indefinitely for an image that does not exist, and no status reports it. This check runs from this machine, with your own logins.",
 			limit: imagesLimit, look: imagesPresent,
 		},
 		{
 			ID: "mappings.images-arch", Mode: ModeKMM, Title: "the mapped images are for the nodes' architectures", Needs: present,
-			Why:  "A node cannot run, and so not read, an image of another architecture.",
+			Why:  "A node cannot run an image of another architecture.",
 			look: func(ctx context.Context, e *env) Finding { return e.imageFindings(ctx, "image-wrong-arch", wrongArch) },
 		},
 		{
@@ -42,14 +42,14 @@ func mappingChecks() []Check {
 		},
 		{
 			ID: "mappings.images-depmod", Mode: ModeKMM, Title: "the mapped images have depmod's index", Needs: present,
-			Why: "modprobe finds a module by modules.dep.bin beside it, and nothing without.",
+			Why: "modprobe finds a module only through modules.dep.bin beside it.",
 			look: func(ctx context.Context, e *env) Finding {
 				return e.imageFindings(ctx, "image-without-depmod", withoutDepmod)
 			},
 		},
 		{
 			ID: "mappings.images-shell", Mode: ModeKMM, Title: "the mapped images have /bin/sh, mkdir and cp", Needs: present,
-			Why: "KMM's worker runs them in the image. Without them the pod fails, and KMM never says so.",
+			Why: "KMM's worker runs them in the image. Without them the pod fails, and KMM does not report it.",
 			look: func(ctx context.Context, e *env) Finding {
 				return e.imageFindings(ctx, "image-without-shell", withoutShell)
 			},
@@ -124,14 +124,14 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	case unserved > 0 && unserved == len(lacking):
 		remedy = compatibility.UnservedRemedy
 	case unserved > 0:
-		remedy += " Where KMM cannot serve a kernel: " + compatibility.UnservedRemedy
+		remedy += " Where KMM does not support a kernel: " + compatibility.UnservedRemedy
 	}
 	switch {
 	case len(all) == 0:
-		return skip("no selected node can take a module")
+		return skip("no selected node can load a module")
 	case len(stalling) > 0:
-		return fail("module-stalled", "KMM fails on a kernel release of fewer than three components that a mapping matches, and then does nothing for the whole Module",
-			"Leave such nodes out by tap.kernelModule.kmm.selector, or make no mapping match their kernel release.", some(stalling)...)
+		return fail("module-stalled", "KMM fails on a kernel release with fewer than three components that a mapping matches, and then does nothing for the whole Module",
+			"Exclude such nodes with tap.kernelModule.kmm.selector, or make sure that no mapping matches their kernel release.", some(stalling)...)
 	case len(lacking) == len(all):
 		return fail("no-kernel-mapping", "no kernel of the nodes has a mapping", remedy, some(lacking)...)
 	case len(lacking) > 0:
@@ -175,11 +175,11 @@ func imagesPresent(ctx context.Context, e *env) Finding {
 	case len(missing) == asked:
 		return fail(first.Reason, "none of the "+text.CountOrNo(asked, "image")+" is in the registry", first.Remedy, some(missing)...)
 	case len(missing) > 0:
-		return warn(first.Reason, fmt.Sprintf("%d of %d images are not there; their nodes stay on libpcap", len(missing), asked), first.Remedy, some(slices.Concat(missing, unseen))...)
+		return warn(first.Reason, fmt.Sprintf("%d of %d images do not exist; their nodes stay on libpcap", len(missing), asked), first.Remedy, some(slices.Concat(missing, unseen))...)
 	case len(unseen) > 0:
 		return warn(unknown.Reason, fmt.Sprintf("%d of %d images could not be looked up from here", len(unseen), asked), e.loginRemedy(unknown), some(unseen)...)
 	}
-	return ok(text.CountOrNo(asked, "image") + ", asked from here")
+	return ok(text.CountOrNo(asked, "image") + ", checked from here")
 }
 
 // loginRemedy says who pulls, where this command's own login is not let in.
@@ -188,14 +188,14 @@ func (e *env) loginRemedy(a compatibility.Answer) string {
 	switch a.Reason {
 	case compatibility.ReasonImageForbidden:
 	case compatibility.ReasonImageUnreachable:
-		return "Check the registry's name and the way to it; --skip mappings does not look."
+		return "Check the registry's name and the network path to it. To skip the lookup, set --skip mappings."
 	default:
 		return a.Remedy
 	}
 	if secret == "" {
-		return "If the images are private, name a pull secret in tap.kernelModule.imageRepoSecret; log in (docker login) to see them from here, or take the nodes' login with --use-cluster-secrets."
+		return "If the images are private, name a pull secret in tap.kernelModule.imageRepoSecret; log in (docker login) to read them from here, or use the nodes' login with --use-cluster-secrets."
 	}
-	return "KMM pulls with the Secret " + secret + ", this command asked with your own login: docker login, and ask again."
+	return "KMM pulls with the Secret " + secret + ", this command used your own login: run docker login, and try again."
 }
 
 // imageFindings tells of images that are there and have a fault.
@@ -223,13 +223,13 @@ func (e *env) imageFindings(ctx context.Context, reason string, fault func(image
 	case looked == 0 && len(unread) == 0:
 		return skip("there is no image to look at")
 	case len(lines) == 0 && len(unread) > 0:
-		return warn("image-unreadable", text.CountOrNo(len(unread), "image")+" could not be looked into", "Try again; see that the registry hands out all layers.", some(unread)...)
+		return warn("image-unreadable", text.CountOrNo(len(unread), "image")+" could not be read", "Try again. Make sure that the registry delivers all layers.", some(unread)...)
 	case len(lines) == looked:
-		return fail(reason, "all "+text.CountOrNo(looked, "image")+" that can be seen "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
+		return fail(reason, "all "+text.CountOrNo(looked, "image")+" that can be read "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
 	case len(lines) > 0:
 		return warn(reason, fmt.Sprintf("%d of %d images have this fault; their nodes stay on libpcap", len(lines), looked), remedy, some(slices.Concat(lines, unread))...)
 	}
-	return ok(text.CountOrNo(looked, "image") + ", looked at from here")
+	return ok(text.CountOrNo(looked, "image") + ", read from here")
 }
 
 func wrongArch(i imageSeen) (text, remedy string) {
@@ -258,7 +258,7 @@ func wrongModule(i imageSeen) (text, remedy string) {
 	case folder.Path == "":
 		return moduleFolder + i.release + " has no pf_ring.ko", pack
 	case folder.Err != nil:
-		return folder.Path + " is no module: " + plain(folder.Err), pack
+		return folder.Path + " is not a module: " + plain(folder.Err), pack
 	}
 	if err := folder.Info.Check(i.release, i.arch, "pf_ring"); err != nil {
 		return folder.Path + ": " + plain(err), pack
@@ -278,5 +278,5 @@ func withoutShell(i imageSeen) (text, remedy string) {
 	if i.contents == nil || len(i.contents.Missing) == 0 {
 		return "", ""
 	}
-	return "it has no " + strings.Join(i.contents.Missing, ", "), "Take a base with a shell, such as busybox; pfring module pack does."
+	return "it has no " + strings.Join(i.contents.Missing, ", "), "Use a base image with a shell, such as busybox, as pfring module pack does."
 }

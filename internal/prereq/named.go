@@ -104,14 +104,14 @@ func noCredentials(data map[string][]byte, url string) string {
 		}
 		wanted = append(wanted, strings.Join(set, " and "))
 	}
-	return "it has " + keysOf(data) + "; a source of this kind needs " + strings.Join(wanted, ", or ")
+	return "it has " + keysOf(data) + "; a source of this kind requires " + strings.Join(wanted, ", or ")
 }
 
 func noCertificate(data []byte, key string) string {
 	for rest := data; ; {
 		block, next := pem.Decode(rest)
 		if block == nil {
-			return "its key " + key + " holds no certificate in PEM"
+			return "its key " + key + " does not contain a PEM certificate"
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
 			return ""

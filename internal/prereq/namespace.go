@@ -18,33 +18,33 @@ func namespaceChecks() []Check {
 	exists := []string{"namespace.exists"}
 	return []Check{
 		{
-			ID: "namespace.exists", Title: "the namespace is there", Needs: []string{"api.reachable"},
-			Why:  "helm install needs it, or --create-namespace; and nothing can be tried in a namespace that is not there.",
+			ID: "namespace.exists", Title: "the namespace exists", Needs: []string{"api.reachable"},
+			Why:  "helm install requires it, or --create-namespace. Dry runs require it too.",
 			look: namespaceExists,
 		},
 		{
 			ID: "namespace.admits-auto", Mode: ModeAuto, Title: "the namespace admits the agent of auto mode", Needs: exists,
-			Why:  "Its init container needs SYS_MODULE. A DaemonSet whose pods are refused looks installed and has no pods.",
+			Why:  "Its init container needs SYS_MODULE. A DaemonSet whose pods are refused looks installed but has no pods.",
 			look: func(ctx context.Context, e *env) Finding { return e.admits(ctx, ModeAuto) },
 		},
 		{
 			ID: "namespace.admits-kmm", Mode: ModeKMM, Title: "the namespace admits the agent of kmm mode", Needs: exists,
-			Why:  "A DaemonSet whose pods are refused looks installed and has no pods.",
+			Why:  "A DaemonSet whose pods are refused looks installed but has no pods.",
 			look: func(ctx context.Context, e *env) Finding { return e.admits(ctx, ModeKMM) },
 		},
 		{
 			ID: "namespace.admits-kmm-workers", Mode: ModeKMM, Title: "the namespace admits KMM's worker pods", Needs: exists,
-			Why:  "KMM loads through privileged pods in the Module's namespace. Where they are refused, only the operator's log says so.",
+			Why:  "KMM loads through privileged pods in the Module's namespace. If they are refused, only the operator's log reports it.",
 			look: admitsWorkers,
 		},
 		{
 			ID: "namespace.quota", Title: "the namespace's quota has room", Needs: []string{"namespace.exists", "nodes.selected"},
-			Why:  "The agent runs once a node; pods beyond a quota are never made.",
+			Why:  "The agent runs one pod on each node; pods that exceed a quota are not created.",
 			look: namespaceQuota,
 		},
 		{
-			ID: "namespace.scc", Title: "the service accounts have what OpenShift asks of them", Needs: exists,
-			Why:  "OpenShift admits a pod by the rights of its own service account, not of whoever installs.",
+			ID: "namespace.scc", Title: "the service accounts have the rights that OpenShift requires", Needs: exists,
+			Why:  "OpenShift admits a pod by the rights of its service account, not of the user who installs.",
 			look: namespaceSCC,
 		},
 	}
@@ -69,7 +69,7 @@ func namespaceExists(ctx context.Context, e *env) Finding {
 	case err != nil:
 		return unread("the namespace "+e.Namespace, err)
 	case ns.DeletionTimestamp != nil:
-		return fail("namespace-terminating", "the namespace "+e.Namespace+" is being deleted", "Wait until it is gone, or see what holds it: kubectl describe namespace "+e.Namespace)
+		return fail("namespace-terminating", "the namespace "+e.Namespace+" is being deleted", "Wait until it is gone, or find out what blocks it: kubectl describe namespace "+e.Namespace)
 	}
 	return ok(e.Namespace + " is there")
 }
@@ -85,7 +85,7 @@ func (e *env) admits(ctx context.Context, mode string) Finding {
 	pod.Spec.ServiceAccountName = ""
 	f := e.tryPod(ctx, pod, "the agent's pod")
 	if f.Reason == "scc" && e.target(mode).Values.Tap.KernelModule.OpenShift.SCC.Create {
-		return skip("openshift.scc.create gives the agent's own service account the right, once it is installed")
+		return skip("openshift.scc.create gives the agent's service account the right when it is installed")
 	}
 	return f
 }
@@ -115,9 +115,9 @@ func (e *env) admitted(err error, what, resource string, a admission) Finding {
 	case strings.Contains(text, "violates PodSecurity"):
 		_, level, _ := strings.Cut(text, "violates PodSecurity")
 		return fail("pod-security", "a dry run of "+what+" violates PodSecurity"+level,
-			fmt.Sprintf("kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged --overwrite, or install into a namespace of its own.", e.Namespace))
+			fmt.Sprintf("kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged --overwrite, or install into a separate namespace.", e.Namespace))
 	case strings.Contains(text, "unable to validate against any security context constraint"):
-		return fail("scc", "a dry run of "+what+" fits no security context constraint of yours",
+		return fail("scc", "a dry run of "+what+" does not fit any security context constraint that you may use",
 			"Set tap.kernelModule.openshift.scc.create, or: oc adm policy add-scc-to-user privileged -z SERVICEACCOUNT -n "+e.Namespace)
 	case strings.Contains(text, "exceeded quota") || strings.Contains(text, "failed quota"):
 		return fail("quota-exceeded", text, a.quota)
@@ -128,9 +128,9 @@ func (e *env) admitted(err error, what, resource string, a admission) Finding {
 	case strings.Contains(text, admissionPolicy):
 		return policyFinding(text)
 	case strings.Contains(text, "webhook"):
-		return fail("admission-webhook", text, "The webhook belongs to your cluster's policy: see what it wants, or ask its owner for an exception.")
+		return fail("admission-webhook", text, "The webhook enforces a policy of your cluster: meet the policy, or ask its owner for an exception.")
 	}
-	return fail("pod-refused", text, "Mend what the API server says of it.")
+	return fail("pod-refused", text, "Fix what the API server reports.")
 }
 
 // admitsWorkers tries a pod with what KMM's workers have: uid 0, SYS_MODULE and
@@ -193,8 +193,8 @@ func namespaceQuota(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(short) > 0 {
-		return fail("quota-exceeded", "the agent on every selected node is more than a ResourceQuota of "+e.Namespace+" leaves",
-			"Raise the quota, ask for less in tap.kernelModule.agent.resources, or take a namespace without one.", short...)
+		return fail("quota-exceeded", "the agent on every selected node exceeds a ResourceQuota of "+e.Namespace+" leaves",
+			"Raise the quota, request less in tap.kernelModule.agent.resources, or use a namespace without a quota.", short...)
 	}
 	if len(quotas.Items) == 0 {
 		return ok(e.Namespace + " has no quota")

@@ -27,27 +27,27 @@ func nodeChecks() []Check {
 	return []Check{
 		{
 			ID: "nodes.selected", Title: "nodes are selected", Needs: []string{"api.reachable"},
-			Why:  "A DaemonSet without nodes is ready at once, and nothing was loaded anywhere.",
+			Why:  "A DaemonSet without nodes is ready at once, although nothing is loaded anywhere.",
 			look: nodesSelected,
 		},
 		{
 			ID: "nodes.ready", Title: "the selected nodes are ready", Needs: listed,
-			Why:  "helm --wait waits for every node that the DaemonSet is for, also for those that are down.",
+			Why:  "helm --wait waits for every node that the DaemonSet selects, including nodes that are down.",
 			look: nodesReady,
 		},
 		{
 			ID: "nodes.taints", Title: "the selected nodes' taints are tolerated", Needs: listed,
-			Why:  "A node with a taint that the agent does not tolerate gets no module, silently.",
+			Why:  "A node with a taint that the agent does not tolerate silently gets no module.",
 			look: nodesTaints,
 		},
 		{
-			ID: "nodes.platform", Title: "the selected nodes take kernel modules", Needs: listed,
-			Why:  "Some systems take no module, or only one that they have signed, whatever the permissions.",
+			ID: "nodes.platform", Title: "the selected nodes can load kernel modules", Needs: listed,
+			Why:  "Some systems load no module, or only modules that their vendor signed, regardless of permissions.",
 			look: nodesPlatform,
 		},
 		{
 			ID: "nodes.overlap", Title: "no other release or Module loads pf_ring on the same nodes", Needs: listed,
-			Why:  "A kernel has one pf_ring; two owners replace and unload each other's.",
+			Why:  "A kernel has one pf_ring module; two owners replace and unload each other's module.",
 			look: nodesOverlap,
 		},
 	}
@@ -127,12 +127,12 @@ func nodesSelected(ctx context.Context, e *env) Finding {
 		return unread("the nodes", err)
 	}
 	if len(all) == 0 {
-		return fail("no-nodes", "the cluster has no nodes", "Add a node, or take another context with --context.")
+		return fail("no-nodes", "the cluster has no nodes", "Add a node, or choose another context with --context.")
 	}
 	var empty []string
 	for _, t := range e.Targets {
 		if !slices.ContainsFunc(all, func(n node) bool { return n.in[t.Mode] }) {
-			empty = append(empty, "mode "+t.Mode+" is for no node")
+			empty = append(empty, "mode "+t.Mode+" selects no node")
 		}
 	}
 	if len(empty) > 0 {
@@ -166,7 +166,7 @@ func nodesReady(ctx context.Context, e *env) Finding {
 	}
 	if len(down) > 0 {
 		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", text.CountOrNo(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
-			"Mend or drain the nodes first, or leave them out with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
+			"Fix or drain the nodes first, or exclude them with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
 	}
 	// The agent tolerates cordoned nodes, and so does the Module.
 	if len(cordoned) > 0 {
@@ -207,7 +207,7 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 			"Add tolerations in tap.kernelModule.agent.tolerations, or in tap.tolerations.workers for Kubeshark's workers too.", some(kept)...)
 	}
 	return warn("taint-not-tolerated", text.CountOrNo(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
-		"Tolerate it in tap.kernelModule.agent.tolerations, if these nodes are to have the module.", some(kept)...)
+		"If these nodes should have the module, tolerate it in tap.kernelModule.agent.tolerations.", some(kept)...)
 }
 
 func nodesPlatform(ctx context.Context, e *env) Finding {
@@ -233,13 +233,13 @@ func nodesPlatform(ctx context.Context, e *env) Finding {
 	remedy := strings.Join(slices.Sorted(maps.Keys(remedies)), " ")
 	switch bad := count[cluster.Never] + count[cluster.SignedOnly]; {
 	case bad == len(nodes):
-		return fail("platform-forbids-modules", "none of the selected nodes takes an out-of-tree module", remedy, lines...)
+		return fail("platform-forbids-modules", "none of the selected nodes loads an out-of-tree module", remedy, lines...)
 	case bad > 0:
 		return warn("platform-forbids-modules", fmt.Sprintf("%d of %d nodes will stay on libpcap", bad, len(nodes)), remedy, lines...)
 	case count[cluster.Unclear] > 0:
-		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depends on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
+		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depexpires on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
 	}
-	return ok("nothing speaks against it; Secure Boot and lockdown show only on the nodes (--probe)")
+	return ok("no obstacle found; Secure Boot and lockdown show only on the nodes (--probe)")
 }
 
 func nodesOverlap(ctx context.Context, e *env) Finding {
@@ -264,10 +264,10 @@ func nodesOverlap(ctx context.Context, e *env) Finding {
 		}
 	}
 	if len(clashes) > 0 {
-		return fail("module-has-another-owner", "something else is to load pf_ring on the same nodes",
-			"Uninstall the other one, or divide the nodes between them with tap.nodeSelectorTerms. Of Kubeshark to 52.3.88 switch its own loader off: --set tap.kernelModule.enabled=false.", clashes...)
+		return fail("module-has-another-owner", "something else loads pf_ring on the same nodes",
+			"Uninstall the other one, or divide the nodes between them with tap.nodeSelectorTerms. For Kubeshark up to 52.3.88, turn its own loader off: --set tap.kernelModule.enabled=false.", clashes...)
 	}
-	return ok("nothing else loads it there")
+	return ok("nothing else loads it on these nodes")
 }
 
 // owner is something that loads pf_ring on nodes.

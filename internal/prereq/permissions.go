@@ -18,13 +18,13 @@ func permissionChecks() []Check {
 	needs := []string{"api.reachable"}
 	return []Check{
 		{
-			ID: "permissions.read", Title: "you may read what is checked here", Needs: needs,
+			ID: "permissions.read", Title: "you may read what these checks read", Needs: needs,
 			Why:  "What cannot be read cannot be checked.",
 			look: mayRead,
 		},
 		{
 			ID: "permissions.install", Title: "you may install the chart", Needs: needs,
-			Why:  "Helm stops half way when it may not make one of the objects.",
+			Why:  "Helm stops half way if you may not create one of the objects.",
 			look: mayInstall,
 		},
 	}
@@ -151,7 +151,7 @@ func (e *env) review(ctx context.Context, rights []right, reason string, finding
 	if len(missing) > 0 {
 		return finding(reason, fmt.Sprintf("%d of %d rights are missing", len(missing), len(rights)), remedy, missing...)
 	}
-	return ok(fmt.Sprintf("all %d rights are there", len(rights)))
+	return ok(fmt.Sprintf("you have all %d rights", len(rights)))
 }
 
 func (e *env) rules(ctx context.Context) (authorizationv1.SubjectRulesReviewStatus, error) {

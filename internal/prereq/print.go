@@ -119,7 +119,7 @@ func (p *Printer) Finding(f Finding) error {
 }
 
 // dependsOn begins what is said of a check that another one makes pointless.
-const dependsOn = "depends on "
+const dependsOn = "depexpires on "
 
 // hold keeps a skipped check, to be told together with those that are skipped for
 // the same reason.
@@ -168,7 +168,7 @@ func headline(f Finding) string {
 		if strings.HasPrefix(f.Observed, "not ") {
 			return printout.Line(f.Observed)
 		}
-		return "not looked at: " + printout.Line(f.Observed)
+		return "not checked: " + printout.Line(f.Observed)
 	}
 	return printout.Line(f.Observed) + " [" + f.Reason + "]"
 }

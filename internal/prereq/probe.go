@@ -30,7 +30,7 @@ type ProbeOptions struct {
 // Probe runs the probe alone, for who wants its facts without the checks.
 func Probe(ctx context.Context, o Options) (*probe.Report, error) {
 	if o.Probe == nil {
-		return nil, errors.New("a probe was not asked for")
+		return nil, errors.New("--probe is not set")
 	}
 	return newEnv(o).probed(ctx)
 }

@@ -12,7 +12,7 @@ import (
 
 // notTested is what the lines of egress say without --probe: what was tried
 // from here says nothing of the nodes.
-const notTested = "not tested from the nodes; --probe does, by a Job for each kernel, architecture and zone"
+const notTested = "not tested from the nodes. --probe tests it, with a Job for each kernel, architecture and zone"
 
 // probeLimit is above any --probe-timeout that makes sense: that bounds the
 // Jobs, and after it they are still to be removed.
@@ -23,28 +23,28 @@ func probeChecks() []Check {
 	list := []Check{
 		{
 			ID: "probe.rights", Title: "you may probe the nodes", Needs: []string{"api.reachable"}, probing: true,
-			Why:  "The probe makes Jobs in the release's namespace and removes them again.",
+			Why:  "The probe creates Jobs in the release's namespace and removes them again.",
 			look: mayProbe,
 		},
 		{
 			ID: "probe.ran", Title: "the agent's probe ran on a node of each kernel, architecture and zone", probing: true,
 			Needs: []string{"probe.rights", "nodes.selected", "namespace.exists"},
-			Why:   "Where the probe cannot run, nothing is known of the nodes, and the agent will mostly not run there either.",
+			Why:   "Where the probe cannot run, nothing is known about the nodes, and the agent usually cannot run either.",
 			limit: probeLimit, look: probeRan,
 		},
 		{
-			ID: "probe.modules", Title: "the kernels take modules", Needs: ran, probing: true,
-			Why:  "A kernel without module support, or with kernel.modules_disabled set, loads nothing until another boot.",
+			ID: "probe.modules", Title: "the kernels load modules", Needs: ran, probing: true,
+			Why:  "A kernel without module support loads nothing. With kernel.modules_disabled set, it loads nothing until the next boot.",
 			look: e1(probeModules),
 		},
 		{
-			ID: "probe.signatures", Title: "no kernel asks for a signed module", Needs: ran, probing: true,
-			Why:  "Under Secure Boot, lockdown or module.sig_enforce a kernel takes only modules that are signed by a key it trusts.",
+			ID: "probe.signatures", Title: "no kernel requires a signed module", Needs: ran, probing: true,
+			Why:  "Under Secure Boot, lockdown or module.sig_enforce a kernel loads only modules that are signed with a key it trusts.",
 			look: probeSignatures,
 		},
 		{
 			ID: "probe.loaded", Title: "no other PF_RING is loaded", Needs: ran, probing: true,
-			Why:  "Another version is left alone, unless replaceLoaded is set and nothing uses it.",
+			Why:  "Another version is left in place, unless replaceLoaded is set and nothing uses it.",
 			look: probeLoaded,
 		},
 		{
@@ -54,7 +54,7 @@ func probeChecks() []Check {
 		},
 		{
 			ID: "egress.registries", Mode: ModeKMM, Title: "pods on the nodes reach the registries of the module images", Needs: ran,
-			Why:  "KMM's images come from there. This was asked through the pod network; the kubelet pulls through the node's own.",
+			Why:  "KMM's images come from there. This check uses the pod network; the kubelet pulls through the node's network.",
 			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetRegistry) }),
 		},
 	}
@@ -114,16 +114,16 @@ func probeRan(ctx context.Context, e *env) Finding {
 		}
 	}
 	if r.DefaultAccount {
-		notes = append(notes, "with the namespace's default ServiceAccount, since the agent's is not there yet")
+		notes = append(notes, "with the namespace's default ServiceAccount, since the agent's does not exist yet")
 	}
 	if r.Left != nil {
-		notes = append(notes, "Jobs could not be removed, and go by themselves in some minutes: "+plain(r.Left))
+		notes = append(notes, "Jobs could not be removed; they expire after some minutes: "+plain(r.Left))
 	}
 	observed := fmt.Sprintf("it ran for %d of %s of %s", seen, text.CountOrNo(len(r.Results), "group"), text.CountOrNo(nodes, "node"))
-	remedy := "See to the reasons in brackets (docs/checks.md); the agent's own pods would meet the same."
+	remedy := "Fix the reasons in brackets (docs/checks.md), which affect the agent's pods too."
 	switch {
 	case len(r.Results) == 0:
-		return skip("no selected node can take a module")
+		return skip("no selected node can load a module")
 	case seen == 0:
 		return fail("probe-impossible", "the probe ran on no node", remedy, append(some(missing), notes...)...)
 	case seen < len(r.Results):
@@ -165,7 +165,7 @@ func probeModules(_ *env, r *probe.Report) Finding {
 		var about string
 		switch {
 		case p.Host.Modules == outcome.No:
-			about = "this kernel has no support for modules"
+			about = "this kernel does not support modules"
 		case p.Host.ModulesDisabled == outcome.Yes:
 			about = "kernel.modules_disabled is 1"
 		case p.Host.MayLoad == outcome.No && p.Host.Reason != "":
@@ -176,14 +176,14 @@ func probeModules(_ *env, r *probe.Report) Finding {
 		none = append(none, groupLine(g, about))
 		bad += g.Nodes
 	})
-	remedy := "Boot these nodes with another kernel or without the sysctl, or leave them out with tap.nodeSelectorTerms; they capture with libpcap."
+	remedy := "Boot these nodes with another kernel or without the sysctl, or exclude them with tap.nodeSelectorTerms; they capture with libpcap."
 	switch {
 	case bad == all:
-		return fail("kernel-takes-no-module", "no kernel that was seen takes a module", remedy, some(none)...)
+		return fail("kernel-takes-no-module", "no probed kernel loads a module", remedy, some(none)...)
 	case bad > 0:
-		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes take none and stay on libpcap", bad, all), remedy, some(none)...)
+		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes load none and stay on libpcap", bad, all), remedy, some(none)...)
 	}
-	return ok(fmt.Sprintf("so say those of %s", text.CountOrNo(all, "node")))
+	return ok(fmt.Sprintf("according to those on %s", text.CountOrNo(all, "node")))
 }
 
 // egress sums up one kind of target.
@@ -213,13 +213,13 @@ func egress(e *env, r *probe.Report, kind string) Finding {
 	})
 	switch {
 	case asked == 0:
-		return skip("the pods had nothing to ask: " + e.noTarget(kind, r))
+		return skip("the pods had nothing to check: " + e.noTarget(kind, r))
 	case bad == all:
-		return fail(string(first.Reason), "no node gets through", egressRemedy(e, kind, first), some(lines)...)
+		return fail(string(first.Reason), "no node can reach it", egressRemedy(e, kind, first), some(lines)...)
 	case bad > 0:
-		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes do not get through", bad, all), egressRemedy(e, kind, first), some(lines)...)
+		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes cannot reach it", bad, all), egressRemedy(e, kind, first), some(lines)...)
 	}
-	return ok(fmt.Sprintf("so say pods that speak for %s", text.CountOrNo(all, "node")))
+	return ok(fmt.Sprintf("according to probe pods on %s", text.CountOrNo(all, "node")))
 }
 
 // noTarget says why nothing was asked.
@@ -230,23 +230,23 @@ func (e *env) noTarget(kind string, r *probe.Report) string {
 	case e.onNodesOnly() && r.Restricted != "":
 		return "the source is a volume, and the namespace refuses pods that see the host"
 	}
-	return "the source is none"
+	return "there is no source"
 }
 
 // egressRemedy is what to do about the first failure.
 func egressRemedy(e *env, kind string, t outcome.ProbeTarget) string {
 	switch {
 	case kind == outcome.TargetRegistry:
-		return "Open the way to the registry, or use images of one that the nodes reach: pfring plan --no-egress says which way fits."
+		return "Allow egress to the registry, or use a registry that the nodes can reach: pfring plan --no-egress shows which way fits."
 	case t.Reason == outcome.SourceUnreachable || t.Reason == outcome.SourceTimeout:
-		remedy := "Open the way from the pods (DNS, NetworkPolicy, firewall), set tap.kernelModule.source.proxy, or keep a copy inside: pfring module mirror."
+		remedy := "Allow egress from the pods (DNS, NetworkPolicy, firewall), set tap.kernelModule.source.proxy, or keep a copy inside: pfring module mirror."
 		if e.target(ModeAuto) != nil && len(e.target(ModeAuto).ofKind("NetworkPolicy")) > 0 {
-			remedy += " The chart's own NetworkPolicy, which allows it, is for the agent's pods alone."
+			remedy += " The chart's NetworkPolicy, which allows it, selects only the agent's pods."
 		}
 		return remedy
 	}
 	if info, known := outcome.Describe(t.Reason); known && info.Remedy != "" {
 		return info.Remedy
 	}
-	return "See to what the nodes say."
+	return "Fix what the nodes report."
 }

@@ -37,14 +37,14 @@ func probeSignatures(ctx context.Context, e *env) Finding {
 	details := some(slices.Concat(unsigned, signed, unclear))
 	switch {
 	case len(unsigned) > 0 && bad == all:
-		return fail("signature-required", "every kernel that was seen takes only signed modules", sign, details...)
+		return fail("signature-required", "every probed kernel loads only signed modules", sign, details...)
 	case len(unsigned) > 0:
-		return warn("signature-required", fmt.Sprintf("%d of %d nodes take only signed modules and stay on libpcap", bad, all), sign, details...)
+		return warn("signature-required", fmt.Sprintf("%d of %d nodes load only signed modules and stay on libpcap", bad, all), sign, details...)
 	case len(signed) > 0:
-		return warn("signing-key-unclear", "some kernels take only signed modules; the modules are signed, and whether these kernels know the key shows only when one is loaded",
-			"See that the key is enrolled there: mokutil --list-enrolled on a node.", details...)
+		return warn("signing-key-unclear", "some kernels load only signed modules; the modules are signed, but whether these kernels trust the key shows only when one is loaded",
+			"Make sure that the key is enrolled: mokutil --list-enrolled on a node.", details...)
 	case len(unclear) > 0:
-		return warn("lockdown-unknown", e.unseen(r), "Probe from a namespace that admits a read-only hostPath of /sys, or look on a node: cat /sys/kernel/security/lockdown", details...)
+		return warn("lockdown-unknown", e.unseen(r), "Probe from a namespace that admits a read-only hostPath of /sys, or run on a node: cat /sys/kernel/security/lockdown", details...)
 	}
 	return ok(fmt.Sprintf("no lockdown and no enforced signature on %s", text.CountOrNo(all, "node")))
 }
@@ -54,7 +54,7 @@ func (e *env) unseen(r *probe.Report) string {
 	if r.Restricted != "" {
 		return "lockdown and Secure Boot are unknown: the namespace " + e.Namespace + " refuses pods that see the host's /sys (" + r.Restricted + ")"
 	}
-	return "lockdown or enforced signatures are unknown on some nodes: their kernel does not show them"
+	return "lockdown or enforced signatures are unknown on some nodes: their kernel does not report them"
 }
 
 // moduleOf answers for the module of auto's repository; in kmm alone nothing is
@@ -97,10 +97,10 @@ func probeLoaded(ctx context.Context, e *env) Finding {
 	replace := e.target(ModeAuto) != nil && e.target(ModeAuto).Values.Tap.KernelModule.ReplaceLoaded
 	switch {
 	case len(others) > 0 && !replace:
-		return warn("other-version-loaded", "another version of PF_RING is loaded and would be left alone",
+		return warn("other-version-loaded", "another version of PF_RING is loaded and would be left in place",
 			"Set tap.kernelModule.replaceLoaded to let the agent replace it when unused, or pin source.version to it.", some(slices.Concat(others, same))...)
 	case len(others)+len(same) > 0:
-		return ok("PF_RING is loaded already on some nodes", some(slices.Concat(others, same))...)
+		return ok("PF_RING is already loaded on some nodes", some(slices.Concat(others, same))...)
 	}
 	return ok(fmt.Sprintf("none on %s", text.CountOrNo(all, "node")))
 }

@@ -17,32 +17,32 @@ func referenceChecks() []Check {
 	exists := []string{"namespace.exists"}
 	return []Check{
 		{
-			ID: "references.pull-secrets", Title: "the pull secrets are there", Needs: exists,
-			Why:  "Kubernetes ignores a pull secret that is missing; the pull then fails as if there were no login.",
+			ID: "references.pull-secrets", Title: "the pull secrets exist", Needs: exists,
+			Why:  "Kubernetes ignores a missing pull secret; the pull then fails as if there were no login.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, pullSecrets) },
 		},
 		{
-			ID: "references.service-accounts", Title: "the service accounts are there", Needs: exists,
+			ID: "references.service-accounts", Title: "the service accounts exist", Needs: exists,
 			Why:  "Pods of a missing service account are refused.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, serviceAccounts) },
 		},
 		{
-			ID: "references.source", Mode: ModeAuto, Title: "what the source's settings name is there", Needs: exists,
-			Why:  "A pod waits for ever for a Secret or ConfigMap that it mounts; one without the right key leaves the node on libpcap.",
+			ID: "references.source", Mode: ModeAuto, Title: "the objects that the source's settings name exist", Needs: exists,
+			Why:  "A pod waits indefinitely for a Secret or ConfigMap that it mounts; one without the right key leaves the node on libpcap.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, sourceReferences) },
 		},
 		{
-			ID: "references.volume", Mode: ModeAuto, Title: "the source's volume is there", Needs: exists,
-			Why:  "The agent's pods wait for ever for a volume that is not there.",
+			ID: "references.volume", Mode: ModeAuto, Title: "the source's volume exists", Needs: exists,
+			Why:  "The agent's pods wait indefinitely for a volume that does not exist.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, volumeReferences) },
 		},
 		{
-			ID: "references.build", Mode: ModeKMM, Title: "what KMM builds from is there", Needs: exists,
-			Why:  "KMM's build waits for it, and no status tells.",
+			ID: "references.build", Mode: ModeKMM, Title: "the objects that KMM builds from exist", Needs: exists,
+			Why:  "KMM's build waits for them, and no status reports it.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, buildReferences) },
 		},
 		{
-			ID: "references.sign", Mode: ModeKMM, Title: "the keys that KMM signs with are there", Needs: exists,
+			ID: "references.sign", Mode: ModeKMM, Title: "the keys that KMM signs with exist", Needs: exists,
 			Why:  "KMM signs with the Secret's keys named key and cert, and waits for them.",
 			look: func(ctx context.Context, e *env) Finding { return e.refer(ctx, signReferences) },
 		},
@@ -103,8 +103,8 @@ func (e *env) refer(ctx context.Context, list func(*Target) []reference) Finding
 	case len(all) == 0:
 		return ok("the values name none")
 	case reason != "":
-		return fail(reason, fmt.Sprintf("%d of %s in %s %s not as the values need", len(lines), text.CountOrNo(len(all), "object"), e.Namespace, verb(len(lines), "is", "are")),
-			"Make or correct them, or correct the values; docs/checks.md has the keys.", lines...)
+		return fail(reason, fmt.Sprintf("%d of %s in %s %s not what the values require", len(lines), text.CountOrNo(len(all), "object"), e.Namespace, verb(len(lines), "is", "are")),
+			"Create or correct them, or correct the values; docs/checks.md lists the keys.", lines...)
 	case len(denied) > 0:
 		return skip("no right to read " + strings.Join(some(denied), ", ") + " in " + e.Namespace)
 	}
@@ -117,7 +117,7 @@ func (r reference) String() string {
 
 // referred reads one object and judges it.
 func (e *env) referred(ctx context.Context, r reference) (fault, error) {
-	missing := fault{"reference-missing", "it is not there"}
+	missing := fault{"reference-missing", "it does not exist"}
 	switch r.kind {
 	case anAccount, aClaim:
 		f, err := e.present(ctx, r)

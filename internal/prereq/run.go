@@ -76,15 +76,15 @@ const reachable = "api.reachable"
 
 func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding {
 	if ctx.Err() != nil {
-		return skip("interrupted before it was looked at")
+		return skip("interrupted before it was checked")
 	}
 	if done[reachable] == Error && c.ID != reachable {
-		return skip("depends on " + reachable)
+		return skip("depexpires on " + reachable)
 	}
 	for _, id := range c.Needs {
 		// A check that was left out by --only or --skip is taken as passed.
 		if r, made := done[id]; made && (r == Error || r == Skipped) {
-			return skip("depends on " + root(id, done))
+			return skip("depexpires on " + root(id, done))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limit, checkTimeout))
@@ -92,7 +92,7 @@ func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding 
 	return c.look(ctx, e)
 }
 
-// root is the check that failed first of those that id depends on.
+// root is the check that failed first of those that id depexpires on.
 func root(id string, done map[string]Result) string {
 	if done[id] == Error {
 		return id
@@ -115,7 +115,7 @@ func root(id string, done map[string]Result) string {
 func (o Options) choose(all []Check) ([]Check, error) {
 	for _, pattern := range slices.Concat(o.Only, o.Skip) {
 		if !slices.ContainsFunc(all, func(c Check) bool { return named(pattern, c.ID) }) {
-			return nil, fmt.Errorf("there is no check or category %q; pfring prereq list shows them", pattern)
+			return nil, fmt.Errorf("unknown check or category %q. Run: pfring prereq list", pattern)
 		}
 	}
 	var chosen []Check

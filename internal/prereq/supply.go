@@ -32,7 +32,7 @@ func supplyChecks() []Check {
 	return []Check{
 		{
 			ID: "supply.kernels", Mode: ModeAuto, supplying: true, Title: "the cluster has built or can build a module for each kernel", Needs: []string{"nodes.selected"},
-			Why:  "A kernel for which nothing can be built, and which no source has, leaves its nodes on libpcap.",
+			Why:  "Nodes whose kernel has no module in the source and cannot get one built stay on libpcap.",
 			look: supplyKernels,
 		},
 		{
@@ -41,18 +41,18 @@ func supplyChecks() []Check {
 			look: supplyAdmits,
 		},
 		{
-			ID: "supply.rights", Mode: ModeAuto, supplying: true, Title: "the controller's account has its rights", Needs: exists,
-			Why:  "Without them it builds, keeps or retries nothing. A policy of the cluster may have taken them away.",
+			ID: "supply.rights", Mode: ModeAuto, supplying: true, Title: "the controller's service account has its rights", Needs: exists,
+			Why:  "Without them it cannot build, store or retry. A policy of the cluster may have removed them.",
 			look: supplyRights,
 		},
 		{
 			ID: "supply.store", Mode: ModeAuto, supplying: true, Title: "the store has room", Needs: exists,
-			Why:  "A module that cannot be kept is not served.",
+			Why:  "A module that cannot be stored is not served.",
 			look: supplyStore,
 		},
 		{
 			ID: "supply.controller", Mode: ModeAuto, supplying: true, Title: "the controller runs and reports no problem", Needs: exists,
-			Why: "What keeps the controller from its work keeps every new kernel on libpcap.", Settles: true,
+			Why: "A problem of the controller keeps nodes with a new kernel on libpcap.", Settles: true,
 			look: supplyController,
 		},
 	}
@@ -85,7 +85,7 @@ func (e *env) supplyStatus(ctx context.Context) (*supply.Status, error) {
 // right to is in a role of its own.
 func unseen(what string, err error) Finding {
 	if apierrors.IsForbidden(err) {
-		return skip("no right to read " + what + "; the ClusterRole pfring-prereq-references (deploy/rbac) has it")
+		return skip("no right to read " + what + "; the ClusterRole pfring-prereq-references (deploy/rbac) grants it")
 	}
 	return unread(what, err)
 }
@@ -201,7 +201,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 	account := supply.NamesOf(e.Release).Controller
 	if _, err := c.core.ServiceAccounts(e.Namespace).Get(ctx, account, metav1.GetOptions{}); err != nil {
 		if apierrors.IsNotFound(err) {
-			return skip("the chart grants them, once it is installed")
+			return skip("the chart grants them when it is installed")
 		}
 		return unseen("the service account "+account, err)
 	}
@@ -225,7 +225,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 	missing, asked := a.missing, a.asked
 	if len(missing) > 0 {
 		return fail("missing-controller-rights", fmt.Sprintf("%d of %d rights are missing", len(missing), asked),
-			"Install the chart's Role and RoleBinding "+account+" again with helm upgrade, and see what has changed them.", missing...)
+			"Install the chart's Role and RoleBinding "+account+" again with helm upgrade, and find out what changed them.", missing...)
 	}
 	return ok(fmt.Sprintf("all %d rights are there", asked), notes...)
 }
@@ -287,10 +287,10 @@ func supplyStore(ctx context.Context, e *env) Finding {
 	case valuesschema.StoreClaim:
 		name := store.PersistentVolumeClaim.ExistingClaim
 		if name == "" {
-			return skip("the chart makes the claim")
+			return skip("the chart creates the claim")
 		}
 		if _, err := c.core.PersistentVolumeClaims(e.Namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			return fail("claim-missing", "there is no PersistentVolumeClaim "+name, "Make it, or remove supply.store.persistentVolumeClaim.existingClaim.")
+			return fail("claim-missing", "no PersistentVolumeClaim "+name, "Create it, or remove supply.store.persistentVolumeClaim.existingClaim.")
 		} else if err != nil {
 			return unseen("the claim "+name, err)
 		}
@@ -307,7 +307,7 @@ func supplyStore(ctx context.Context, e *env) Finding {
 		}
 	}
 	if stored >= maxStored {
-		return fail("store-full", fmt.Sprintf("there are %d modules, and ConfigMaps hold %d", stored, maxStored),
+		return fail("store-full", fmt.Sprintf("there are %d modules, and ConfigMaps can hold %d", stored, maxStored),
 			"Set tap.kernelModule.supply.store.type to persistentVolumeClaim or url, or lower supply.keep.")
 	}
 	return ok(fmt.Sprintf("%d of %d modules", stored, maxStored))
@@ -322,7 +322,7 @@ func supplyController(ctx context.Context, e *env) Finding {
 		return unseen("what the controller says", err)
 	}
 	if status == nil {
-		return skip("it is not installed, or has not said anything yet: kubectl -n " + e.Namespace + " get deployment " + supply.NamesOf(e.Release).Controller)
+		return skip("it is not installed, or has not reported anything yet: kubectl -n " + e.Namespace + " get deployment " + supply.NamesOf(e.Release).Controller)
 	}
 	if len(status.Problems) > 0 {
 		first := status.Problems[0]

@@ -41,23 +41,23 @@ type webhookFault struct {
 var webhookFaults = []webhookFault{
 	{
 		[]string{"no endpoints available"}, "webhook-no-endpoints", "no pod of %s is ready",
-		"See why its pods are not ready: %s",
+		"Find out why its pods are not ready: %s",
 	},
 	{
-		[]string{`" not found`, "no service port"}, "webhook-service-missing", "the Service of %s is not there",
+		[]string{`" not found`, "no service port"}, "webhook-service-missing", "the Service of %s does not exist",
 		"Install it again: its Service was deleted, or it was installed into another namespace.",
 	},
 	{
-		[]string{"no such host"}, "webhook-unknown-host", "the API server does not know the host of %s",
+		[]string{"no such host"}, "webhook-unknown-host", "the API server cannot resolve the host of %s",
 		"Correct the address in its webhook configuration, or the API server's DNS.",
 	},
 	{
-		[]string{"connection refused"}, "webhook-connection-refused", "nobody listens where %s should",
-		"See whether its pods run, and whether its port is right: %s",
+		[]string{"connection refused"}, "webhook-connection-refused", "nothing listens at the address of %s",
+		"Check that its pods run, and that its port is correct: %s",
 	},
 	{
-		[]string{"certificate has expired or is not yet valid"}, "webhook-certificate-expired", "the certificate of %s has expired or is not valid yet",
-		"Have it renewed: restart the webhook's Deployment, and see that cert-manager's controller works and that clocks agree.",
+		[]string{"certificate has expired or is not yet valid"}, "webhook-certificate-expired", "the certificate of %s has expired or is not yet valid",
+		"Renew it: restart the webhook's Deployment. Make sure that cert-manager's controller works and that clocks agree.",
 	},
 	{
 		[]string{"certificate is valid for", "cannot validate certificate for", "certificate is not valid for any names"},
@@ -67,17 +67,17 @@ var webhookFaults = []webhookFault{
 	{
 		[]string{"unknown authority", "failed to verify certificate", "certificate signed by"}, "webhook-ca-untrusted",
 		"the API server does not trust the certificate of %s",
-		"The CA in the webhook configuration is missing or old: see that cert-manager's cainjector runs (on OpenShift the service CA operator).",
+		"The CA in the webhook configuration is missing or old: make sure that cert-manager's cainjector runs (on OpenShift the service CA operator).",
 	},
 	{
 		[]string{"context deadline exceeded", "i/o timeout", "Client.Timeout", "deadline exceeded", "Timeout: request did not complete"},
-		"webhook-timeout", "%s does not answer in time",
+		"webhook-timeout", "%s did not answer in time",
 		"The API server must reach it: check firewalls between control plane and nodes (private clusters need a rule for the webhook's port) and network policies. %s",
 	},
 	{
 		[]string{"No agent available", "no route to host", "network is unreachable", "connection reset", "EOF"},
-		"webhook-unreachable", "the API server does not get through to %s",
-		"Check the way from the control plane to the nodes (tunnels, firewalls, network policies). %s",
+		"webhook-unreachable", "the API server cannot reach %s",
+		"Check the network path from the control plane to the nodes (tunnels, firewalls, network policies). %s",
 	},
 }
 
@@ -116,15 +116,15 @@ func (e *env) acceptedBad(ctx context.Context, t trial) Finding {
 	observed := fmt.Sprintf("a %s %s is accepted by a dry run", t.good.GetKind(), t.badness)
 	configured, err := e.webhooks(ctx)
 	if err != nil {
-		return fail("webhook-accepts-bad", observed, "See that the webhook configuration is there and names "+t.webhook+": "+plain(err))
+		return fail("webhook-accepts-bad", observed, "Make sure that the webhook configuration exists and names "+t.webhook+": "+plain(err))
 	}
 	for _, w := range configured {
 		if w.name == t.webhook && !w.mutating {
-			return fail("webhook-accepts-bad", observed, "See what answers instead of "+t.what+", and its logs: "+t.pods)
+			return fail("webhook-accepts-bad", observed, "Find out what answers instead of "+t.what+", and its logs: "+t.pods)
 		}
 	}
 	return fail("webhook-not-configured", observed+": no validating webhook "+t.webhook+" is configured",
-		"Apply the operator's whole installation again: its definitions alone check nothing and do nothing.")
+		"Apply the operator's whole installation again: its definitions alone do nothing.")
 }
 
 // refused is the finding for a dry run that failed where it should not have, or
@@ -144,7 +144,7 @@ func (t trial) refused(namespace string, err error) Finding {
 		return policyFinding(text)
 	}
 	if strings.Contains(text, "denied the request") {
-		return fail("webhook-refuses-good", t.what+" refuses a good "+t.good.GetKind()+": "+text, "See its logs and restart it: "+t.pods)
+		return fail("webhook-refuses-good", t.what+" refuses a good "+t.good.GetKind()+": "+text, "Read its logs and restart it: "+t.pods)
 	}
 	for _, f := range webhookFaults {
 		for _, words := range f.words {
@@ -156,14 +156,14 @@ func (t trial) refused(namespace string, err error) Finding {
 	if apierrors.IsTooManyRequests(err) {
 		return unread("what "+t.what+" says", err)
 	}
-	return fail("webhook-failing", text, "See its pods and logs: "+t.pods)
+	return fail("webhook-failing", text, "Check its pods and logs: "+t.pods)
 }
 
 // admissionPolicy stands in the refusals of a cluster's own policies.
 const admissionPolicy = "ValidatingAdmissionPolicy"
 
 func policyFinding(text string) Finding {
-	return fail("admission-policy", text, "The policy belongs to your cluster: give it what it wants, or ask its owner for an exception.")
+	return fail("admission-policy", text, "This is a policy of your cluster: meet it, or ask its owner for an exception.")
 }
 
 // tryNamespace is where dry runs are made: the release's namespace, or default

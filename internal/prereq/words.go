@@ -20,13 +20,13 @@ func unread(what string, err error) Finding {
 	case known && words.Kind == apierror.Forbidden:
 		return fail("forbidden", "no right to read "+what+": "+words.Why, words.Remedy)
 	case known && words.Kind == apierror.Timeout, errors.Is(err, context.DeadlineExceeded):
-		return fail("timeout", "reading "+what+" took too long", "Try again, or with --wait 2m; see that the API server is well.")
+		return fail("timeout", "cannot read "+what+": timed out", "Try again, or use --wait 2m. Check the health of the API server.")
 	case known && words.Kind == apierror.Throttled:
-		return fail("api-overloaded", "the API server has no time for reading "+what+": "+words.Why, "Try again later, or with --wait 2m.")
+		return fail("api-overloaded", "the API server is too busy to read "+what+": "+words.Why, "Try again later, or use --wait 2m.")
 	case known:
-		return fail("unreadable", "reading "+what+": "+words.Why, cmp.Or(words.Remedy, "Try again; kubectl with the same context shows whether it is the cluster."))
+		return fail("unreadable", "cannot read "+what+": "+words.Why, cmp.Or(words.Remedy, "Try again. If kubectl with the same context fails too, the cluster is the cause."))
 	}
-	return fail("unreadable", "reading "+what+": "+plain(err), "Try again; kubectl with the same context shows whether it is the cluster.")
+	return fail("unreadable", "cannot read "+what+": "+plain(err), "Try again. If kubectl with the same context fails too, the cluster is the cause.")
 }
 
 // plain is an error's text on one line, not too long.

@@ -67,7 +67,7 @@ func evicted(pod *corev1.Pod) *Failure {
 
 // died says how a container ended that left no report.
 func died(t *corev1.ContainerStateTerminated) string {
-	s := fmt.Sprintf("the agent left no answer and ended with exit code %d (%s)", t.ExitCode, t.Reason)
+	s := fmt.Sprintf("the agent ended with exit code %d and no result (%s)", t.ExitCode, t.Reason)
 	if text := oneLine(t.Message); text != "" {
 		s += ": " + text
 	}

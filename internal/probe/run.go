@@ -68,7 +68,7 @@ func (r *runner) all(ctx context.Context, waiting []*group) {
 
 // giveUp says why the rest has no answer.
 func (r *runner) giveUp(ctx context.Context, waiting []*group) {
-	reason, message := ReasonNotReached, fmt.Sprintf("the time for all probes (%s) was over before it was its turn", r.Timeout)
+	reason, message := ReasonNotReached, fmt.Sprintf("the time for all probes (%s) ended before this one started", r.Timeout)
 	if ctx.Err() != nil {
 		reason, message = ReasonInterrupted, "it was interrupted"
 	}
@@ -79,7 +79,7 @@ func (r *runner) giveUp(ctx context.Context, waiting []*group) {
 	}
 	for _, a := range r.active {
 		if ctx.Err() == nil {
-			reason, message = ReasonDeadline, fmt.Sprintf("there was no answer within the time for all probes (%s)", r.Timeout)
+			reason, message = ReasonDeadline, fmt.Sprintf("no answer within the time for all probes (%s)", r.Timeout)
 		}
 		a.group.fail(Failure{a.node, reason, message})
 	}
@@ -167,7 +167,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 	fail := func(reason, message string) *Failure { return &Failure{a.node, reason, message} }
 	switch {
 	case pod == nil && a.seen:
-		return nil, fail(ReasonGone, "its pod was deleted before it had answered")
+		return nil, fail(ReasonGone, "its pod was deleted before it answered")
 	case pod == nil:
 		if f := r.unmade(ctx, a, waited); f != nil {
 			return nil, f
@@ -187,7 +187,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 	if waited < patience {
 		return nil, nil
 	}
-	message := "there was no answer within " + patience.String()
+	message := "no answer within " + patience.String()
 	if pod != nil {
 		if last := r.lastWarning(ctx, "Pod", pod.Name); last != nil {
 			message += ": " + last.Message

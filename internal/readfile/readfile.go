@@ -62,5 +62,5 @@ func read(r io.Reader, name string, size, max int64) ([]byte, error) {
 }
 
 func tooLarge(name string, max int64) error {
-	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%w: at most %d bytes are read", ErrTooLarge, max)}
+	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, max)}
 }

@@ -71,10 +71,10 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 	if request.Verify == outcome.VerifiedSignature && values.PublicKeySecret != "" && len(request.PublicKeys) == 0 {
 		request.Verify = outcome.VerifiedChecksum
 		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
-			", which is not read: the index's signature was not checked here; give the key with --public-key, or --use-cluster-secrets")
+			", which this command does not read, so the index's signature was not checked. Set --public-key or --use-cluster-secrets")
 	}
 	if values.CredentialsSecret != "" && borrowed.credentials == "" {
-		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command its caller's own; --use-cluster-secrets takes the nodes'")
+		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command uses yours. To use the nodes' credentials, set --use-cluster-secrets")
 	}
 	source, err = module.OpenSource(module.SourceOptions{
 		URL: cmp.Or(a.URL, values.URL), Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: a.UserAgent,
@@ -147,7 +147,7 @@ func (a *Access) checkFiles() error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("--ca-file: %s is not a regular file", a.CAFile)
 	case info.Size() > maxCAFile:
-		return fmt.Errorf("--ca-file: %s has more than %d MiB", a.CAFile, maxCAFile>>20)
+		return fmt.Errorf("--ca-file: %s is larger than %d MiB", a.CAFile, maxCAFile>>20)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (a *Access) checkFiles() error {
 func (a *Access) Keys() ([]string, error) {
 	keys, err := ParseKeys(a.PublicKeys)
 	if err != nil {
-		return nil, fmt.Errorf("--public-key: neither a file nor a key: %w", err)
+		return nil, fmt.Errorf("invalid --public-key: must be a file or a minisign public key: %w", err)
 	}
 	return keys, nil
 }

@@ -161,7 +161,7 @@ func (g *Gathered) readSupply(ctx context.Context, q Question) {
 		g.Supply.Status = status
 	case known && words.Kind == apierror.NotFound:
 	case known:
-		g.About.Warnings = append(g.About.Warnings, "what the supply controller has built is not known, so its recipes are gone by: "+words.String())
+		g.About.Warnings = append(g.About.Warnings, "what the supply controller has built is unknown, so this uses its recipes: "+words.String())
 	default:
 		g.About.Warnings = append(g.About.Warnings, err.Error())
 	}

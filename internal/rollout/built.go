@@ -46,13 +46,13 @@ func (b *built) explain(n *Node) {
 		return
 	}
 	if b.status == nil {
-		n.State, n.Message = Building, fmt.Sprintf("the controller, Deployment %s, has not said anything yet", b.controller)
+		n.State, n.Message = Building, fmt.Sprintf("the controller, Deployment %s, has not reported anything yet", b.controller)
 		n.Remedy = ""
 		return
 	}
 	k := b.status.Find(n.Kernel, n.Arch)
 	if k == nil {
-		n.State, n.Message, n.Remedy = Building, "the controller has not looked at this kernel yet", ""
+		n.State, n.Message, n.Remedy = Building, "the controller has not processed this kernel yet", ""
 		return
 	}
 	b.kernel(n, k)

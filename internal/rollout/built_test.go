@@ -22,11 +22,11 @@ func TestANodeWithoutAModuleIsWhatTheControllerSaysOfItsKernel(t *testing.T) {
 		state  State
 		words  []string
 	}{
-		"nothing said yet":   {nil, outcome.SourceUnreachable, Building, []string{"r-pfring-controller", "not said anything"}},
-		"not looked at yet":  {&supply.Status{}, outcome.NoModuleForKernel, Building, []string{"not looked at this kernel"}},
-		"queued":             {kernel(supply.KernelStatus{State: supply.Queued}), outcome.NoModuleForKernel, Building, []string{"waits to be built"}},
+		"nothing said yet":   {nil, outcome.SourceUnreachable, Building, []string{"r-pfring-controller", "not reported anything"}},
+		"not looked at yet":  {&supply.Status{}, outcome.NoModuleForKernel, Building, []string{"not processed this kernel"}},
+		"queued":             {kernel(supply.KernelStatus{State: supply.Queued}), outcome.NoModuleForKernel, Building, []string{"queued to be built"}},
 		"building":           {kernel(supply.KernelStatus{State: supply.Building, Step: "compile", Tries: 2}), outcome.NoModuleForKernel, Building, []string{"step compile", "try 2"}},
-		"built":              {kernel(supply.KernelStatus{State: supply.Built}), outcome.NoModuleForKernel, Building, []string{"starts the agent again"}},
+		"built":              {kernel(supply.KernelStatus{State: supply.Built}), outcome.NoModuleForKernel, Building, []string{"restarts the agent"}},
 		"no recipe":          {kernel(supply.KernelStatus{State: supply.Unsupported, Message: "no recipe for Talos", Remedy: "use kmm"}), outcome.NoModuleForKernel, Unsupported, []string{"no recipe for Talos", "use kmm"}},
 		"failed":             {kernel(supply.KernelStatus{State: supply.Failed, Reason: supply.NoEgress, Message: "packages", Remedy: "set a proxy", Log: []string{"a", "cannot resolve"}, NextTry: now.Add(time.Minute)}), outcome.NoModuleForKernel, BuildFailed, []string{"no-egress: packages: cannot resolve", "next try in 60s", "set a proxy"}},
 		"waits after a fail": {kernel(supply.KernelStatus{State: supply.Queued, Reason: supply.CompileFailed, Message: "gcc"}), outcome.NoModuleForKernel, BuildFailed, []string{"compile-failed: gcc"}},

@@ -81,7 +81,7 @@ func (f *facts) node(name string, t *target, pods []*corev1.Pod, now time.Time) 
 	case p == nil && len(pods) > 0:
 		n.State, n.Message, n.Since = Pending, "the agent is being replaced by a new one", pods[0].CreationTimestamp.Time
 	case p == nil:
-		n.State, n.Message = Pending, cmp.Or(f.creating, "there is no pod of the agent on it yet")
+		n.State, n.Message = Pending, cmp.Or(f.creating, "the agent has no pod on it yet")
 		n.Remedy = f.createRemedy()
 	default:
 		judgePod(&n, p, t, now)
@@ -123,7 +123,7 @@ func (f *facts) createRemedy() string {
 	case strings.Contains(said, "serviceaccount"):
 		return "Create the service account, or set tap.kernelModule.serviceAccount.create: kubectl get serviceaccounts -n " + f.release.Namespace
 	}
-	return "Look at who refuses it: kubectl describe daemonset " + f.release.DaemonSet + " -n " + f.release.Namespace
+	return "Find out what refuses it: kubectl describe daemonset " + f.release.DaemonSet + " -n " + f.release.Namespace
 }
 
 // current is the newest pod of the newest template; nil while an older one

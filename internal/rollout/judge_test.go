@@ -133,7 +133,7 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 			pod: func(p *corev1.Pod) {
 				initStatus(p, waiting("CrashLoopBackOff", ""), corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}})
 			},
-			state: Failed, reason: outcome.Internal, words: "the agent ended with exit code 137 and left no outcome: OOMKilled",
+			state: Failed, reason: outcome.Internal, words: "the agent ended with exit code 137 and no outcome: OOMKilled",
 		},
 		"image cannot be pulled": {
 			pod:   func(p *corev1.Pod) { initStatus(p, waiting("ErrImagePull", "no such host"), none) },
@@ -141,7 +141,7 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 		},
 		"being made": {
 			pod:   func(p *corev1.Pod) { initStatus(p, waiting("PodInitializing", ""), none) },
-			state: Pending, words: "the agent's container is being made since 2026-03-01T11:00:00Z",
+			state: Pending, words: "the agent's container is being created since 2026-03-01T11:00:00Z",
 		},
 		"not scheduled": {
 			pod: func(p *corev1.Pod) {
@@ -160,14 +160,14 @@ func TestANodesStateIsWhatItsPodTells(t *testing.T) {
 				initStatus(p, ended0("loaded"), none)
 				runStatus(p, runningSince(start), false, start.Add(time.Minute))
 			},
-			state: Fallback, backend: outcome.Libpcap, reason: outcome.ModuleGone, words: "the module was loaded and has vanished since; capture goes on with libpcap",
+			state: Fallback, backend: outcome.Libpcap, reason: outcome.ModuleGone, words: "the module was loaded and has been unloaded since; capture continues with libpcap",
 		},
 		"the module had vanished before the agent was started again": {
 			pod: func(p *corev1.Pod) {
 				initStatus(p, ended0("loaded"), none)
 				runStatus(p, runningSince(now.Add(-time.Minute)), false, start)
 			},
-			state: Fallback, backend: outcome.Libpcap, reason: outcome.ModuleGone, words: "the module was loaded and has vanished since; capture goes on with libpcap",
+			state: Fallback, backend: outcome.Libpcap, reason: outcome.ModuleGone, words: "the module was loaded and has been unloaded since; capture continues with libpcap",
 		},
 		"loaded, not ready yet": {
 			pod: func(p *corev1.Pod) {
@@ -252,9 +252,9 @@ func TestTwoPodsOnANodeDuringARollingUpdate(t *testing.T) {
 
 func TestNoneOfNoneIsNoSuccess(t *testing.T) {
 	f := factsOf()
-	f.targets["n1"].excluded = "the release's node selector leaves it out"
+	f.targets["n1"].excluded = "the release's node selector excludes it"
 	r := f.report(now)
-	if r.Complete || r.Summary.settled() || !strings.HasPrefix(r.Verdict, "No node is wanted") {
+	if r.Complete || r.Summary.settled() || !strings.HasPrefix(r.Verdict, "No node is selected") {
 		t.Errorf("%+v", r)
 	}
 	if r := (&facts{release: &Release{}}).report(now); r.Complete || r.Nodes == nil {
@@ -350,7 +350,7 @@ func TestACommonCauseIsToldOnce(t *testing.T) {
 // The pods of a deleted node linger until they are collected.
 func TestANodeThatIsGoneIsNotWanted(t *testing.T) {
 	f := factsOf(agentPod(func(p *corev1.Pod) { p.Spec.NodeName = "gone" }))
-	f.targets["n1"].excluded = "the release's node selector leaves it out"
+	f.targets["n1"].excluded = "the release's node selector excludes it"
 	f.gone = map[string]bool{"gone": true}
 	if r := f.report(now); r.Summary.Wanted != 0 || len(r.Nodes) != 1 {
 		t.Errorf("%+v", r.Nodes)
@@ -363,7 +363,7 @@ func TestTableShowsEachNodeAndEachRemedyOnce(t *testing.T) {
 		{Node: "b", Wanted: true, State: Fallback, Backend: outcome.Libpcap, Reason: "no-module-for-kernel", Message: "no module for 6.8.0", Remedy: remedy("no-module-for-kernel"), Since: now.Add(-time.Minute), Kernel: "6.8.0", Arch: "amd64", Pod: "p-b"},
 		{Node: "c", Wanted: true, State: Fallback, Backend: outcome.Libpcap, Reason: "no-module-for-kernel", Message: "no module for 6.8.0\n\x1b[31m", Remedy: remedy("no-module-for-kernel"), Kernel: "6.8.0", Arch: "arm64", Pod: "p-c"},
 		{Node: "d", Wanted: true, State: Pending, Message: "the agent is loading the module", Since: now.Add(-5 * time.Second)},
-		{Node: "e", State: Excluded, Message: "the release's node selector leaves it out"},
+		{Node: "e", State: Excluded, Message: "the release's node selector excludes it"},
 	}}
 	r.conclude()
 	for _, format := range Formats() {

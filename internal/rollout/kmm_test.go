@@ -81,7 +81,7 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		words, remedy string
 	}{
 		"the Module goes":        {func(k *kmmFacts, _ *target) { k.module.DeletionTimestamp = &metav1.Time{Time: now} }, "is being deleted", "Wait until it is gone"},
-		"no label":               {func(_ *kmmFacts, n *target) { n.labels = nil }, "wants the label pool=cap, and the node has none of that name", "kmm.selector"},
+		"no label":               {func(_ *kmmFacts, n *target) { n.labels = nil }, "requires the label pool=cap, and the node has none with that key", "kmm.selector"},
 		"another value":          {func(_ *kmmFacts, n *target) { n.labels = map[string]string{"pool": "db"} }, "and the node has pool=db", "kmm.selector"},
 		"a taint":                {func(_ *kmmFacts, n *target) { n.taints = []taint{{"gpu", "", "NoExecute"}} }, "taint gpu:NoExecute", "tolerations"},
 		"pressure is fine":       {func(_ *kmmFacts, n *target) { n.taints = []taint{{corev1.TaintNodeMemoryPressure, "", "NoSchedule"}} }, "there is no worker pod", ""},
@@ -124,8 +124,8 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		"all nodes have taints": {func(k *kmmFacts, _ *target) {
 			k.images.Status.States = nil
 			k.pods = []*corev1.Pod{pullerPod(unscheduled("0/3 nodes are available: 3 node(s) had untolerated taint(s)"))}
-		}, "not scheduled", "KMM before 2.7 gives the pods that pull images no tolerations"},
-		"nobody pulls": {func(k *kmmFacts, _ *target) { k.images.Status.States = nil }, "is to be pulled, and no pod does it yet", "log of KMM's controller"},
+		}, "not scheduled", "KMM before 2.7 creates the pods that pull images without tolerations"},
+		"nobody pulls": {func(k *kmmFacts, _ *target) { k.images.Status.States = nil }, "must be pulled, and no pod pulls it yet", "log of KMM's controller"},
 		"the pods that pull are refused": {func(k *kmmFacts, _ *target) {
 			k.images.Status.States = nil
 			k.around.podSecurity = "restricted"
@@ -133,7 +133,7 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		"pods that pull pass baseline": {func(k *kmmFacts, _ *target) {
 			k.images.Status.States = nil
 			k.around.podSecurity = "baseline"
-		}, "no pod does it yet", "log of KMM's controller"},
+		}, "no pod pulls it yet", "log of KMM's controller"},
 
 		"building": {func(k *kmmFacts, _ *target) {
 			k.needs(kmm.ImageNeedsBuild)
@@ -148,7 +148,7 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		"build of another kernel": {func(k *kmmFacts, _ *target) {
 			k.needs(kmm.ImageNeedsBuild)
 			k.pods = []*corev1.Pod{builderPod("b", "BuildImage", "6-12-48-deb13-amd64", crash)}
-		}, "is to be built, and no pod does it yet", "log of KMM's controller"},
+		}, "must be built, and no pod builds it yet", "log of KMM's controller"},
 		"the build failed": {func(k *kmmFacts, _ *target) {
 			k.needs(kmm.ImageDoesNotExist)
 			k.pods = []*corev1.Pod{builderPod("b", "BuildImage", "6-1-0-18-amd64", failedWith(1, "E: Unable to locate package linux-headers"))}
@@ -167,37 +167,37 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 			k.builds = &kmmBuilds{}
 			k.builds.Status.States = []kmmImageState{{"reg/pf:6.1", kmm.ActionFailure}}
 		}, "the build or signature of the image reg/pf:6.1 failed", "log of KMM's controller"},
-		"no build yet": {func(k *kmmFacts, _ *target) { k.needs(kmm.ImageNeedsBuild) }, "is to be built, and no pod does it", "controller"},
+		"no build yet": {func(k *kmmFacts, _ *target) { k.needs(kmm.ImageNeedsBuild) }, "must be built, and no pod builds it", "controller"},
 		"no signature yet": {func(k *kmmFacts, _ *target) {
 			k.images.Status.States[0].Status = kmm.ImageNeedsSign
 			k.module.Spec.Loader.Container.Sign = &kmmSign{}
-		}, "is to be signed", "controller"},
+		}, "must be signed", "controller"},
 		"the keys are missing": {func(k *kmmFacts, _ *target) {
 			k.needs(kmm.ImageNeedsSign)
 			k.around.missing = []string{"Secret mok-key", "Secret mok-cert"}
-		}, "no pod does it yet: Secret mok-key, Secret mok-cert is missing in the namespace ns", "Create it there"},
+		}, "no pod signs it yet: Secret mok-key, Secret mok-cert is missing in the namespace ns", "Create it there"},
 		"the keys may not be read": {func(k *kmmFacts, _ *target) {
 			k.needs(kmm.ImageNeedsSign)
 			k.around.unseen = []string{"Secret mok-key"}
-		}, "no pod does it yet", "See that Secret mok-key exist"},
+		}, "no pod signs it yet", "See that Secret mok-key exist"},
 
 		"a version": {func(k *kmmFacts, _ *target) { k.module.Spec.Loader.Container.Version = "9" }, "lacks the label kmm.node.kubernetes.io/version-module.ns.r-pf-ring=9", "kubectl label node n1"},
 		"a version, labelled": {func(k *kmmFacts, n *target) {
 			k.module.Spec.Loader.Container.Version = "9"
 			n.labels["kmm.node.kubernetes.io/version-module.ns.r-pf-ring"] = "9"
 		}, "there is no worker pod", ""},
-		"no controller": {func(k *kmmFacts, _ *target) { k.nodes = nil }, "has not taken up the node", "kubectl get pods"},
+		"no controller": {func(k *kmmFacts, _ *target) { k.nodes = nil }, "has not processed the node", "kubectl get pods"},
 		"the controller is down": {func(k *kmmFacts, _ *target) {
 			k.nodes = nil
-			k.around.down, k.around.see = "KMM's controller does not run: kmm/c has no available pod", "See why"
-		}, "has not taken up the node yet: KMM's controller does not run: kmm/c has no available pod", "See why"},
+			k.around.down, k.around.see = "KMM's controller does not run: kmm/c has no available pod", "Find out why"
+		}, "has not processed the node yet: KMM's controller does not run: kmm/c has no available pod", "Find out why"},
 		"the Module goes, and the controller is down": {func(k *kmmFacts, _ *target) {
 			k.module.DeletionTimestamp = &metav1.Time{Time: now}
-			k.around.down, k.around.see = "KMM's controller does not run", "See why"
-		}, "nobody goes on with it: KMM's controller does not run", "See why"},
+			k.around.down, k.around.see = "KMM's controller does not run", "Find out why"
+		}, "nothing continues it: KMM's controller does not run", "Find out why"},
 		"a new kernel": {func(k *kmmFacts, _ *target) {
 			k.nodes["n1"].Spec.Modules[0].Config["kernelVersion"] = "6.1.0-17-amd64"
-		}, "still goes by the kernel 6.1.0-17-amd64", "cordon"},
+		}, "still uses the kernel release 6.1.0-17-amd64", "cordon"},
 		"the worker starts": {func(k *kmmFacts, _ *target) { k.pods = []*corev1.Pod{loaderPod("n1", corev1.PodStatus{})} }, "worker pod pod-1 is about to load", ""},
 		"the worker crashes": {func(k *kmmFacts, _ *target) {
 			k.pods = []*corev1.Pod{loaderPod("n2", containerWaits("X", "")), loaderPod("n1", crash)}
@@ -207,20 +207,20 @@ func TestTheFirstStageThatIsNotPassedIsTold(t *testing.T) {
 		}, "Key was rejected by service", "Secure Boot"},
 		"the worker's image": {func(k *kmmFacts, _ *target) {
 			k.pods = []*corev1.Pod{loaderPod("n1", containerWaits("ImagePullBackOff", "no"))}
-		}, "loading does not work: ImagePullBackOff: no", "Do not delete the Module"},
+		}, "loading fails: ImagePullBackOff: no", "Do not delete the Module"},
 		"the worker's image has changed": {func(k *kmmFacts, _ *target) {
 			p := loaderPod("n1", containerWaits("ImagePullBackOff", "no"))
 			p.Spec.InitContainers = []corev1.Container{{Image: "reg/pf:old"}}
 			k.nodes["n1"].Spec.Modules[0].Config["containerImage"] = "reg/pf:6.1"
 			k.pods = []*corev1.Pod{p}
-		}, "loading does not work: ImagePullBackOff: no", `kubectl patch pod pod-1 -n ns --type=merge -p '{"metadata":{"finalizers":null}}' && kubectl delete pod pod-1 -n ns`},
+		}, "loading fails: ImagePullBackOff: no", `kubectl patch pod pod-1 -n ns --type=merge -p '{"metadata":{"finalizers":null}}' && kubectl delete pod pod-1 -n ns`},
 		"Pod Security": {func(k *kmmFacts, _ *target) { k.around.podSecurity = "baseline" }, "enforces Pod Security baseline", "enforce=privileged"},
 		"a quota":      {func(k *kmmFacts, _ *target) { k.around.full = "q allows 0 of pods and has 0 in use" }, "no room for KMM's pods: q allows 0", "Raise the ResourceQuota"},
 		"no account":   {func(k *kmmFacts, _ *target) { k.around.account = "nosuch" }, "the ServiceAccount nosuch of its worker pods is missing", "kubectl create serviceaccount nosuch -n ns"},
 		"silence":      {func(*kmmFacts, *target) {}, "there is no worker pod", "log of KMM's controller"},
 		"nothing wanted of the node yet": {func(k *kmmFacts, _ *target) {
 			k.nodes["n1"].Spec.Modules = nil
-		}, "has not given the node its module", "controller"},
+		}, "has not assigned the module to the node", "controller"},
 		"loaded": {func(k *kmmFacts, _ *target) {
 			e := k.nodes["n1"].Spec.Modules[0]
 			e.BootID = "b1"
@@ -268,7 +268,7 @@ func TestExplanationsFitWhatTheOperatorWrites(t *testing.T) {
 		"2-pull-backoff":                  {"n1": "is being pulled", "n3": "cannot be pulled: ImagePullBackOff: "},
 		"3-image-exists-no-version-label": {"n1": "lacks the label kmm.node.kubernetes.io/version-module.hostd-system.pf-ring=9.0.0"},
 		"4-worker-pending":                {"n1": "worker pod kmm-worker-n1-pf-ring is about to load"},
-		"5-worker-n2-imagepullbackoff":    {"n2": "loading does not work: ImagePullBackOff: Back-off pulling image"},
+		"5-worker-n2-imagepullbackoff":    {"n2": "loading fails: ImagePullBackOff: Back-off pulling image"},
 		"6-n1-loaded":                     {"n1": ""},
 		"7-n2-crashloop":                  {"n1": "", "n2": "Key was rejected by service"},
 		"10-param-change-unload":          {"n1": "about to unload"},
@@ -340,12 +340,12 @@ func TestAnOldConfigurationIsToldOfNodesThatHaveTheModule(t *testing.T) {
 			have.Config["containerImage"] = "reg/pf:old"
 			k.images.Status.States = nil
 			k.around.full = "q allows 2 of pods and has 2 in use"
-		}, "the old image reg/pf:old is loaded, and the image reg/pf:6.1 is to be pulled, and no pod does it yet: the namespace's quota", "Raise the ResourceQuota"},
+		}, "the old image reg/pf:old is loaded, and the image reg/pf:6.1 must be pulled, and no pod pulls it yet: the namespace's quota", "Raise the ResourceQuota"},
 		"a new image that KMM has not handed out": {func(k *kmmFacts, have *kmmEntry) {
 			k.module.Spec.Loader.Container.Mappings[0].ContainerImage = "reg/pf:6.1"
 			have.Config["containerImage"] = "reg/pf:old"
 		}, "the old image reg/pf:old is loaded, and KMM has not given the node reg/pf:6.1 yet", "controller"},
-		"no longer wanted": {func(k *kmmFacts, _ *kmmEntry) { k.nodes["n1"].Spec.Modules = nil }, "no longer wants it on this node", "controller"},
+		"no longer wanted": {func(k *kmmFacts, _ *kmmEntry) { k.nodes["n1"].Spec.Modules = nil }, "no longer assigns it to this node", "controller"},
 	} {
 		k, n := kmmCase()
 		have := k.nodes["n1"].Spec.Modules[0]
@@ -374,8 +374,8 @@ func TestADeletedModuleSaysWhyItIsStillThere(t *testing.T) {
 	if got := k.waitsFor(); !strings.Contains(got, "cannot unload it on n1: worker ended with exit code 1: Module pf_ring is in use.") {
 		t.Error(got)
 	}
-	k.around.down, k.around.see = "KMM's controller does not run", "See why"
-	if got := k.waitsFor(); !strings.Contains(got, "nobody goes on with it: KMM's controller does not run. See why") {
+	k.around.down, k.around.see = "KMM's controller does not run", "Find out why"
+	if got := k.waitsFor(); !strings.Contains(got, "nothing continues it: KMM's controller does not run. Find out why") {
 		t.Error(got)
 	}
 }

@@ -130,7 +130,7 @@ func (c *Client) readOperator(ctx context.Context, k *kmmFacts) {
 	}
 	if idle := cluster.Idle(controller); idle != "" {
 		k.around.down = "KMM's controller does not run: " + idle
-		k.around.see = "See why: kubectl describe deployment " + controller.Name + " -n " + controller.Namespace
+		k.around.see = "Find out why: kubectl describe deployment " + controller.Name + " -n " + controller.Namespace
 	}
 }
 
@@ -153,7 +153,7 @@ func (k *kmmFacts) obstacle(kind podKind) words {
 	case a.down != "":
 		return words{a.down, a.see}
 	case kind == buildKind && len(a.missing) > 0:
-		return words{strings.Join(a.missing, ", ") + " is missing in the namespace " + namespace, "Create it there; KMM then goes on by itself."}
+		return words{strings.Join(a.missing, ", ") + " is missing in the namespace " + namespace, "Create it there; KMM then continues by itself."}
 	case kind == workerKind && a.account != "":
 		return words{
 			"the ServiceAccount " + a.account + " of its worker pods is missing in the namespace " + namespace,
@@ -167,7 +167,7 @@ func (k *kmmFacts) obstacle(kind podKind) words {
 	case a.full != "":
 		return words{"the namespace's quota has no room for KMM's pods: " + a.full, "Raise the ResourceQuota, or free some of it."}
 	case kind == buildKind && len(a.unseen) > 0:
-		return words{"", "See that " + strings.Join(a.unseen, ", ") + " exist in the namespace " + namespace + "; then look into the log of KMM's controller."}
+		return words{"", "See that " + strings.Join(a.unseen, ", ") + " exist in the namespace " + namespace + "; then read the log of KMM's controller."}
 	}
 	return words{}
 }
@@ -180,7 +180,7 @@ func (k *kmmFacts) held(kind podKind, message string) words {
 		return words{message + ": " + o.message, o.remedy}
 	}
 	if o.remedy == "" {
-		o.remedy = "If it stays so, look into the log of KMM's controller: a refused pod shows only there. Find it with: kubectl get pods -A -l app.kubernetes.io/name=kmm"
+		o.remedy = "If this persists, read the log of KMM's controller, the only place that shows a refused pod. Find it with: kubectl get pods -A -l app.kubernetes.io/name=kmm"
 	}
 	return words{message, o.remedy}
 }

@@ -28,7 +28,7 @@ func (k *kmmFacts) drift(t *target) words {
 	switch kmm.Next(wanted, have.Config, have.BootID != t.bootID) {
 	case kmm.Unload:
 		if want == nil {
-			return k.unloading(t, "PF_RING is loaded, and KMM no longer wants it on this node")
+			return k.unloading(t, "PF_RING is loaded, and KMM no longer assigns it to this node")
 		}
 		return k.unloading(t, "an old configuration is loaded ("+strings.Join(differ("", want.Config, have.Config), ", ")+" changed)")
 	case kmm.Load:
@@ -64,7 +64,7 @@ func (k *kmmFacts) oldVersion(t *target, have *kmmEntry) words {
 	}
 	label := kmm.VersionLabel(k.module.Namespace, k.module.Name)
 	if t.labels[label] == want {
-		return k.unloading(t, fmt.Sprintf("version %s is loaded, and KMM is to replace it by %s", have.Version, want))
+		return k.unloading(t, fmt.Sprintf("version %s is loaded, and KMM will replace it with %s", have.Version, want))
 	}
 	return words{
 		fmt.Sprintf("version %s is loaded, the Module has %s, and the node lacks the label %s=%s", have.Version, want, label, want),
@@ -79,10 +79,10 @@ func (k *kmmFacts) unloading(t *target, message string) words {
 	case strings.Contains(text, "in use"):
 		return words{
 			message + ", and KMM cannot unload it: " + text,
-			"Stop what uses PF_RING on the node, such as Kubeshark's worker there, or cordon, drain and reboot the node; KMM tries again by itself.",
+			"Stop what uses PF_RING on the node, such as Kubeshark's worker there, or cordon, drain and reboot the node; KMM retries by itself.",
 		}
 	case text != "":
-		return words{message + ", and KMM cannot unload it: " + text, "See the reasons in the documentation by the kernel's words."}
+		return words{message + ", and KMM cannot unload it: " + text, "Look up the kernel's message in docs/reasons.md."}
 	}
 	w := k.held(workerKind, message)
 	if k.worker(t.name) != nil {

@@ -26,10 +26,10 @@ func (c *Client) explainKMM(ctx context.Context, f *facts, r *Report) []string {
 		k.module, err = nil, nil
 		r.Module = "the cluster does not know KMM's resources: KMM is not installed. See https://kmm.sigs.k8s.io/documentation/install/"
 	case err == nil && k.module == nil:
-		r.Module = "KMM's Module of this release is missing: somebody has deleted it, or the API server did not take it. Upgrade the release to have it again."
+		r.Module = "KMM's Module of this release is missing: it was deleted, or the API server rejected it. To create it again, upgrade the release."
 	}
 	if err != nil {
-		return []string{"KMM's side could not be read, so its reasons are missing: " + err.Error()}
+		return []string{"KMM's objects could not be read, so its reasons are missing: " + err.Error()}
 	}
 	if k.module == nil {
 		return nil
@@ -61,9 +61,9 @@ func (k *kmmFacts) waitsFor() string {
 	slices.Sort(stuck)
 	switch {
 	case k.around.down != "":
-		return ", and nobody goes on with it: " + k.around.down + ". " + k.around.see
+		return ", and nothing continues it: " + k.around.down + ". " + k.around.see
 	case len(on) == 0:
-		return ", and waits for KMM's controller to take its finalizer away: look whether the controller runs"
+		return ", and waits for KMM's controller to remove its finalizer: check that the controller runs"
 	case len(stuck) > 0:
 		return ", and waits until the module is unloaded. KMM cannot unload it on " + few(stuck, "; ")
 	}
@@ -103,7 +103,7 @@ func (k *kmmFacts) explain(f *facts, r *Report) {
 // late: the agent's own outcome is from before.
 func late(n *Node, nmc *kmmNode) {
 	n.State, n.Backend, n.Reason, n.Verified = OK, outcome.PFRing, outcome.AlreadyLoaded, outcome.VerifiedKMM
-	n.Message, n.Remedy, n.Source = "KMM loaded the module after the agent had given up waiting", "", "kmm"
+	n.Message, n.Remedy, n.Source = "KMM loaded the module after the agent stopped waiting", "", "kmm"
 	for _, e := range nmc.Status.Modules {
 		if e.Version != "" {
 			n.Version = e.Version
@@ -145,7 +145,7 @@ func (k *kmmFacts) deleting(*target) words {
 		return words{}
 	}
 	if k.around.down != "" {
-		return words{"the Module is being deleted, and nobody goes on with it: " + k.around.down, k.around.see}
+		return words{"the Module is being deleted, and nothing continues it: " + k.around.down, k.around.see}
 	}
 	return words{"the Module is being deleted", "Wait until it is gone, then install or upgrade the release again."}
 }
@@ -154,7 +154,7 @@ func (k *kmmFacts) selects(t *target) words {
 	for key, want := range k.module.Spec.Selector {
 		if have, ok := t.labels[key]; !ok || have != want {
 			return words{
-				fmt.Sprintf("the Module's selector wants the label %s=%s, and the node has %s", key, want, labelText(key, have, ok)),
+				fmt.Sprintf("the Module's selector requires the label %s=%s, and the node has %s", key, want, labelText(key, have, ok)),
 				"Label the node, or set tap.kernelModule.kmm.selector.",
 			}
 		}
@@ -164,7 +164,7 @@ func (k *kmmFacts) selects(t *target) words {
 
 func labelText(key, value string, has bool) string {
 	if !has {
-		return "none of that name"
+		return "none with that key"
 	}
 	return key + "=" + value
 }
@@ -189,7 +189,7 @@ func (k *kmmFacts) maps(t *target) words {
 		return words{"no kernel mapping matches the kernel " + t.kernel, "Add a mapping for it to tap.kernelModule.kernelMappings; `pfring plan` writes them."}
 	}
 	if text := kmm.Unserved(t.kernel); text != "" {
-		return words{text, "Use mode auto for such nodes, and leave them out by tap.kernelModule.kmm.selector."}
+		return words{text, "Use mode auto for such nodes, and exclude them with tap.kernelModule.kmm.selector."}
 	}
 	return words{}
 }
@@ -200,7 +200,7 @@ func (k *kmmFacts) stalled(t *target) words {
 		return words{}
 	}
 	return words{
-		"KMM fails on the kernel release " + k.stalling + " of the node " + k.stallingNode + ", and does nothing for the whole Module until that is solved",
-		"Leave " + k.stallingNode + " out by tap.kernelModule.kmm.selector, or make no mapping match its kernel release.",
+		"KMM fails on the kernel release " + k.stalling + " of the node " + k.stallingNode + ", and then does nothing for the whole Module",
+		"Leave " + k.stallingNode + " out with tap.kernelModule.kmm.selector, or make sure that no mapping matches its kernel release.",
 	}
 }

@@ -69,7 +69,7 @@ func (p Preflight) String() string {
 	text := "PreflightValidation " + p.Name + " for the kernel " + p.Kernel + ": "
 	switch {
 	case p.Status == "":
-		return text + "KMM has not looked yet"
+		return text + "KMM has not checked it yet"
 	case p.Reason == "":
 		return text + p.Status
 	}

@@ -27,7 +27,7 @@ func (k *kmmFacts) build(t *target) words {
 	if text := troubles(p); text != "" {
 		remedy := "kubectl logs " + p.Name + " -n " + p.Namespace + " shows more. Fix the cause, then delete the pod, and KMM starts again: kubectl delete pod " + p.Name + " -n " + p.Namespace
 		if p.Status.Phase != corev1.PodFailed {
-			remedy = "kubectl describe pod " + p.Name + " -n " + p.Namespace + " shows more; KMM goes on by itself once the cause is fixed."
+			remedy = "kubectl describe pod " + p.Name + " -n " + p.Namespace + " shows more; KMM continues by itself after the cause is fixed."
 		}
 		return words{"the " + action + " of the image " + image + " failed: " + text + k.overAndOver(), remedy}
 	}
@@ -79,13 +79,13 @@ func (k *kmmFacts) overAndOver() string {
 // noBuilder: KMM wants a build or signature, and no pod does it.
 func (k *kmmFacts) noBuilder(image string) words {
 	if k.builds != nil && state(k.builds.Status.States, image) == kmm.ActionFailure {
-		return words{"the build or signature of the image " + image + " failed, and its pod is gone" + k.overAndOver(), "See the events of the namespace and the log of KMM's controller."}
+		return words{"the build or signature of the image " + image + " failed, and its pod is gone" + k.overAndOver(), "Read the events of the namespace and the log of KMM's controller."}
 	}
 	switch k.imageState(image) {
 	case kmm.ImageNeedsBuild, kmm.ImageDoesNotExist:
-		return k.held(buildKind, "the image "+image+" is to be built, and no pod does it yet")
+		return k.held(buildKind, "the image "+image+" must be built, and no pod builds it yet")
 	case kmm.ImageNeedsSign:
-		return k.held(buildKind, "the image "+image+" is to be signed, and no pod does it yet")
+		return k.held(buildKind, "the image "+image+" must be signed, and no pod signs it yet")
 	}
 	return words{}
 }
@@ -117,7 +117,7 @@ func (k *kmmFacts) pull(t *target) words {
 		}
 		return words{"the image " + image + " is being pulled", ""}
 	}
-	return k.held(pullKind, "the image "+image+" is to be pulled, and no pod does it yet")
+	return k.held(pullKind, "the image "+image+" must be pulled, and no pod pulls it yet")
 }
 
 // pullRemedy goes by the cause: the same pod stays for a scheduler without a
@@ -126,10 +126,10 @@ func (k *kmmFacts) pullRemedy(p *corev1.Pod, image, text string) string {
 	has := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(text), part) })
 	}
-	const itself = " KMM goes on by itself then."
+	const itself = " KMM then continues by itself."
 	switch {
 	case strings.HasPrefix(text, "not scheduled") && has("taint"):
-		return "KMM before " + kmm.PullTolerations + " gives the pods that pull images no tolerations: keep one node without taints, or upgrade KMM." + itself
+		return "KMM before " + kmm.PullTolerations + " creates the pods that pull images without tolerations: keep one node without taints, or upgrade KMM." + itself
 	case strings.HasPrefix(text, "not scheduled"):
 		return "Make room for the pod " + p.Name + ": kubectl describe pod " + p.Name + " -n " + p.Namespace + "." + itself
 	case has("/bin/sh", "no such file", "executable file not found", "startcontainererror", "exit code"):
@@ -137,13 +137,13 @@ func (k *kmmFacts) pullRemedy(p *corev1.Pod, image, text string) string {
 	case has("unauthorized", "401", "403", "denied", "authoriz", "authentication"):
 		return k.loginRemedy() + itself
 	case has("not found", "manifest unknown", "404", "name unknown"):
-		return "Push the image " + image + ", or map the kernel to another one; some registries say so of a private image too, see tap.kernelModule.imageRepoSecret." + itself
+		return "Push the image " + image + ", or map the kernel to another one. Some registries report the same for a private image: see tap.kernelModule.imageRepoSecret." + itself
 	case has("x509", "certificate", "tls"):
-		return "Let the nodes' container runtime trust the registry's certificate; registryTLS of the mapping does not reach it." + itself
+		return "Make the nodes' container runtime trust the registry's certificate; registryTLS of the mapping does not apply to it." + itself
 	case has("invalidimagename", "invalid reference"):
 		return "Correct containerImage of the mapping."
 	case has("no such host", "timeout", "refused", "unreachable", "i/o"):
-		return "See that the nodes reach the registry." + itself
+		return "Make sure that the nodes can reach the registry." + itself
 	}
 	return "Check the image's name, and tap.kernelModule.imageRepoSecret if it is private: kubectl describe pod " + p.Name + " -n " + p.Namespace + "." + itself
 }
@@ -154,7 +154,7 @@ func (k *kmmFacts) loginRemedy() string {
 	case s == nil || s.Name == "":
 		return "Name a Secret with a login in tap.kernelModule.imageRepoSecret."
 	case slices.Contains(k.around.missing, "Secret "+s.Name):
-		return "Create the Secret " + s.Name + " in the namespace " + k.module.Namespace + ", which is missing: Kubernetes pulls without a login then."
+		return "Create the Secret " + s.Name + " in the namespace " + k.module.Namespace + ", which is missing: Kubernetes then pulls without a login."
 	}
 	return "Correct the login in the Secret " + s.Name + "."
 }
@@ -175,15 +175,15 @@ func (k *kmmFacts) version(t *target) words {
 
 func (k *kmmFacts) config(t *target) words {
 	if k.nodes[t.name] == nil {
-		return k.held(workerKind, "KMM's controller has not taken up the node yet")
+		return k.held(workerKind, "KMM's controller has not processed the node yet")
 	}
 	want, _ := k.entries(t.name)
 	if want == nil || want.Config.Kernel() == kmm.Trim(t.kernel) {
 		return words{}
 	}
 	return words{
-		"KMM still goes by the kernel " + want.Config.Kernel() + ", but the node runs " + t.kernel,
-		"KMM looks at a node again only when its taints or labels change: cordon and uncordon it.",
+		"KMM still uses the kernel release " + want.Config.Kernel() + ", but the node runs " + t.kernel,
+		"KMM checks a node again only when its taints or labels change: cordon and uncordon it.",
 	}
 }
 
@@ -215,7 +215,7 @@ func (k *kmmFacts) load(t *target) words {
 	p, text := k.worker(t.name), k.workerTroubles(t.name)
 	switch {
 	case text != "":
-		return words{"loading does not work: " + text, k.loadRemedy(t, p, text)}
+		return words{"loading fails: " + text, k.loadRemedy(t, p, text)}
 	case p == nil:
 		return words{}
 	}
@@ -227,20 +227,20 @@ func (k *kmmFacts) loadRemedy(t *target, p *corev1.Pod, text string) string {
 	switch {
 	case strings.Contains(text, "ImagePull") && p != nil && k.otherImage(t, p):
 		// Seen to load on the one node, and to leave the others alone.
-		return "The pod keeps the image that it was created with. Have KMM replace it, on this node alone: kubectl patch pod " + p.Name + " -n " + p.Namespace +
+		return "The pod keeps the image that it was created with. To make KMM replace it on this node: kubectl patch pod " + p.Name + " -n " + p.Namespace +
 			` --type=merge -p '{"metadata":{"finalizers":null}}' && kubectl delete pod ` + p.Name + " -n " + p.Namespace
 	case strings.Contains(text, "ImagePull"):
-		return "Fix the image in its registry or the pull secret; the pod then goes on by itself. Do not delete the Module: that unloads PF_RING on every node."
+		return "Fix the image in its registry or the pull secret; the pod then continues by itself. Do not delete the Module: that unloads PF_RING on every node."
 	case strings.Contains(text, "in use"):
-		return "Stop what uses PF_RING on the node; KMM tries again by itself."
+		return "Stop what uses PF_RING on the node; KMM retries by itself."
 	case strings.Contains(text, "Key was rejected"), strings.Contains(text, "Required key not available"):
-		return "Secure Boot wants a signed module: sign it and enroll the key, see the reason signature-required."
+		return "Secure Boot requires a signed module: sign it and enroll the key, see the reason signature-required."
 	case strings.Contains(text, "Exec format"), strings.Contains(text, "Invalid module format"):
 		return "The module in the image was built for another kernel: pack one for this kernel."
 	case strings.Contains(text, "not found in"), strings.Contains(text, "No such file"):
 		return "The image has no module for this kernel, or no depmod files: pack it with `pfring module pack`."
 	}
-	return "See the reasons in the documentation by the kernel's words."
+	return "Look up the kernel's message in docs/reasons.md."
 }
 
 // otherImage tells whether a worker pod has another image than KMM now wants.
@@ -259,7 +259,7 @@ func (k *kmmFacts) silence(t *target) words {
 		return words{}
 	}
 	if want, _ := k.entries(t.name); want == nil {
-		return k.held(workerKind, "KMM has not given the node its module yet")
+		return k.held(workerKind, "KMM has not assigned the module to the node yet")
 	}
 	return k.held(workerKind, "there is no worker pod on the node")
 }

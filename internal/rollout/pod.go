@@ -104,7 +104,7 @@ func ended(n *Node, t *corev1.ContainerStateTerminated, again bool) {
 	o, err := outcome.Parse([]byte(t.Message))
 	if err != nil {
 		n.State, n.Reason = Failed, outcome.Internal
-		n.Message = fmt.Sprintf("the agent ended with exit code %d and left no outcome", t.ExitCode)
+		n.Message = fmt.Sprintf("the agent ended with exit code %d and no outcome", t.ExitCode)
 		if text := strings.TrimSpace(t.Reason + " " + t.Message); text != "" {
 			n.Message += ": " + text
 		}
@@ -150,7 +150,7 @@ func judgeRun(n *Node, p *corev1.Pod, t *target, now time.Time) {
 		crashed(n, run)
 	case changed.After(run.State.Running.StartedAt.Time) || now.Sub(run.State.Running.StartedAt.Time) > startGrace:
 		n.State, n.Backend, n.Reason, n.Version = Fallback, outcome.Libpcap, outcome.ModuleGone, ""
-		n.Message, n.Remedy = "the module was loaded and has vanished since; capture goes on with libpcap", remedy(outcome.ModuleGone)
+		n.Message, n.Remedy = "the module was loaded and has been unloaded since; capture continues with libpcap", remedy(outcome.ModuleGone)
 		n.Since = changed
 	default:
 		n.State, n.Message = Pending, "the module is loaded, the agent is about to be ready"
@@ -168,7 +168,7 @@ func crashed(n *Node, run *corev1.ContainerStatus) {
 		n.Since = end.FinishedAt.Time
 		n.Message += fmt.Sprintf(" (exit code %d %s)", end.ExitCode, end.Reason)
 	}
-	n.State, n.Remedy = Unknown, "Look at its last words with kubectl logs --previous on pod "+n.Pod+"."
+	n.State, n.Remedy = Unknown, "Read its last log lines: kubectl logs --previous on pod "+n.Pod+"."
 }
 
 // waitingFor says what a container waits for; "" if it does not.
@@ -179,7 +179,7 @@ func waitingFor(who string, c *corev1.ContainerStatus, p *corev1.Pod) string {
 	w := c.State.Waiting
 	switch w.Reason {
 	case "", "PodInitializing", "ContainerCreating":
-		text := "the " + who + "'s container is being made"
+		text := "the " + who + "'s container is being created"
 		// A volume that is not there keeps the pod here; only events say which.
 		return text + age(p)
 	}

@@ -156,7 +156,7 @@ func (c *Client) finish(ctx context.Context, f *facts, warnings []string) *Repor
 			r = f.report(c.now())
 		}
 		if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok {
-			warnings = append(warnings, "why pods are missing is not known: "+words.String())
+			warnings = append(warnings, "the cause of missing pods is unknown: "+words.String())
 		}
 	}
 	if f.release.Mode == "kmm" {

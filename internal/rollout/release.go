@@ -68,16 +68,16 @@ func FindRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, name
 	case 1:
 		return releaseOf(&list.Items[0]), nil
 	}
-	return nil, fmt.Errorf("namespace %s has the releases %s; name one with --release-name", namespace, strings.Join(instances(list.Items, false), ", "))
+	return nil, fmt.Errorf("namespace %s has the releases %s. Choose one with --release-name", namespace, strings.Join(instances(list.Items, false), ", "))
 }
 
-// notInstalled says where there is a release, if that can be seen.
+// notInstalled says where there is a release, if that can be read.
 func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string, opts metav1.ListOptions) error {
 	what := "no release of " + chartName
 	if name != "" {
 		what = "no release " + name
 	}
-	hint := "install it with helm, or name the namespace with -n"
+	hint := "install it with helm, or set the namespace with -n"
 	// Only a hint: without the right to look further there is none.
 	if all, err := client.DaemonSets("").List(ctx, opts); err == nil && len(all.Items) > 0 {
 		hint = "there is " + strings.Join(instances(all.Items, true), ", ") + "; name its namespace with -n"

@@ -107,11 +107,11 @@ func (r *Report) conclude() {
 
 func (s Summary) verdict() string {
 	if s.Wanted == 0 {
-		return fmt.Sprintf("No node is wanted: the release's node selector and tolerations fit none of %d nodes", s.Nodes)
+		return fmt.Sprintf("No node is selected: the release's node selector and tolerations match none of %d nodes", s.Nodes)
 	}
 	text := fmt.Sprintf("%d of %d nodes have PF_RING", s.OK, s.Wanted)
 	if s.Outdated > 0 {
-		text += fmt.Sprintf(", %d of them not as the release asks for it", s.Outdated)
+		text += fmt.Sprintf(", %d of them not as the release specifies", s.Outdated)
 	}
 	for _, part := range []struct {
 		n    int

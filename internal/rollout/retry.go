@@ -59,7 +59,7 @@ func (b Batch) of(nodes int) int {
 func (r *Report) Candidates(o RetryOptions) ([]Node, error) {
 	for _, name := range o.Nodes {
 		if !slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.Node == name }) {
-			return nil, fmt.Errorf("the release has no node %s", name)
+			return nil, fmt.Errorf("node %s not found in the release", name)
 		}
 	}
 	var list []Node
@@ -75,7 +75,7 @@ func (r *Report) Candidates(o RetryOptions) ([]Node, error) {
 
 // ErrStuck means that a batch did not come back in time; later ones were left
 // alone.
-var ErrStuck = errors.New("stopped, the other nodes were left as they are")
+var ErrStuck = errors.New("stopped: the other nodes were not changed")
 
 // Retry deletes the agent's pods on the nodes, batch by batch, so that the
 // DaemonSet makes new ones that load again, and waits for each batch to be
@@ -131,7 +131,7 @@ func (w *waiter) again(ctx context.Context, batch []Node, timeout time.Duration)
 		})
 	})
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return result, fmt.Errorf("a batch was not back after %s: %w", timeout, ErrStuck)
+		return result, fmt.Errorf("a batch was not ready after %s: %w", timeout, ErrStuck)
 	}
 	return result, err
 }

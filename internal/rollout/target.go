@@ -44,7 +44,7 @@ func (r *Release) target(n *corev1.Node) *target {
 	}
 	switch keeping := untolerated(t.taints, r.tolerates); {
 	case !r.targets.Match(n):
-		t.excluded = "the release's node selector leaves it out"
+		t.excluded = "the release's node selector excludes it"
 	case keeping != "":
 		t.excluded = "its taint " + keeping + " is not tolerated"
 	}

@@ -74,15 +74,15 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		say(No, PlatformForbids, about(info), info.Remedy)
 	case n.Kernel == "" || n.Arch == "":
 		say(Unknown, NotReported, "The node has not reported its kernel.",
-			"Wait for its kubelet, or look at it: kubectl describe node "+printout.Shell(n.Name))
+			"Wait for its kubelet, or inspect the node: kubectl describe node "+printout.Shell(n.Name))
 	case !supports(n.Arch):
-		say(No, ArchUnsupported, "There is no agent for the architecture "+n.Arch+": it is built for amd64 and arm64.",
+		say(No, ArchUnsupported, "The agent is not available for the architecture "+n.Arch+": it is built for amd64 and arm64.",
 			"Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all.")
 		v.Source = ""
 	case info.Policy == cluster.SignedOnly && a.Supported.Good() && !a.Signed:
 		say(No, PlatformSigned, about(info), info.Remedy)
 	case info.Policy == cluster.SignedOnly && a.Supported.Good():
-		say(Unknown, PlatformUnclear, about(info)+" A Node does not show whether its kernel knows the key of the module's signature.", info.Remedy)
+		say(Unknown, PlatformUnclear, about(info)+" The API does not show whether the node's kernel trusts the key of the module's signature.", info.Remedy)
 	case info.Policy == cluster.Unclear && a.Supported.Good():
 		say(Unknown, PlatformUnclear, about(info), info.Remedy)
 	case n.Platform != cluster.Generic && (a.Supported == No || a.Supported == CannotBeBuilt):
@@ -117,7 +117,7 @@ func (j *Judge) buildable(n cluster.Node, remedy string) string {
 	if err == nil {
 		return remedy
 	}
-	return "No recipe builds on " + n.OSImage + ". Build there by a script of your own: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
+	return "No recipe builds on " + n.OSImage + ". Build there with your own script: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
 }
 
 // BuildRemedy is what to do about a kernel that a repository has no module for.

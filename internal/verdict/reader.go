@@ -52,7 +52,7 @@ func (c Caller) Remedy(e *module.Error) string {
 			return "Check the address in " + c.address() + ": index.json, or meta/versions.json in the historic layout, must lie directly below it."
 		}
 	case outcome.SignatureInvalid:
-		return "Compare source.publicKeys and --public-key with the key that signs the repository; do not load what you cannot explain."
+		return "Compare source.publicKeys and --public-key with the key that signs the repository; do not load a module that you cannot account for."
 	}
 	return e.Remedy()
 }
@@ -88,7 +88,7 @@ func (c Caller) untrusted(e *module.Error) string {
 	)
 	switch {
 	case errors.As(e, &host):
-		return "Use a host name that the server's certificate is for in " + c.address() + ", or renew the certificate with this name."
+		return "Use a host name that the server's certificate covers in " + c.address() + ", or renew the certificate with this name."
 	case errors.As(e, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
 		return "The certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339) + ": check the clock of this machine."
 	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:
@@ -110,7 +110,7 @@ func (c Caller) forbidden(e *module.Error, said string) string {
 	}
 	text := "Log in to it on this machine (docker login for a registry, an AWS profile for a bucket)" + c.borrow("the login") + "."
 	if strings.HasPrefix(e.Where, "s3://") || strings.Contains(said, "accessdenied") {
-		text += " A bucket also answers 403 for what does not exist, to a login without s3:ListBucket: check the prefix in " + c.address() + "."
+		text += " A bucket also answers 403 for a missing object if the login lacks s3:ListBucket: check the prefix in " + c.address() + "."
 	}
 	return text
 }
@@ -121,7 +121,7 @@ func (c Caller) unreachable(e *module.Error) string {
 		text = "Check the host name in " + c.address() + ", and this machine's DNS and VPN."
 	}
 	if c.NoEgress {
-		text += " If nodes reach nothing outside either, use --no-egress; to plan for images, use --mode kmm --image-repository IMAGE."
+		text += " If nodes cannot reach the outside either, use --no-egress; to plan for images, use --mode kmm --image-repository IMAGE."
 	}
-	return text + " Whether nodes reach it is another question: pfring prereq check --probe asks them."
+	return text + " To check whether nodes reach it: pfring prereq check --probe"
 }

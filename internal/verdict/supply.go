@@ -76,7 +76,7 @@ func Told(k *supply.KernelStatus) Answer {
 		a.Remedy = cmp.Or(k.Remedy, "Set tap.kernelModule.supply.builder.images and supply.builder.script, or name a repository that has the module in tap.kernelModule.source.url.")
 	default:
 		// A state of a newer controller.
-		a.Supported, a.Reason, a.Message = Unknown, SupplyUnknown, "The supply controller calls its state "+string(k.State)+"."
+		a.Supported, a.Reason, a.Message = Unknown, SupplyUnknown, "The supply controller reports its state as "+string(k.State)+"."
 	}
 	return a
 }
@@ -98,19 +98,19 @@ func (s Supply) foretold(kernel string, systems []string) Answer {
 	}
 	switch {
 	case len(systems) == 0 && !s.AnySystem:
-		return Answer{Supported: Unknown, Reason: BuildUntried, Message: "Whether it can be built depends on the system of its nodes, which is not known.",
-			Remedy: "Ask with the nodes themselves: leave out --kernel, or give a saved list of them with --nodes-from."}
+		return Answer{Supported: Unknown, Reason: BuildUntried, Message: "Whether it can be built depexpires on the system of its nodes, which is not known.",
+			Remedy: "Read the nodes: leave out --kernel, or set --nodes-from to a saved list of nodes."}
 	case !buildable:
 		return Answer{Supported: CannotBeBuilt, Reason: BuildUnsupported, Message: "It cannot be built in the cluster: " + sentence(withoutRemedy(why)),
 			Remedy: "Set tap.kernelModule.supply.builder.script and supply.builder.images, or name a repository that has the module in tap.kernelModule.source.url."}
 	case !build.ValidRelease(kernel):
-		return Answer{Supported: CannotBeBuilt, Reason: BuildUnsupported, Message: "It cannot be built in the cluster: the kernel release is not one that a module could be named after.",
+		return Answer{Supported: CannotBeBuilt, Reason: BuildUnsupported, Message: "It cannot be built in the cluster: a module cannot be named after this kernel release.",
 			Remedy: "Check what the node reports: kubectl get nodes -o wide"}
 	case s.Unread != "":
-		return Answer{Supported: Unknown, Reason: SupplyUnknown, Message: "A recipe builds it in the cluster, but what the supply controller has done could not be read: " + sentence(s.Unread)}
+		return Answer{Supported: Unknown, Reason: SupplyUnknown, Message: "A recipe can build it in the cluster, but the supply controller's status could not be read: " + sentence(s.Unread)}
 	case !fit.Known:
 		return Answer{Supported: Unknown, Reason: BuildUntried, Message: "The supply controller will try to build it: " + sentence(fit.Why),
-			Remedy: "Install it and look at pfring status, or try a build now: pfring module build --kernel " + kernel + " -o DIR"}
+			Remedy: "Install it and run pfring status, or try a build now: pfring module build --kernel " + kernel + " -o DIR"}
 	}
 	return Answer{Supported: WillBeBuilt, Reason: ToBeBuilt, Message: "The supply controller builds PF_RING " + fit.Version + " for it in the cluster."}
 }

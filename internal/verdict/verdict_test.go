@@ -84,7 +84,7 @@ func TestTheSourceGoesBeforeTheController(t *testing.T) {
 // A remedy is made from what the server said and from who asks.
 func TestTheCallerIsToldWhatTheCallerCanDo(t *testing.T) {
 	fault := func(reason outcome.Reason, why, do string, err error) *module.Error {
-		return &module.Error{Reason: reason, What: "fetching index.json", Where: "https://h", Why: why, Do: do, Err: err}
+		return &module.Error{Reason: reason, What: "fetch index.json", Where: "https://h", Why: why, Do: do, Err: err}
 	}
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	for name, test := range map[string]struct {
@@ -103,7 +103,7 @@ func TestTheCallerIsToldWhatTheCallerCanDo(t *testing.T) {
 		"no login":                             {fault(outcome.SourceForbidden, "403", "", nil), verdict.Caller{}, "docker login"},
 		"an unknown name":                      {fault(outcome.SourceUnreachable, "", "", &net.DNSError{IsNotFound: true}), verdict.Caller{NoEgress: true}, "--no-egress"},
 		"silence":                              {fault(outcome.SourceTimeout, "", "", errors.New("x")), verdict.Caller{}, "--source-timeout"},
-		"nothing there":                        {fault(outcome.SourceInvalid, "there is no such file", "", module.ErrNotFound), verdict.Caller{}, "tap.kernelModule.source.url"},
+		"nothing there":                        {fault(outcome.SourceInvalid, "the file does not exist", "", module.ErrNotFound), verdict.Caller{}, "tap.kernelModule.source.url"},
 	} {
 		if got := test.caller.Remedy(test.err); !strings.Contains(got, test.want) || strings.Contains(got, "source.caBundle") || strings.Contains(got, "from the node") {
 			t.Errorf("%s: %q, want %q", name, got, test.want)

@@ -160,7 +160,7 @@ func (d *decoder) begin(text string) {
 		return
 	}
 	if n > maxPacked {
-		d.Problem = fmt.Errorf("the log announces a module of %d MiB, compressed; none is larger than %d MiB", n>>20, maxPacked>>20)
+		d.Problem = fmt.Errorf("the log announces a module of %d MiB, compressed; the limit is %d MiB", n>>20, maxPacked>>20)
 		return
 	}
 	d.receiving, d.size, d.sum, d.Problem = true, n, sum, nil
@@ -173,7 +173,7 @@ func (d *decoder) receive(text string) {
 	part, err := base64.StdEncoding.DecodeString(text)
 	switch {
 	case err != nil:
-		d.Problem = fmt.Errorf("something else stands in the middle of the module: %q", printable(text[:min(len(text), 60)]))
+		d.Problem = fmt.Errorf("unexpected text inside the module: %q", printable(text[:min(len(text), 60)]))
 	case d.packed.Len()+len(part) > d.size:
 		d.Problem = errors.New("the module in the log is longer than announced")
 	default:
@@ -221,7 +221,7 @@ func (d *decoder) finish(cut bool) {
 		d.Problem = fmt.Errorf("the log ends in the middle of the module, after %d of %d bytes", d.packed.Len(), d.size)
 	}
 	if d.Module == nil && d.Problem == nil {
-		d.Problem = errors.New("the log holds no module")
+		d.Problem = errors.New("no module found in the log")
 	}
 }
 

@@ -65,16 +65,16 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 	sum := fmt.Sprintf("%x", sha256.Sum256(ko))
 	middle := len(good) / 2
 	for _, c := range []struct{ name, log, says string }{
-		{"empty", "", "holds no module"},
-		{"only text", "gcc: error: no such file\n", "holds no module"},
+		{"empty", "", "no module found"},
+		{"only text", "gcc: error: no such file\n", "no module found"},
 		{"truncated", good[:middle], "ends in the middle of the module"},
 		{"a line is missing", good[:middle] + good[middle+strings.IndexByte(good[middle:], '\n')+1+76:], ""},
 		{"end is missing", strings.TrimSuffix(good, mark+" end\n"), "ends in the middle"},
-		{"text between", good[:middle-strings.IndexByte(good[middle:], '\n')] + "\nmake: *** [all] Error 2\n" + good[middle:], "something else stands in the middle"},
+		{"text between", good[:middle-strings.IndexByte(good[middle:], '\n')] + "\nmake: *** [all] Error 2\n" + good[middle:], "unexpected text inside the module"},
 		{"sum of another", strings.Replace(good, sum, strings.Repeat("0", 64), 1), "damaged"},
-		{"no sum", strings.Replace(good, " "+sum, "", 1), "not how large it is"},
-		{"negative size", mark + " module -5 " + sum + "\n" + mark + " end\n", "not how large it is"},
-		{"huge size", mark + " module 99999999999 " + sum + "\n", "none is larger"},
+		{"no sum", strings.Replace(good, " "+sum, "", 1), "without its size"},
+		{"negative size", mark + " module -5 " + sum + "\n" + mark + " end\n", "without its size"},
+		{"huge size", mark + " module 99999999999 " + sum + "\n", "the limit is 24 MiB"},
 		{"longer than announced", mark + " module 3 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "longer than announced"},
 		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "unpacking"},
 		{"two modules", good + good, "2 modules"},

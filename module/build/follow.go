@@ -32,7 +32,7 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 		case pod == nil && seen && b.tooLong(ctx, job):
 			return nil, b.late(place)
 		case pod == nil && seen:
-			return nil, &Failure{Why: "its pod was deleted by somebody else", Cause: CauseLost}
+			return nil, &Failure{Why: "its pod was deleted from outside", Cause: CauseLost}
 		case pod == nil:
 			if failure := b.unmade(ctx, job); failure != nil {
 				return nil, failure
@@ -124,7 +124,7 @@ func (b *Builder) unmade(ctx context.Context, job string) *Failure {
 		case strings.Contains(e.Message, "violates PodSecurity"):
 			return &Failure{Cause: CausePodSecurity, Why: fmt.Sprintf("namespace %s admits no such pod: %s. Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", b.Namespace, printable(e.Message))}
 		case strings.Contains(e.Message, "exceeded quota"):
-			return &Failure{Cause: CauseQuota, Why: fmt.Sprintf("the quota of namespace %s leaves no room: %s. Free some, build fewer at a time with --parallel, or name another namespace with -n", b.Namespace, printable(e.Message))}
+			return &Failure{Cause: CauseQuota, Why: fmt.Sprintf("the quota of namespace %s is exhausted: %s. Free some, build fewer at a time with --parallel, or choose another namespace with -n", b.Namespace, printable(e.Message))}
 		default:
 			return &Failure{Cause: CauseRefused, Why: "its pod was refused: " + printable(e.Message)}
 		}
@@ -147,7 +147,7 @@ func begun(pod *corev1.Pod) (ready bool, failure *Failure, wait string) {
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		return false, &Failure{Cause: CauseLost, Why: fmt.Sprintf("its pod failed on node %s before it began: %s", pod.Spec.NodeName, strings.TrimSpace(pod.Status.Reason+" "+printable(pod.Status.Message)))}, ""
+		return false, &Failure{Cause: CauseLost, Why: fmt.Sprintf("its pod failed on node %s before it started: %s", pod.Spec.NodeName, strings.TrimSpace(pod.Status.Reason+" "+printable(pod.Status.Message)))}, ""
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "" {
@@ -163,7 +163,7 @@ func hopeless(w *corev1.ContainerStateWaiting, image string) *Failure {
 	message := printable(w.Message)
 	switch w.Reason {
 	case "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
-		return &Failure{Cause: CauseImage, Why: fmt.Sprintf("the builder image %s could not be pulled: %s. Name one that the nodes reach with --image, and its Secret with --pull-secret", image, cmp.Or(message, w.Reason))}
+		return &Failure{Cause: CauseImage, Why: fmt.Sprintf("the builder image %s could not be pulled: %s. Set --image to one that the nodes can reach, and --pull-secret to its Secret", image, cmp.Or(message, w.Reason))}
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 		return &Failure{Cause: CauseContainer, Why: fmt.Sprintf("the container could not be started (%s): %s", w.Reason, message)}
 	}
@@ -255,7 +255,7 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 	if f.Why == "" {
 		f.Why, f.Cause = r.Problem.Error(), CauseNoModule
 		if r.Step != "" && r.Step != "deliver" {
-			f.Why = fmt.Sprintf("it ended at the step %q without saying why", r.Step)
+			f.Why = fmt.Sprintf("it ended at the step %q without an error message", r.Step)
 		}
 	}
 	return f
@@ -268,7 +268,7 @@ func (b *Builder) ended(ctx context.Context, job, pod string) (string, Cause) {
 	}
 	p, err := b.pods.Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {
-		return "its pod was deleted before it was done", CauseLost
+		return "its pod was deleted before it finished", CauseLost
 	}
 	if p.Status.Reason != "" {
 		return fmt.Sprintf("node %s ended it (%s): %s", p.Spec.NodeName, p.Status.Reason, printable(p.Status.Message)), CauseLost

@@ -22,7 +22,7 @@ func CheckFolder(dir string) error {
 	}
 	f, err := os.CreateTemp(dir, ".pfring-*")
 	if err != nil {
-		return fmt.Errorf("the folder for the modules cannot be written to: %w", err)
+		return fmt.Errorf("cannot write to the folder for the modules: %w", err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
@@ -95,7 +95,7 @@ func free(dir string, modules []Module) error {
 	for _, m := range modules {
 		for _, e := range index.Modules {
 			if e.KernelRelease == m.Info.KernelRelease && e.Arch == m.Info.Arch && e.Version == m.Info.Version && e.Path != placeOf(m) && e.Path != formerPlaceOf(m) {
-				faults = errors.Join(faults, fmt.Errorf("the repository has version %s for kernel %s on %s already, in %s: remove that file to take the new one",
+				faults = errors.Join(faults, fmt.Errorf("the repository already has version %s for kernel %s on %s, in %s. To use the new one, remove that file",
 					e.Version, e.KernelRelease, e.Arch, e.Path))
 			}
 		}

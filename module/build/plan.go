@@ -97,7 +97,7 @@ func (c Choice) known(groups map[[2]string][]cluster.Node) error {
 		}
 		if !found {
 			slices.Sort(all)
-			return fmt.Errorf("no node runs kernel %s; there are: %s. For a kernel that no node runs yet see --print", strings.TrimSpace(kernel+" "+strings.Join(c.Archs, ",")), strings.Join(all, ", "))
+			return fmt.Errorf("no node runs kernel %s, only %s. For a kernel that no node runs yet, use --print", strings.TrimSpace(kernel+" "+strings.Join(c.Archs, ",")), strings.Join(all, ", "))
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (c Choice) target(kernel, arch string, nodes []cluster.Node) (Target, error
 		case err != nil && !c.AnySystem:
 			why = err
 		case !n.Ready || n.Cordoned:
-			why = cmp.Or(why, fmt.Errorf("no node with it takes pods: %s is not ready or cordoned", n.Name))
+			why = cmp.Or(why, fmt.Errorf("no node with this kernel accepts pods: %s is not ready or cordoned", n.Name))
 		default:
 			byImage[n.OSImage] = append(byImage[n.OSImage], n.Name)
 			recipes[n.OSImage] = recipe

@@ -82,10 +82,10 @@ func TestPlanByName(t *testing.T) {
 		{"also where there is a module", Choice{Kernels: []string{"6.1.0-18-amd64"}, Has: has}, "6.1.0-18-amd64 amd64", ""},
 		{"one architecture of it", Choice{Kernels: []string{"6.8.0-51-generic"}, Archs: []string{"arm64"}}, "6.8.0-51-generic arm64", ""},
 		{"a flavour behind a plus", Choice{Kernels: []string{"5.14.0-503.el9.aarch64+64k"}}, "5.14.0-503.el9.aarch64+64k arm64", ""},
-		{"that no node runs", Choice{Kernels: []string{"6.1.0-99-amd64"}}, "", "no node runs kernel 6.1.0-99-amd64; there are: "},
+		{"that no node runs", Choice{Kernels: []string{"6.1.0-99-amd64"}}, "", "no node runs kernel 6.1.0-99-amd64, only "},
 		{"on an architecture that no node has", Choice{Kernels: []string{"6.1.0-18-amd64"}, Archs: []string{"arm64"}}, "", "no node runs kernel 6.1.0-18-amd64 arm64"},
-		{"with a slash", Choice{Kernels: []string{"../6.1"}}, "", "is no kernel release"},
-		{"with a line break", Choice{Kernels: []string{"6.1\nevil"}}, "", "is no kernel release"},
+		{"with a slash", Choice{Kernels: []string{"../6.1"}}, "", "invalid kernel release"},
+		{"with a line break", Choice{Kernels: []string{"6.1\nevil"}}, "", "invalid kernel release"},
 		{"of a system that is not known, with a builder", Choice{Kernels: []string{"4.19.0-custom"}, AnySystem: true}, "4.19.0-custom amd64", ""},
 		{"none lacks one", Choice{Has: has}, "", ""},
 	} {
@@ -104,7 +104,7 @@ func TestPlanByName(t *testing.T) {
 		})
 	}
 	_, skipped, err := Plan(nodes[3:4], Choice{})
-	if err != nil || len(skipped) != 1 || !strings.Contains(skipped[0].Err.Error(), "is no kernel release") {
+	if err != nil || len(skipped) != 1 || !strings.Contains(skipped[0].Err.Error(), "invalid kernel release") {
 		t.Errorf("a node whose kernel has a slash: %v %v", skipped, err)
 	}
 }

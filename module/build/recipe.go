@@ -89,7 +89,7 @@ func RecipeFor(osImage string) (Recipe, error) {
 		first, _, _ := strings.Cut(m[1], ".")
 		major, err := strconv.Atoi(first)
 		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
-			return Recipe{}, fmt.Errorf("there is no recipe for %s: the one for %s is for %s; give a builder with --image and --script", osImage, f.title, f.versions())
+			return Recipe{}, fmt.Errorf("no recipe for %s: the recipe for %s supports %s. Set a builder with --image and --script", osImage, f.title, f.versions())
 		}
 		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Proven: f.proven && major == 12}, nil
 	}
@@ -98,9 +98,9 @@ func RecipeFor(osImage string) (Recipe, error) {
 		return Recipe{}, elsewhere(p)
 	}
 	if osImage == "" {
-		return Recipe{}, fmt.Errorf("the node does not say what system it runs; give a builder with --image and --script")
+		return Recipe{}, fmt.Errorf("the node does not report its system. Set a builder with --image and --script")
 	}
-	return Recipe{}, fmt.Errorf("there is no recipe for %s; give a builder with --image and --script", osImage)
+	return Recipe{}, fmt.Errorf("no recipe for %s. Set a builder with --image and --script", osImage)
 }
 
 func (f family) versions() string {

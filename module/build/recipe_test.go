@@ -69,13 +69,13 @@ func TestTheSourceIsAlwaysPinned(t *testing.T) {
 		{url: "https://mirror.example.com/pf.tar.xz", want: "8.9.0 tree"},
 		{url: "https://mirror.example.com/pf.tar.xz", sha256: strings.ToUpper(sum), want: "8.9.0 archive"},
 		{version: "9.0.0", url: "http://mirror/pf.tar.gz", sha256: sum, want: "9.0.0 archive"},
-		{version: "9.0.0", fails: "not one of those whose content is known"},
-		{version: "9.0.0", url: "https://mirror/pf.tar.gz", fails: "the archive's sha256"},
-		{sha256: sum, fails: "leave the sha256 out"},
-		{url: "https://mirror/pf.tar.gz", sha256: "abc", fails: "64 hex digits"},
+		{version: "9.0.0", fails: "must be one of those whose content is known"},
+		{version: "9.0.0", url: "https://mirror/pf.tar.gz", fails: "the sha256 of its archive"},
+		{sha256: sum, fails: "leave out the sha256"},
+		{url: "https://mirror/pf.tar.gz", sha256: "abc", fails: "64 hexadecimal digits"},
 		{url: "ftp://mirror/pf.tar.gz", fails: "http:// or https://"},
 		{url: "/etc/passwd", fails: "http:// or https://"},
-		{url: "https://ann:secret@mirror/pf.tar.gz", fails: "must hold no password"},
+		{url: "https://ann:secret@mirror/pf.tar.gz", fails: "must not contain a password"},
 	} {
 		s, err := NewSource(c.version, c.url, c.sha256)
 		if c.fails != "" {

@@ -58,7 +58,7 @@ type Result struct {
 	Target   Target
 	Module   Module
 	Duration time.Duration
-	// Err is why there is no module: a *Failure where it was tried.
+	// Err is why there is not a module: a *Failure where it was tried.
 	Err error
 }
 
@@ -119,7 +119,7 @@ const (
 // NewBuilder builds on the cluster of config.
 func NewBuilder(config *rest.Config, s Settings) (*Builder, error) {
 	if len(s.Script) > maxScript {
-		return nil, fmt.Errorf("the script has %d KiB; it may have %d", len(s.Script)>>10, maxScript>>10)
+		return nil, fmt.Errorf("the script has %d KiB: must have at most %d", len(s.Script)>>10, maxScript>>10)
 	}
 	config = rest.CopyConfig(config)
 	// A warning that the namespace's policy might object says less than the
@@ -280,7 +280,7 @@ func (b *Builder) check(t Target, r *Record) (Module, error) {
 		err = fmt.Errorf("the source is PF_RING %s, not %s", m.Info.Version, b.Source.Version)
 	}
 	if err != nil {
-		return Module{}, &Failure{Why: fmt.Sprintf("what was built is not the module for kernel %s: %v", t, err), Cause: CauseModule, Step: r.Step, Lines: r.Lines(shownLines)}
+		return Module{}, &Failure{Why: fmt.Sprintf("the build did not produce the module for kernel %s: %v", t, err), Cause: CauseModule, Step: r.Step, Lines: r.Lines(shownLines)}
 	}
 	return m, nil
 }
@@ -292,7 +292,7 @@ func Check(data []byte, kernel, arch string) (Module, error) {
 		err = info.Check(kernel, arch, "pf_ring")
 	}
 	if err == nil && info.Version == "" {
-		err = errors.New("it does not say which version of PF_RING it is")
+		err = errors.New("its PF_RING version is unknown")
 	}
 	if err != nil {
 		if e := (*module.Error)(nil); errors.As(err, &e) && e.Why != "" {
@@ -310,9 +310,9 @@ func (b *Builder) refused(err error) error {
 	case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return fmt.Errorf("namespace %s is being deleted", b.Namespace)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("no Job could be made: %w. deploy/rbac/build.yaml has the rights it takes", err)
+		return fmt.Errorf("cannot create a Job: %w. deploy/rbac/build.yaml has the rights that it requires", err)
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("there is no namespace %s: make it, or name another with -n", b.Namespace)
+		return fmt.Errorf("namespace %s not found. Create it, or name another with -n", b.Namespace)
 	}
-	return fmt.Errorf("cannot make the Job: %w", err)
+	return fmt.Errorf("cannot create the Job: %w", err)
 }

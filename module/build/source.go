@@ -62,20 +62,20 @@ func NewSource(version, address, sha256 string) (Source, error) {
 	}
 	if address != "" {
 		if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return s, fmt.Errorf("%q is no http:// or https:// address", address)
+			return s, fmt.Errorf("invalid source URL %q: must begin with http:// or https://", address)
 		} else if u.User != nil {
-			return s, fmt.Errorf("the source's address must hold no password: everybody who may read Jobs would see it")
+			return s, fmt.Errorf("the source URL must not contain a password, since everybody who can read Jobs would see it")
 		}
 	}
 	i := slices.Index(Versions(), s.Version)
 	switch {
 	case i < 0 && (s.URL == "" || s.SHA256 == ""):
-		return s, fmt.Errorf("PF_RING %s is not one of those whose content is known (%s): name its archive and the archive's sha256",
+		return s, fmt.Errorf("unknown PF_RING version %s: must be one of those whose content is known (%s), or set the URL and the sha256 of its archive",
 			s.Version, strings.Join(Versions(), ", "))
 	case i < 0:
 		return s, nil
 	case s.URL == "" && s.SHA256 != "":
-		return s, fmt.Errorf("the archive of PF_RING %s at its usual place is checked by content, as its bytes may change: leave the sha256 out", s.Version)
+		return s, fmt.Errorf("the archive of PF_RING %s at its usual place is verified by content, since its bytes may change: leave out the sha256", s.Version)
 	case s.URL == "":
 		s.URL = "https://github.com/ntop/PF_RING/archive/" + pins[i].commit + ".tar.gz"
 	}

@@ -28,11 +28,11 @@ func Combinations() []Combination {
 	return []Combination{
 		{"8.9.0", "6.12", true, "built here for Debian's 6.12.117+deb12-cloud-amd64, and loaded"},
 		{"8.9.0", "6.1", true, "built here for Debian's 6.1.0-56-amd64, and loaded"},
-		{"8.8.0", "6.12", true, "the part of its source that depends on the kernel is that of 8.9.0, which differs in time stamps of Arista switches alone"},
+		{"8.8.0", "6.12", true, "the part of its source that depexpires on the kernel is that of 8.9.0, which differs in time stamps of Arista switches alone"},
 		{"8.8.0", "6.1", true, "built here for Debian's 6.1.0-56-cloud-amd64, and loaded"},
 		{"8.6.1", "6.4", true, "PF_RING's CHANGELOG.md, 8.6.1: support for kernel 6.4+"},
 		{"8.6.1", "6.1", true, "built here for Debian's 6.1.0-56-cloud-amd64, and loaded"},
-		{"8.4.0", "6.1", false, "tried here on Debian's 6.1.192: it does not compile"},
+		{"8.4.0", "6.1", false, "tested on Debian's 6.1.192: it does not compile"},
 		{"8.0.0", "5.9", true, "PF_RING's CHANGELOG.md, 8.0: support for kernel >=5.9"},
 	}
 }
@@ -85,10 +85,10 @@ func FitOf(version, kernel string) Fit {
 		}
 	}
 	if best == nil {
-		fit.Why = fmt.Sprintf("nothing is known of PF_RING %s on any kernel", version)
+		fit.Why = fmt.Sprintf("it is unknown whether PF_RING %s compiles on any kernel", version)
 		return fit
 	}
-	fit.Why = fmt.Sprintf("the newest kernel series that PF_RING %s is known to compile on is %s, and this kernel is of %d.%d", version, best.Series, major, minor)
+	fit.Why = fmt.Sprintf("PF_RING %s is known to compile on kernels up to %s, and this kernel is %d.%d", version, best.Series, major, minor)
 	return fit
 }
 

@@ -66,7 +66,7 @@ func checkShell(image v1.Image) error {
 		}
 	}
 	for program := range missing {
-		return fmt.Errorf("it has no /bin/%s, and KMM's worker runs /bin/sh, mkdir and cp in the image; take another base, such as %s, or scratch if only the agent will read the image", program, DefaultBase)
+		return fmt.Errorf("it has no /bin/%s, and KMM's worker runs /bin/sh, mkdir and cp in the image; use another base, such as %s, or scratch if only the agent reads the image", program, DefaultBase)
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func fromIndex(list v1.ImageIndex, arch string) (v1.Image, error) {
 		}
 		return fromIndex(inner, arch)
 	}
-	return nil, fmt.Errorf("it has no image for linux on %s", arch)
+	return nil, fmt.Errorf("no image for linux/%s found in it", arch)
 }
 
 func forArch(image v1.Image, arch string) (v1.Image, error) {
@@ -197,7 +197,7 @@ func forArch(image v1.Image, arch string) (v1.Image, error) {
 		return nil, err
 	}
 	if config.OS != "linux" || config.Architecture != arch {
-		return nil, fmt.Errorf("it is for %s on %s, not for linux on %s", config.OS, config.Architecture, arch)
+		return nil, fmt.Errorf("it is for %s/%s, not for linux/%s", config.OS, config.Architecture, arch)
 	}
 	return image, nil
 }

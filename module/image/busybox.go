@@ -65,7 +65,7 @@ func (b *BusyboxBase) String() string { return strings.Join(b.names, " ") }
 func (b *BusyboxBase) Image(_ context.Context, arch string) (v1.Image, error) {
 	program, ok := b.programs[arch]
 	if !ok {
-		return nil, fmt.Errorf("there is no busybox for %s: give one more --busybox", arch)
+		return nil, fmt.Errorf("no busybox for %s. Add one with --busybox", arch)
 	}
 	files := []layer.File{{Name: "bin/busybox", Mode: 0o755, Data: program}}
 	for _, name := range []string{"sh", "mkdir", "cp", "ls", "cat"} {
@@ -94,7 +94,7 @@ func staticProgram(data []byte) (arch string, err error) {
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return "", errors.New("the program is not static: it needs libraries that an image of its own would not have; take Debian's busybox-static")
+			return "", errors.New("the program is not static: it requires libraries that the image does not have. Use Debian's busybox-static")
 		}
 	}
 	switch f.Machine {
@@ -116,7 +116,7 @@ func fromDeb(deb []byte) ([]byte, error) {
 		h := deb[at : at+header]
 		size, err := strconv.Atoi(strings.TrimSpace(string(h[48:58])))
 		if err != nil || size < 0 || size > len(deb)-at-header {
-			return nil, errors.New("the package is cut or broken")
+			return nil, errors.New("the package is truncated or damaged")
 		}
 		at += header
 		if strings.HasPrefix(string(h[:16]), "data.tar") {
@@ -128,7 +128,7 @@ func fromDeb(deb []byte) ([]byte, error) {
 		}
 		at += size + size%2
 	}
-	return nil, errors.New("it is no Debian package with data")
+	return nil, errors.New("it is not a Debian package with data")
 }
 
 func fromTar(plain []byte) ([]byte, error) {

@@ -172,7 +172,7 @@ func (r *Reader) layer(l v1.Layer) *layerFiles {
 
 func (r *Reader) scan(l v1.Layer, into *layerFiles) (err error) {
 	if size, err := l.Size(); err != nil || size > maxLayer {
-		return errors.Join(err, fmt.Errorf("it has %d MiB; %d are read", size>>20, maxLayer>>20))
+		return errors.Join(err, fmt.Errorf("it has %d MiB: the limit is %d", size>>20, maxLayer>>20))
 	}
 	plain, err := l.Uncompressed()
 	if err != nil {

@@ -251,7 +251,7 @@ func BuildEach(ctx context.Context, modules []Module, o Options) ([]Named, error
 		}
 		for _, tag := range Tags(release) {
 			if other, taken := owner[tag]; taken {
-				return nil, fmt.Errorf("kernels %s and %s would both have the tag %s: pack one of them with a tag of its own", other, release, tag)
+				return nil, fmt.Errorf("kernels %s and %s would both get the tag %s: pack one of them with a separate tag", other, release, tag)
 			}
 			owner[tag] = release
 			out = append(out, Named{Tag: tag, Image: image})

@@ -65,7 +65,7 @@ func CallerKeychain(file string) (authn.Keychain, error) {
 		CredHelpers map[string]string `json:"credHelpers"`
 	}
 	if err := json.Unmarshal(k.data, &named); err != nil {
-		return nil, fmt.Errorf("%s: its credential helpers are not a name and a map of names", file)
+		return nil, fmt.Errorf("%s: invalid credential helpers: must be a name and a map of names", file)
 	}
 	k.helpers = configfile.New("")
 	k.helpers.CredentialsStore, k.helpers.CredentialHelpers = named.CredsStore, named.CredHelpers

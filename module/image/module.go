@@ -87,7 +87,7 @@ func find(paths []string) ([]fileBelow, error) {
 			return nil, fmt.Errorf("cannot look for modules: %w", err)
 		}
 		if len(files) == before {
-			return nil, fmt.Errorf("%s holds no kernel module (*.ko, *.ko.gz, *.ko.xz, *.ko.zst)", path)
+			return nil, fmt.Errorf("no kernel module (*.ko, *.ko.gz, *.ko.xz, *.ko.zst) found in %s", path)
 		}
 	}
 	return files, nil

@@ -45,7 +45,7 @@ type patient struct {
 }
 
 // errStalled is why a request was ended that nothing came of.
-var errStalled = errors.New("the registry fell silent")
+var errStalled = errors.New("the registry stopped responding")
 
 // errAgain marks a failed part of an upload: the upload begins anew.
 type errAgain struct{ error }
@@ -63,7 +63,7 @@ type errGaveUp struct {
 
 func (e *errGaveUp) Error() string {
 	if e.asked > 0 {
-		return fmt.Sprintf("%s asks to wait %s, longer than this command waits (--request-timeout): %v", e.host, e.asked.Round(time.Second), e.cause)
+		return fmt.Sprintf("%s asks to wait %s, longer than --request-timeout: %v", e.host, e.asked.Round(time.Second), e.cause)
 	}
 	if e.tries == 1 {
 		return fmt.Sprintf("%s: %v", e.host, e.cause)
@@ -173,7 +173,7 @@ func again(r *http.Request) (*http.Request, error) {
 		return r, nil
 	}
 	if r.GetBody == nil {
-		return nil, errors.New("the request cannot be sent again")
+		return nil, errors.New("the request cannot be repeated")
 	}
 	body, err := r.GetBody()
 	if err != nil {

@@ -91,7 +91,7 @@ func TestARegistryThatNeverTakesABlobIsGivenUp(t *testing.T) {
 		told = append(told, text)
 	}})
 	err := s.Put(t.Context(), []byte("module"), image.ModuleType)
-	if err == nil || !strings.Contains(err.Error(), "fell silent for 50ms") || strings.Contains(err.Error(), "http://") {
+	if err == nil || !strings.Contains(err.Error(), "stopped responding for 50ms") || strings.Contains(err.Error(), "http://") {
 		t.Errorf("err = %v", err)
 	}
 	if len(told) == 0 || !strings.Contains(told[0], "trying again") {

@@ -133,7 +133,7 @@ func trusted(file string) (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+		return nil, fmt.Errorf("%s does not contain a PEM certificate", file)
 	}
 	return pool, nil
 }
@@ -144,7 +144,7 @@ func (r *Remote) Sent() int64 { return r.transport.sent.Load() }
 func (r *Remote) parse(ref string) (name.Reference, error) {
 	parsed, err := name.ParseReference(strings.TrimPrefix(ref, "oci://"), r.names...)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not an image reference: %w", ref, err)
+		return nil, fmt.Errorf("invalid image reference %q: %w", ref, err)
 	}
 	return parsed, nil
 }
@@ -152,7 +152,7 @@ func (r *Remote) parse(ref string) (name.Reference, error) {
 func (r *Remote) repository(text string) (name.Repository, error) {
 	parsed, err := name.NewRepository(strings.TrimPrefix(text, "oci://"), r.names...)
 	if err != nil {
-		return name.Repository{}, fmt.Errorf("%q is not a repository of a registry: %w", text, err)
+		return name.Repository{}, fmt.Errorf("invalid repository %q: %w", text, err)
 	}
 	return parsed, nil
 }
@@ -195,7 +195,7 @@ func explain(err error) error {
 	var gaveUp *errGaveUp
 	switch {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
-		return fmt.Errorf("%w; log in with an account that may do this (docker login, or --docker-config FILE)", err)
+		return fmt.Errorf("%w. Log in with an account that may do this (docker login, or --docker-config FILE)", err)
 	case errors.As(err, &answer) && full(answer):
 		// Not err: some registries answer with the inner life of their storage.
 		return fmt.Errorf("%w (it answered %d); make room there and run it again", ErrFull, answer.StatusCode)
@@ -203,9 +203,9 @@ func explain(err error) error {
 		// Without the address, which may have secrets in its query.
 		return gaveUp
 	case errors.As(err, &authority):
-		return fmt.Errorf("%w; give the registry's CA with --ca-file", err)
+		return fmt.Errorf("%w. Set the registry's CA with --ca-file", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%w; the registry has no TLS: use --plain-http if that is meant to be", err)
+		return fmt.Errorf("%w. The registry does not use TLS: if this is intended, set --plain-http", err)
 	}
 	return err
 }

@@ -111,6 +111,6 @@ func (k *known) DiffID() (v1.Hash, error)            { return k.Digest() }
 func (k *known) Size() (int64, error)                { return k.Stored.Size, nil }
 func (k *known) MediaType() (types.MediaType, error) { return k.Type, nil }
 func (k *known) Compressed() (io.ReadCloser, error) {
-	return nil, fmt.Errorf("%s was in the registry and is gone: run it again", k.Title)
+	return nil, fmt.Errorf("%s disappeared from the registry. Run the command again", k.Title)
 }
 func (k *known) Uncompressed() (io.ReadCloser, error) { return k.Compressed() }

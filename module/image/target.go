@@ -35,7 +35,7 @@ func ParseTarget(text string, r *Remote) (Target, error) {
 	switch kind, rest, _ := strings.Cut(text, ":"); {
 	case strings.HasPrefix(text, "oci://"):
 	case (kind == "oci" || kind == "docker-archive") && rest == "":
-		return nil, fmt.Errorf("%q names no file", text)
+		return nil, fmt.Errorf("invalid target %q: no file given", text)
 	case kind == "oci":
 		dir, tag, _ := strings.Cut(rest, ":")
 		return layoutTarget{dir, tag}, nil
@@ -54,7 +54,7 @@ func ParseTarget(text string, r *Remote) (Target, error) {
 	tag := ""
 	switch parsed := ref.(type) {
 	case name.Digest:
-		return nil, fmt.Errorf("%q: a digest is what comes out; name a tag, or none", text)
+		return nil, fmt.Errorf("invalid target %q: must have a tag or nothing, since the digest is the result", text)
 	case name.Tag:
 		if strings.HasSuffix(text, ":"+parsed.TagStr()) {
 			tag = parsed.TagStr()
@@ -71,7 +71,7 @@ func (t archiveTarget) Write(_ context.Context, images []Named) (out []string, e
 	byName := map[name.Tag]v1.Image{}
 	for _, n := range images {
 		if n.Image.Index != nil {
-			return nil, fmt.Errorf("a docker archive has one architecture under a name, and the modules are for %s: choose one with --arch, or write oci:DIR", strings.Join(n.Image.Archs, " and "))
+			return nil, fmt.Errorf("a docker archive holds one architecture for each name, and the modules are for %s. Choose one with --arch, or write to oci:DIR", strings.Join(n.Image.Archs, " and "))
 		}
 		ref, err := name.NewTag(t.repository + ":" + n.Tag)
 		if err != nil {

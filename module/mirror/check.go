@@ -18,14 +18,14 @@ func checkPath(path string) error {
 	hidden := func(part string) bool { return strings.HasPrefix(part, ".") }
 	for part := range strings.SplitSeq(path, "/") {
 		if hidden(part) {
-			return fmt.Errorf("%q has the hidden part %q", path, part)
+			return fmt.Errorf("invalid path %q: %q is hidden", path, part)
 		}
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return fmt.Errorf("%q has characters that no name should have", path)
+		return fmt.Errorf("invalid path %q: must have only printable characters without special meaning", path)
 	}
 	if !module.IsFileName(path) {
-		return fmt.Errorf("%q does not end as kernel modules do, in .ko, .ko.gz, .ko.xz or .ko.zst", path)
+		return fmt.Errorf("invalid path %q: must end in .ko, .ko.gz, .ko.xz or .ko.zst", path)
 	}
 	return nil
 }
@@ -37,10 +37,10 @@ func checkPaths(entries []module.Entry) error {
 	for _, e := range entries {
 		err := checkPath(e.Path)
 		if sum, twice := sums[e.Path]; err == nil && twice && sum != e.SHA256 {
-			err = fmt.Errorf("%q stands for two different files", e.Path)
+			err = fmt.Errorf("%q refers to two different files", e.Path)
 		}
 		if err != nil {
-			return fmt.Errorf("the index has a path that is not copied: %w", err)
+			return fmt.Errorf("the index has a path that cannot be copied: %w", err)
 		}
 		sums[e.Path] = e.SHA256
 	}
@@ -59,7 +59,7 @@ func checkModule(e module.Entry, name string, data []byte) error {
 		return err
 	}
 	if err := info.Check(e.KernelRelease, e.Arch, name); err != nil {
-		return errors.Join(errors.New("it is not what the index says"), err)
+		return errors.Join(errors.New("it does not match the index"), err)
 	}
 	if info.Version != e.Version {
 		return fmt.Errorf("it is version %q, the index says %q", info.Version, e.Version)

@@ -90,7 +90,7 @@ type Result struct {
 const parallel = 4
 
 // ErrNothingWanted is returned when no module of the index is chosen.
-var ErrNothingWanted = errors.New("the repository has none of the modules asked for")
+var ErrNothingWanted = errors.New("none of the requested modules found in the repository")
 
 // Run copies what o chooses to d. It fails with *module.Error for what is wrong
 // with the source.
@@ -119,7 +119,7 @@ func Run(ctx context.Context, o Options, d Destination) (*Result, error) {
 		return result, err
 	}
 	if len(have) == 0 {
-		return result, fmt.Errorf("%s holds none of the modules that its index lists", o.Source)
+		return result, fmt.Errorf("none of the modules that its index lists found in %s", o.Source)
 	}
 	raw := rec.last[module.IndexName]
 	if o.Sign != nil {

@@ -85,7 +85,7 @@ func (r *Registry) Publish(ctx context.Context, have []module.Entry, index, sign
 			return err
 		}
 		if now != r.before {
-			return fmt.Errorf("%w: run it again", module.ErrChanged)
+			return fmt.Errorf("%w. Run the command again", module.ErrChanged)
 		}
 	}
 	return r.store.Tag(ctx, indexTag, files)

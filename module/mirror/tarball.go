@@ -66,11 +66,11 @@ func (t *TarSource) String() string { return t.file.Name() }
 
 // Fetch reads a file of the tarball.
 func (t *TarSource) Fetch(_ context.Context, path string, max int64) ([]byte, error) {
-	fault := &module.Error{Reason: outcome.SourceInvalid, What: "reading " + path, Where: t.String()}
+	fault := &module.Error{Reason: outcome.SourceInvalid, What: "read " + path, Where: t.String()}
 	p, ok := t.parts[path]
 	switch {
 	case !ok:
-		fault.Why, fault.Err = "the tarball has no such file", module.ErrNotFound
+		fault.Why, fault.Err = "the file does not exist in the tarball", module.ErrNotFound
 		return nil, fault
 	case p.size > max:
 		fault.Reason, fault.Why = outcome.TooLarge, fmt.Sprintf("it has %d bytes, the limit is %d", p.size, max)

@@ -75,7 +75,7 @@ func (r *locked) shrink(entries []module.Entry, s Shrink) (out []module.Entry, g
 		files[small.Path] = data
 		if small.Path != e.Path {
 			if taken[small.Path] {
-				return nil, nil, noUndo, fmt.Errorf("%s cannot become %s, which is another module: rename one of them", e.Path, small.Path)
+				return nil, nil, noUndo, fmt.Errorf("cannot rename %s to %s, which is another module: rename one of them", e.Path, small.Path)
 			}
 			taken[small.Path] = true
 			gone = append(gone, e.Path)

@@ -34,7 +34,7 @@ func Sign(ctx context.Context, dir string, key minisign.PrivateKey, now time.Tim
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !index.Expires.IsZero() && !index.Expires.After(now) {
-		return nil, fmt.Errorf("%s has expired on %s; make it anew with pfring module index", path, index.Expires.Format(time.DateOnly))
+		return nil, fmt.Errorf("%s expired on %s. Create a new one with pfring module index", path, index.Expires.Format(time.DateOnly))
 	}
 	return index, atomicfile.ReplaceIn(r.root, module.SignatureName, Signature(data, index.Serial, key, now), 0o644)
 }
@@ -69,7 +69,7 @@ func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey,
 		return key, fmt.Errorf("cannot read the password of %s: %w", path, err)
 	}
 	if key, err = minisign.DecryptKey(pass, data); err != nil {
-		return key, fmt.Errorf("cannot open %s: the password is wrong, or the file is broken", path)
+		return key, fmt.Errorf("cannot open %s: the password is wrong, or the file is damaged", path)
 	}
 	return key, nil
 }
@@ -80,12 +80,12 @@ func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey,
 func NewKey(path, password string) (string, error) {
 	for _, p := range []string{path, path + ".pub"} {
 		if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("%s exists already and is not replaced", p)
+			return "", fmt.Errorf("%s already exists and is not replaced", p)
 		}
 	}
 	public, private, err := minisign.GenerateKey(nil)
 	if err != nil {
-		return "", fmt.Errorf("cannot make a key: %w", err)
+		return "", fmt.Errorf("cannot create a key: %w", err)
 	}
 	var secret []byte
 	if password != "" {
@@ -94,11 +94,11 @@ func NewKey(path, password string) (string, error) {
 		secret, err = private.MarshalText()
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot make a key: %w", err)
+		return "", fmt.Errorf("cannot create a key: %w", err)
 	}
 	text, err := public.MarshalText()
 	if err != nil {
-		return "", fmt.Errorf("cannot make a key: %w", err)
+		return "", fmt.Errorf("cannot create a key: %w", err)
 	}
 	if err := atomicfile.Replace(path, append(secret, '\n'), 0o600); err != nil {
 		return "", err

@@ -52,11 +52,11 @@ func ParseSymvers(release string, data []byte) (Symvers, error) {
 			continue
 		}
 		if len(fields) < 3 {
-			return Symvers{}, fmt.Errorf("line %d is not one of a Module.symvers: checksum, symbol, module", n)
+			return Symvers{}, fmt.Errorf("invalid line %d: must be checksum, symbol and module, as in Module.symvers", n)
 		}
 		crc, err := strconv.ParseUint(strings.TrimPrefix(fields[0], "0x"), 16, 32)
 		if err != nil {
-			return Symvers{}, fmt.Errorf("line %d is not one of a Module.symvers: its checksum is %q", n, fields[0])
+			return Symvers{}, fmt.Errorf("invalid line %d: its checksum is %q", n, fields[0])
 		}
 		s.CRCs[fields[1]] = uint32(crc)
 	}
@@ -77,7 +77,7 @@ const layout = "module_layout"
 // and each is that of the kernel. why says what speaks against it.
 func (s Symvers) Fits(symbols []module.Symbol) (fits bool, why string) {
 	if !slices.ContainsFunc(symbols, func(sym module.Symbol) bool { return sym.Name == layout }) {
-		return false, "it was built without MODVERSIONS: no checksums say what it needs"
+		return false, "it was built without MODVERSIONS, so it has no checksums of the symbols it requires"
 	}
 	for _, sym := range symbols {
 		crc, there := s.CRCs[sym.Name]
@@ -85,7 +85,7 @@ func (s Symvers) Fits(symbols []module.Symbol) (fits bool, why string) {
 		case !there:
 			return false, "the kernel does not export " + sym.Name
 		case crc != sym.CRC:
-			return false, fmt.Sprintf("the checksum of %s is 0x%08x, the module needs 0x%08x", sym.Name, crc, sym.CRC)
+			return false, fmt.Sprintf("the checksum of %s is 0x%08x, the module requires 0x%08x", sym.Name, crc, sym.CRC)
 		}
 	}
 	return true, ""

@@ -178,7 +178,7 @@ func (r *locked) update(o Options) (Change, error) {
 		entries[i].Fits = fits(e.KernelRelease, symbols[e.Path], proved[e.SHA256], o.Symvers)
 	}
 	if len(entries) == 0 && old.Serial == 0 {
-		return Change{}, fmt.Errorf("there is no kernel module below %s; name the folder that holds them", r.dir)
+		return Change{}, fmt.Errorf("no kernel module found below %s. Name the folder that holds them", r.dir)
 	}
 	gone, undo := []string(nil), noUndo
 	if !o.Shrink.Nothing() {
@@ -313,7 +313,7 @@ func describe(dir, path, name string) (e module.Entry, info module.Info, err err
 	case info.Name != name:
 		return e, info, fmt.Errorf("this is the module %q, not %q", info.Name, name)
 	case info.KernelRelease == "":
-		return e, info, errors.New("the module does not say for which kernel it was built (no vermagic)")
+		return e, info, errors.New("the module does not say which kernel it was built for (no vermagic)")
 	case info.Version == "":
 		return e, info, errors.New("the module has no version (MODULE_VERSION)")
 	}

@@ -46,17 +46,17 @@ func parseKey(data []byte) (crypto.Signer, error) {
 			continue
 		}
 		if err != nil {
-			return nil, errors.New("the private key in it is broken")
+			return nil, errors.New("its private key is damaged")
 		}
 		if signer, ok := key.(crypto.Signer); ok {
 			return signer, nil
 		}
 		return nil, fmt.Errorf("a key of type %T cannot sign", key)
 	}
-	return nil, errors.New("it holds no private key in PEM")
+	return nil, errors.New("no PEM private key found in it")
 }
 
-var errEncrypted = errors.New("the private key is encrypted: decrypt it into memory only, such as by --key <(openssl pkey -in FILE)")
+var errEncrypted = errors.New("the private key is encrypted. Decrypt it in memory, for example with --key <(openssl pkey -in FILE)")
 
 // ReadCertificate reads an X.509 certificate, in PEM or DER.
 func ReadCertificate(path string) (*x509.Certificate, error) {
@@ -72,7 +72,7 @@ func ReadCertificate(path string) (*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no X.509 certificate in PEM or DER: %w", path, err)
+		return nil, fmt.Errorf("invalid certificate %s: must be X.509 in PEM or DER: %w", path, err)
 	}
 	return cert, nil
 }

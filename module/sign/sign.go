@@ -52,7 +52,7 @@ func hashes(name string) (crypto.Hash, asn1.ObjectIdentifier, asn1.ObjectIdentif
 	case "sha512":
 		return crypto.SHA512, append(digest, 3), append(ecdsaWith, 4), nil
 	}
-	return 0, nil, nil, fmt.Errorf("hash %q: kernels take sha256, sha384 and sha512", name)
+	return 0, nil, nil, fmt.Errorf("invalid hash %q: must be sha256, sha384 or sha512", name)
 }
 
 // The parts of the message, as RFC 5652 names them.
@@ -86,7 +86,7 @@ type (
 // Strip.
 func Sign(ko []byte, key crypto.Signer, cert *x509.Certificate, hash string) ([]byte, error) {
 	if _, signed, err := Strip(ko); err != nil || signed {
-		return nil, errors.Join(err, errors.New("the module is signed already"))
+		return nil, errors.Join(err, errors.New("the module is already signed"))
 	}
 	message, err := Message(ko, key, cert, hash)
 	if err != nil {
@@ -107,7 +107,7 @@ func Message(data []byte, key crypto.Signer, cert *x509.Certificate, hash string
 	}
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(cert.PublicKey) {
-		return nil, errors.New("the key and the certificate do not belong together")
+		return nil, errors.New("the key and the certificate do not match")
 	}
 	algorithm := pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue}
 	switch key.Public().(type) {
@@ -115,7 +115,7 @@ func Message(data []byte, key crypto.Signer, cert *x509.Certificate, hash string
 	case *ecdsa.PublicKey:
 		algorithm = pkix.AlgorithmIdentifier{Algorithm: ecdsaOID}
 	default:
-		return nil, fmt.Errorf("a key of type %T: kernels take RSA, and from 5.13 on ECDSA", key.Public())
+		return nil, fmt.Errorf("invalid key of type %T: must be RSA, or ECDSA for kernels from 5.13 on", key.Public())
 	}
 	h := function.New()
 	h.Write(data)
@@ -144,12 +144,12 @@ func Strip(ko []byte) (plain []byte, signed bool, err error) {
 		return ko, false, nil
 	}
 	if len(body) < trailerSize {
-		return nil, true, errors.New("the module's signature is broken: the file is too short for it")
+		return nil, true, errors.New("the module's signature is damaged: the file is too short for it")
 	}
 	size := uint64(binary.BigEndian.Uint32(body[len(body)-4:]))
 	body = body[:len(body)-trailerSize]
 	if size > uint64(len(body)) {
-		return nil, true, fmt.Errorf("the module's signature is broken: it claims %d bytes of %d", size, len(body))
+		return nil, true, fmt.Errorf("the module's signature is damaged: it claims %d bytes of %d", size, len(body))
 	}
 	return body[:uint64(len(body))-size], true, nil
 }

@@ -109,7 +109,7 @@ func TestASignedModuleSaysWhoSignedIt(t *testing.T) {
 	if err != nil || !info.Signed || info.Signer != "Modules of rsa" {
 		t.Errorf("%+v %v", info, err)
 	}
-	if _, err := sign.Sign(signed, key, cert, "sha256"); err == nil || !strings.Contains(err.Error(), "signed already") {
+	if _, err := sign.Sign(signed, key, cert, "sha256"); err == nil || !strings.Contains(err.Error(), "already signed") {
 		t.Error(err)
 	}
 	if plain, was, err := sign.Strip(signed); err != nil || !was || !bytes.Equal(plain, ko) {
@@ -127,8 +127,8 @@ func TestWhatNoKernelWouldVerifyIsRefused(t *testing.T) {
 		hash string
 		says string
 	}{
-		"hash":  {key, cert, "md5", "sha256, sha384 and sha512"},
-		"other": {other, cert, "sha256", "do not belong together"},
+		"hash":  {key, cert, "md5", "must be sha256, sha384 or sha512"},
+		"other": {other, cert, "sha256", "do not match"},
 		"kind":  {ed, edCert, "sha512", "RSA"},
 	} {
 		if _, err := sign.Sign(moduletest.KO{}.Bytes(), c.key, c.cert, c.hash); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -149,7 +149,7 @@ func TestKeysAndCertificatesAreReadOrRefusedPlainly(t *testing.T) {
 			t.Error(name, err)
 		}
 	}
-	for name, says := range map[string]string{"encrypted": "is encrypted", "text": "no private key", "broken": "broken", "none": "none"} {
+	for name, says := range map[string]string{"encrypted": "is encrypted", "text": "no PEM private key", "broken": "broken", "none": "none"} {
 		if _, err := sign.ReadKey(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: no %q in: %v", name, says, err)
 		}

@@ -110,7 +110,7 @@ type numbering map[uint32]uint32
 func (n numbering) of(old uint32, what string) (uint32, error) {
 	number, ok := n[old]
 	if !ok {
-		return 0, fmt.Errorf("%s %d is needed and belongs to the debug information", what, old)
+		return 0, fmt.Errorf("%s %d is required and belongs to the debug information", what, old)
 	}
 	return number, nil
 }
@@ -169,7 +169,7 @@ func (f *file) symbols(sections numbering) (numbering, uint32, error) {
 			continue
 		}
 		if table != 0 || len(s.data)%symbolSize != 0 {
-			return nil, 0, errors.New("its symbol table is not one")
+			return nil, 0, errors.New("its symbol table is damaged")
 		}
 		table = uint32(i) //nolint:gosec // at most 65535
 		out := make([]byte, 0, len(s.data))
@@ -205,7 +205,7 @@ func (s *section) renumber(symbols numbering) error {
 		size = relSize
 	}
 	if len(s.data)%size != 0 {
-		return errors.New("it is cut short")
+		return errors.New("it is truncated")
 	}
 	s.data = bytes.Clone(s.data)
 	for at := 0; at < len(s.data); at += size {
@@ -222,7 +222,7 @@ func (s *section) renumber(symbols numbering) error {
 // regroup gives a group its members' new numbers, without those that are gone.
 func (s *section) regroup(sections, symbols numbering) error {
 	if len(s.data)%4 != 0 || len(s.data) < 4 {
-		return errors.New("it is cut short")
+		return errors.New("it is truncated")
 	}
 	out := bytes.Clone(s.data[:4])
 	for at := 4; at < len(s.data); at += 4 {
@@ -266,7 +266,7 @@ func (f *file) write() ([]byte, error) {
 		}
 		headers[i] = s.Section64
 		if len(out) > f.size+maxGrowth {
-			return nil, errors.New("its sections have alignments that no module has")
+			return nil, errors.New("its sections have alignments that a module does not have")
 		}
 	}
 	out = pad(out, 8)

@@ -239,7 +239,7 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 				return end{exit: 1, reason: "Error"}
 			}
 		}, []string{"--logs"}, []string{"not built: bad\n", "error: red"}},
-		{"another kernel's", func(string) behaviour { return builds(good("6.1.0-99-amd64")) }, nil, []string{"is not the module for kernel", `built for kernel "6.1.0-99-amd64"`}},
+		{"another kernel's", func(string) behaviour { return builds(good("6.1.0-99-amd64")) }, nil, []string{"did not produce the module for kernel", `built for kernel "6.1.0-99-amd64"`}},
 		{"another version", func(kernel string) behaviour { return builds(moduletest.KO{Kernel: kernel, Version: "8.4.0"}) }, nil, []string{"the source is PF_RING 8.4.0, not 8.9.0"}},
 		{"another module", func(kernel string) behaviour { return builds(moduletest.KO{Kernel: kernel, Name: "dummy"}) }, nil, []string{"dummy"}},
 		{"truncated", func(kernel string) behaviour {
@@ -264,14 +264,14 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 			return func(context.Context, *corev1.Pod, *logBuffer) end {
 				return end{waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}}
 			}
-		}, []string{"--image", "registry.invalid/builder:1"}, []string{"builder image registry.invalid/builder:1 could not be pulled: Back-off pulling image. Name one that the nodes reach with --image"}},
+		}, []string{"--image", "registry.invalid/builder:1"}, []string{"builder image registry.invalid/builder:1 could not be pulled: Back-off pulling image. Set --image to one that the nodes can reach"}},
 		{"too long", func(string) behaviour {
 			return func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step packages")
 				<-ctx.Done()
 				return end{exit: 137, reason: "Error"}
 			}
-		}, []string{"--timeout", "3s"}, []string{"it was not done within 3s (--timeout)"}},
+		}, []string{"--timeout", "3s"}, []string{"it did not finish within 3s (--timeout)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			namespace, kernel := cluster.Namespace(t, ""), fmt.Sprintf("6.1.%d-wrong-amd64", i)
@@ -388,7 +388,7 @@ func TestANamespaceThatRefusesIsExplained(t *testing.T) {
 		nothingLeft(t, namespace)
 	})
 	t.Run("not there", func(t *testing.T) {
-		pfring(t.Context(), "nowhere", args...).want(t, 2, "there is no namespace nowhere")
+		pfring(t.Context(), "nowhere", args...).want(t, 2, "namespace nowhere not found")
 	})
 }
 
@@ -396,7 +396,7 @@ func TestNothingIsMadeWhenThereIsNothingToDo(t *testing.T) {
 	namespace, kernel := cluster.Namespace(t, ""), "6.1.0-80-amd64"
 	node(t, kernel, func(context.Context, *corev1.Pod, *logBuffer) end { t.Error("built"); return end{} })
 	pfring(t.Context(), namespace, "module", "build", "--kernel", "6.1.0-81-amd64").want(t, 2, "no node runs kernel 6.1.0-81-amd64; there are: 6.1.0-80-amd64 amd64")
-	pfring(t.Context(), namespace, "module", "build", "--kernel", "../6.1").want(t, 2, "is no kernel release")
+	pfring(t.Context(), namespace, "module", "build", "--kernel", "../6.1").want(t, 2, "invalid kernel release")
 	pfring(t.Context(), namespace, "module", "build", "--source", "file:///nowhere", "--set", "tap.kernelModule.source.verify=none").want(t, 2, "set --kernel or --all")
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

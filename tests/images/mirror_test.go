@@ -117,7 +117,7 @@ func TestOnlyWhatTheNodesNeedIsCopiedAndSignedAnew(t *testing.T) {
 	if err != nil || len(index.Modules) != 1 || index.Serial < time.Now().Unix()-60 {
 		t.Errorf("%v %+v", err, index)
 	}
-	if _, _, err := pfring(t, "module", "mirror", dir, copied, "--public-key", key, "--kernel", "1.2.3"); err == nil || !strings.Contains(err.Error(), "none of the modules asked for") {
+	if _, _, err := pfring(t, "module", "mirror", dir, copied, "--public-key", key, "--kernel", "1.2.3"); err == nil || !strings.Contains(err.Error(), "none of the requested modules") {
 		t.Error(err)
 	}
 }

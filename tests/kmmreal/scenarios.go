@@ -60,12 +60,12 @@ func scenarios() []scenario {
 			b.kubelet.set(map[string]fate{"pull": {waiting: "ImagePullBackOff", message: notFound}})
 			b.do("create", "secret", "docker-registry", "push", "--docker-username=a", "--docker-password=b", "--docker-server=reg.example")
 			b.apply(values(), buildImg, "tap.kernelModule.imageRepoSecret=push", "tap.kernelModule.kmm.sign.keySecret=mok-key", "tap.kernelModule.kmm.sign.certSecret=mok-cert")
-			b.says(w0, 1, "is to be signed, and no pod does it yet", "Secret mok-key", "is missing")
+			b.says(w0, 1, "must be signed, and no pod signs it yet", "Secret mok-key", "is missing")
 		}},
 		{"worker-image", "a worker pod does not get its image, and goes on once it is there", func(b *bed) {
 			b.kubelet.set(map[string]fate{"Load/" + w0: {waiting: "ImagePullBackOff", message: "Back-off pulling image"}})
 			b.apply(values())
-			b.says(w0, 1, "loading does not work: ImagePullBackOff", "Do not delete the Module")
+			b.says(w0, 1, "loading fails: ImagePullBackOff", "Do not delete the Module")
 			b.kubelet.set(map[string]fate{})
 			b.says("", 0, "2 of 2 nodes have PF_RING")
 		}},
@@ -92,7 +92,7 @@ func scenarios() []scenario {
 			b.kubelet.set(map[string]fate{"Unload": {exit: 1, message: inUseText}})
 			b.apply(values(), "tap.kernelModule.parameters.min_num_slots=4096")
 			b.says(w0, 1, "an old configuration is loaded (modprobe.parameters changed), and KMM cannot unload it", inUseText)
-			b.says("", 1, "2 of 2 nodes have PF_RING, 2 of them not as the release asks for it")
+			b.says("", 1, "2 of 2 nodes have PF_RING, 2 of them not as the release specifies")
 			if _, _, code := b.pfringRun("", "status", "-n", b.namespace, "--wait", "--timeout", "8s"); code != 1 {
 				b.fail("status --wait: exit %d", code)
 			}

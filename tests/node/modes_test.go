@@ -122,7 +122,7 @@ func waitsForKMM(t *testing.T, b *bed, n *node.Node) {
 	default:
 	}
 	if n.Loaded(t, "pf_ring") {
-		t.Fatal("the module is there though nobody has loaded it")
+		t.Fatal("the module is there though nothing has loaded it")
 	}
 	if errno := n.Do(t, step.Request{Op: step.Insmod, Path: handLoaded}).Data; errno != "" {
 		t.Fatalf("loading by hand: %s", errno)

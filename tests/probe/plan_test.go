@@ -40,7 +40,7 @@ func TestPlanGoesByWhatTheNodesSay(t *testing.T) {
 	b.addNodes(1, kube.Node{Prefix: "x", Kernel: func(int) string { return oldKernel }})
 	good := served(t, nil)
 	p, stderr := b.plan(good...)
-	if p.Way != plan.Auto || !p.Ready || stderr != "" || strings.Contains(text(p), "do not show in a Node") {
+	if p.Way != plan.Auto || !p.Ready || stderr != "" || strings.Contains(text(p), "does not show Secure Boot") {
 		t.Errorf("all well: %s\n%s", text(p), stderr)
 	}
 	b.run(func(*corev1.Pod, *corev1.Node) *kube.Result { return nil }, func(n *corev1.Node) kube.Machine {

@@ -89,10 +89,10 @@ func TestKernelsSayWhatStandsInTheWay(t *testing.T) {
 			f.want("probe.signatures", prereq.Error, "signature-required", "every kernel", "sig_enforce yes").others("probe.signatures")
 		}},
 		"not to be seen": {old: kube.Machine{"hostsys/kernel/security/lockdown": "-"}, check: func(f findings) {
-			f.want("probe.signatures", prereq.Warning, "lockdown-unknown", "does not show them").others("probe.signatures")
+			f.want("probe.signatures", prereq.Warning, "lockdown-unknown", "does not report them").others("probe.signatures")
 		}},
 		"no modules": {old: kube.Machine{"proc/modules": "-"}, check: func(f findings) {
-			f.want("probe.modules", prereq.Warning, "kernel-takes-no-module", "3 of 6", "no support for modules").others("probe.modules")
+			f.want("probe.modules", prereq.Warning, "kernel-takes-no-module", "3 of 6", "does not support modules").others("probe.modules")
 		}},
 		"modules disabled": {all: kube.Machine{"proc/sys/kernel/modules_disabled": "1\n"}, code: 1, check: func(f findings) {
 			f.want("probe.modules", prereq.Error, "kernel-takes-no-module", "modules_disabled is 1").others("probe.modules")
@@ -220,7 +220,7 @@ func TestWhereItCannotRunTheReasonIsTold(t *testing.T) {
 			}
 			f := b.check(1, append(served(t, nil), test.args...)...)
 			f.want("probe.ran", prereq.Error, "probe-impossible", test.says, "["+test.reason+"]")
-			f.want("egress.source", prereq.Skipped, "", "depends on probe.ran").want("probe.modules", prereq.Skipped, "")
+			f.want("egress.source", prereq.Skipped, "", "depexpires on probe.ran").want("probe.modules", prereq.Skipped, "")
 		})
 	}
 }
@@ -273,7 +273,7 @@ func TestWithoutProbeEgressReadsNotTested(t *testing.T) {
 	b := newBed(t, 1, "")
 	r := b.pfringIn(append([]string{"prereq", "check", "--mode", "both", "--only", "api,egress", "--set", `tap.kernelModule.kmm.selector.pfring\.test/set=` + b.namespace}, served(t, nil)...)...)
 	for _, id := range []string{"egress.source", "egress.registries"} {
-		if !strings.Contains(r.out, "skipped "+id+": not tested from the nodes; --probe does") {
+		if !strings.Contains(r.out, "skipped "+id+": not tested from the nodes. --probe tests it") {
 			t.Errorf("%s: exit %d\n%s%s", id, r.code, r.out, r.err)
 		}
 	}

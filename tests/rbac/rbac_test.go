@@ -170,7 +170,7 @@ func TestPrereqCheckReadsWithItsRoleAndTriesWithTheOther(t *testing.T) {
 	args := []string{"prereq", "check", "--skip", "auto,permissions.install"}
 	reader := newUser(t, "reader").everywhere("pfring-prereq")
 	out, errOut, code := reader.pfring(args...)
-	if code != 0 || strings.Contains(out, "forbidden") || !strings.Contains(out, "not looked at: no right to create pods") {
+	if code != 0 || strings.Contains(out, "forbidden") || !strings.Contains(out, "not checked: no right to create pods") {
 		t.Errorf("with pfring-prereq: exit %d\n%s%s", code, out, errOut)
 	}
 	trier := newUser(t, "trier").everywhere("pfring-prereq").here("pfring-prereq-dry-run", "pfring-prereq-references")

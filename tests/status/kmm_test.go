@@ -104,7 +104,7 @@ func TestInKMMModeTheStageThatIsNotPassedIsSaid(t *testing.T) {
 	installKMM(b)
 	stage("no Module", "Module of this release is missing", "")
 	b.install(set...)
-	stage("a controller that does nothing", "", "KMM's controller has not taken up the node yet")
+	stage("a controller that does nothing", "", "KMM's controller has not processed the node yet")
 
 	kernel := b.status(1).Nodes[0].Kernel
 	b.createIn(kmmResource("moduleimagesconfigs"), b.namespace, fmt.Sprintf(`

@@ -116,7 +116,7 @@ func TestRetryStopsWhenABatchDoesNotComeBack(t *testing.T) {
 	before := b.pods()
 	b.say(func(int) kube.Result { return kube.Held() })
 	r := b.run("retry", "--batch", "1", "--timeout", "2s")
-	if r.code != 1 || !strings.Contains(r.err, "a batch was not back after 2s") {
+	if r.code != 1 || !strings.Contains(r.err, "a batch was not ready after 2s") {
 		t.Errorf("%+v", r)
 	}
 	changed := 0

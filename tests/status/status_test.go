@@ -95,7 +95,7 @@ func TestNoNodeIsNoSuccess(t *testing.T) {
 	b := newBed(t, 0, "")
 	b.install()
 	r := b.status(1)
-	if r.Complete || !strings.HasPrefix(r.Verdict, "No node is wanted") {
+	if r.Complete || !strings.HasPrefix(r.Verdict, "No node is selected") {
 		t.Errorf("%+v", r)
 	}
 }

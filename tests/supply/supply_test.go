@@ -165,7 +165,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		{name: "image", build: func(*corev1.Pod, string) (string, kube.Result) {
 			return "", kube.Result{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}}
 		}, reason: supply.ImageFailed, message: "could not be pulled", remedy: "supply.builder.images"},
-		{name: "no module", build: func(*corev1.Pod, string) (string, kube.Result) { return "done\n", kube.Result{} }, reason: supply.NoModule, message: "holds no module"},
+		{name: "no module", build: func(*corev1.Pod, string) (string, kube.Result) { return "done\n", kube.Result{} }, reason: supply.NoModule, message: "no module found"},
 		{name: "another module", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
 			return printed(pod, moduletest.KO{Kernel: kernel, Name: "dummy"}.Bytes()), kube.Result{}
 		}, reason: supply.WrongModule, message: "dummy"},

@@ -174,7 +174,7 @@ func unloadingNow(t *testing.T, r *rig) {
 func unloadingLater(t *testing.T, r *rig) {
 	r.insmod(t, older, "")
 	request := r.load(repository, "--linger=60s")
-	request.Op, request.Name, request.Until = step.Start, "load", "seeing whether it stays"
+	request.Op, request.Name, request.Until = step.Start, "load", "checking whether it stays loaded"
 	r.Do(t, request)
 	r.remove(t, "pf_ring")
 	result := r.Do(t, step.Request{Op: step.Wait, Name: "load"})
@@ -276,7 +276,7 @@ func mayFail(t *testing.T, r *rig) {
 }
 
 // privileges: EPERM has many causes, and the agent tells them apart. None of it
-// keeps an agent from seeing that the module is there already.
+// keeps an agent from seeing that the module already exists.
 func privileges(t *testing.T, r *rig) {
 	for _, c := range []struct {
 		privilege step.Privilege

@@ -28,7 +28,7 @@ func TestSignatures(t *testing.T) {
 		cases             []signedCase
 	}{
 		{"sig_enforce", "module.sig_enforce=1", []signedCase{
-			{"unsigned", "unsigned", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "carries no signature"},
+			{"unsigned", "unsigned", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "this one is not signed"},
 			{"foreign key", "foreign", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},
 			{"truncated", "truncated", "pf_ring", "EKEYREJECTED", outcome.Truncated, ""},
 			{"changed after signing", "changed", "dummy", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},

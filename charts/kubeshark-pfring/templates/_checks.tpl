@@ -66,7 +66,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- define "pfring.checkTolerations" -}}
 {{- range . -}}
 {{- if not (has (default "Equal" .operator) (list "Equal" "Exists")) -}}
-{{- fail (printf "tap.kernelModule.agent.tolerations: KMM takes the operators Equal and Exists only, got %q; give the agent tolerations of its own" .operator) -}}
+{{- fail (printf "tap.kernelModule.agent.tolerations: KMM supports only the operators Equal and Exists, got %q; give the agent tolerations of its own" .operator) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -74,7 +74,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- define "pfring.checkSource" -}}
 {{- if hasPrefix "file://" .url -}}
 {{- if not (regexMatch "^file:///[^/:%?#][^:%?#]*$" .url) -}}
-{{- fail (printf "tap.kernelModule.source.url: %q is not file:///PATH with an absolute path below / and without any of : %% ? #" .url) -}}
+{{- fail (printf "tap.kernelModule.source.url: %q is must be file:///PATH with an absolute path below / and without any of : %% ? #" .url) -}}
 {{- end -}}
 {{- if not .volume -}}
 {{- fail (printf "tap.kernelModule.source.volume: %q needs a volume to read from, for example {persistentVolumeClaim: {claimName: modules}}" .url) -}}

@@ -2,7 +2,7 @@
 {{- define "pfring.checkSupply" -}}
 {{- $supply := .supply -}}
 {{- if and (not $supply.on) (not .source.url) -}}
-{{- fail "tap.kernelModule.supply.enabled: nodes get modules from source.url or from the cluster's own builds, and neither is there; set tap.kernelModule.source.url, or remove supply.enabled: false" -}}
+{{- fail "tap.kernelModule.supply.enabled: nodes get modules from source.url or from the cluster's own builds, and both are off; set tap.kernelModule.source.url, or remove supply.enabled: false" -}}
 {{- end -}}
 {{- if $supply.on -}}
 {{- include "pfring.checkStore" (list $supply.store .imageRepoSecret) -}}

@@ -118,7 +118,7 @@ of single-valued In expressions can be said; anything else needs kmm.selector. C
 {{- if or (ne (toString .operator) "In") (ne (len (default list .values)) 1) -}}
 {{- $why = printf "asks for %s %v %v, not for one value" .key .operator (default list .values) -}}
 {{- else if and (hasKey $labels .key) (ne (toString (get $labels .key)) (toString (first .values))) -}}
-{{- $why = printf "asks for two values of %s" .key -}}
+{{- $why = printf "requires two values of %s" .key -}}
 {{- else -}}
 {{- $_ := set $labels .key (first .values) -}}
 {{- end -}}

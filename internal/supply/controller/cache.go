@@ -226,7 +226,7 @@ func objectsOf[T any, P interface {
 	}
 	stored, ok := informer.(interface{ GetStore() toolscache.Store })
 	if !ok {
-		return nil, fmt.Errorf("the cache of %T cannot be listed", *new(T))
+		return nil, fmt.Errorf("cannot list the cache of %T", *new(T))
 	}
 	all := stored.GetStore().List()
 	out := make([]P, 0, len(all))

@@ -71,15 +71,15 @@ var causes = map[build.Cause]struct {
 	build.CauseQuota:       {supply.QuotaExceeded, "Raise the namespace's ResourceQuota, or lower supply.builder.resources or supply.parallel."},
 	build.CauseRefused:     {supply.PodRefused, "Look for an admission policy that refuses pods that run as root, and exempt Jobs with the label app.kubernetes.io/managed-by=pfring-controller."},
 	build.CauseImage:       {supply.ImageFailed, "Set supply.builder.images to an image that the nodes can pull, and supply.builder.pullSecrets to its Secret."},
-	build.CauseContainer:   {supply.PodRefused, "Look at the events of the build's pod."},
+	build.CauseContainer:   {supply.PodRefused, "Read the events of the build's pod."},
 	build.CauseTimeout:     {supply.TimedOut, "Raise supply.timeout, or give builds more CPU with supply.builder.resources."},
 	build.CauseUnscheduled: {supply.NoNode, "Correct supply.builder.nodeSelector and supply.builder.tolerations, or lower supply.builder.resources.requests."},
 	build.CauseMemory:      {supply.OutOfMemory, "Raise supply.builder.resources.limits.memory."},
-	build.CauseLost:        {supply.PodLost, "It is tried again. If it goes on, look at the events of the node."},
+	build.CauseLost:        {supply.PodLost, "The build is retried. If it keeps failing, read the events of the node."},
 	build.CauseLog:         {supply.LogUnreadable, "Let the API server reach the kubelets' port 10250, and the controller read pods/log."},
-	build.CauseEndless:     {supply.LogEndless, "Look at supply.builder.script and supply.builder.images: a build prints some 100 KiB."},
-	build.CauseNoModule:    {supply.NoModule, "Look at supply.builder.script and supply.builder.images: the module must be at PFRING_OUT."},
-	build.CauseModule:      {supply.WrongModule, "Look at supply.builder.sourceURL, script and images: they build another module, version or kernel."},
+	build.CauseEndless:     {supply.LogEndless, "Check supply.builder.script and supply.builder.images: a normal build prints about 100 KiB."},
+	build.CauseNoModule:    {supply.NoModule, "Check supply.builder.script and supply.builder.images: the module must be at PFRING_OUT."},
+	build.CauseModule:      {supply.WrongModule, "Check supply.builder.sourceURL, script and images: they build another module, version or kernel."},
 }
 
 var (
@@ -126,13 +126,13 @@ func inValues(text string) string { return flags.Replace(text) }
 
 var flags = strings.NewReplacer(
 	"give one with --image and --script", "give one with supply.builder.images and supply.builder.script",
-	"give a builder with --image and --script", "give a builder with supply.builder.images and supply.builder.script",
+	"Set a builder with --image and --script", "Set a builder with supply.builder.images and supply.builder.script",
 	"name a mirror with --source-url, or a proxy", "name a mirror with supply.builder.sourceURL, or a proxy with supply.builder.proxy",
 	" (--timeout)", " (supply.timeout)",
 	" Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", "",
-	" Free some, build fewer at a time with --parallel, or name another namespace with -n", "",
-	": make it, or name another with -n", "",
-	" Name one that the nodes reach with --image, and its Secret with --pull-secret", "",
+	" Free some, build fewer at a time with --parallel, or choose another namespace with -n", "",
+	". Create it, or name another with -n", "",
+	" Set --image to one that the nodes can reach, and --pull-secret to its Secret", "",
 )
 
 func (w *words) bound() {

@@ -82,7 +82,7 @@ func TestFailuresHaveReasonsAndRemedies(t *testing.T) {
 		{"a script of one's own without a module", script("compile", "the script given left no module at PFRING_OUT"), known, supply.NoModule, false},
 		{"disk", script("compile", "PF_RING did not compile for kernel x", "ld: No space left on device"), unknown, supply.DiskFull, false},
 		{"memory", &build.Failure{Cause: build.CauseMemory, Why: "it ran out of memory"}, known, supply.OutOfMemory, false},
-		{"timeout", &build.Failure{Cause: build.CauseTimeout, Why: "it was not done within 30m (--timeout)"}, known, supply.TimedOut, false},
+		{"timeout", &build.Failure{Cause: build.CauseTimeout, Why: "it did not finish within 30m (--timeout)"}, known, supply.TimedOut, false},
 		{"full", fmt.Errorf("the module: %w", store.ErrFull), known, supply.StoreFull, false},
 		{"quota of Jobs", quota, known, supply.QuotaExceeded, false},
 		{"no rights", apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x", errors.New("no")), known, supply.NotAllowed, false},

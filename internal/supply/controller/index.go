@@ -57,7 +57,7 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 		list, _, err = r.verified(cm, supply.StoreListName)
 	}
 	if err != nil {
-		l.problem(supply.ForeignObject, "", "ConfigMap %s is damaged and is written anew: %v", cm.Name, err)
+		l.problem(supply.ForeignObject, "", "ConfigMap %s is damaged and is written again: %v", cm.Name, err)
 		l.index = published{object: cm}
 		return nil
 	}
@@ -167,13 +167,13 @@ func (r *reconciler) write(ctx context.Context, name string, old *corev1.ConfigM
 			return nil, fmt.Errorf("cannot read ConfigMap %s: %w", name, err)
 		}
 		if there.Labels["app.kubernetes.io/managed-by"] == supply.ManagedBy {
-			return nil, errors.New("the cache is behind: ConfigMap " + name + " is there already")
+			return nil, errors.New("the cache is outdated: ConfigMap " + name + " already exists")
 		}
 		r.foreign[name] = true
-		return nil, fmt.Errorf("ConfigMap %s was made by somebody else; delete it", name)
+		return nil, fmt.Errorf("ConfigMap %s was not created by this controller. Delete it", name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot make ConfigMap %s: %w", name, err)
+		return nil, fmt.Errorf("cannot create ConfigMap %s: %w", name, err)
 	}
 	return cm, nil
 }

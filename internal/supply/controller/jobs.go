@@ -25,7 +25,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/strip"
 )
 
-// follower attends one build.
+// follower attexpires one build.
 type follower struct {
 	job             string
 	key             decide.Key
@@ -210,7 +210,7 @@ func (r *reconciler) results(ctx context.Context, l *look) {
 func (r *reconciler) keep(ctx context.Context, l *look, f *follower) error {
 	file, err := strip.Small(f.mod.Data)
 	if err != nil {
-		return &build.Failure{Why: "the module cannot be kept: " + err.Error(), Cause: build.CauseModule}
+		return &build.Failure{Why: "the module cannot be stored: " + err.Error(), Cause: build.CauseModule}
 	}
 	e := entryOf(f.mod, file)
 	err = r.store.Put(ctx, e, file)
@@ -274,7 +274,7 @@ func (r *reconciler) failed(l *look, f *follower, err error) {
 	}
 	buildsTotal.WithLabelValues(f.key.Kernel, f.key.Arch, "failed").Inc()
 	buildSeconds.Observe(r.now().Sub(f.began).Seconds())
-	next := "It is not tried again as it is."
+	next := "It is not retried until something changes."
 	if !k.NextTry.IsZero() {
 		next = "The next try is in " + k.NextTry.Sub(l.now).String() + "."
 	}
@@ -321,7 +321,7 @@ func (r *reconciler) begin(ctx context.Context, l *look) []error {
 		}
 		if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
 			// It says nothing of the build, and is tried again soon.
-			errs = append(errs, fmt.Errorf("cannot make the build Job for kernel %s: %w", b.Target.Kernel, err))
+			errs = append(errs, fmt.Errorf("cannot create the build Job for kernel %s: %w", b.Target.Kernel, err))
 			continue
 		}
 		r.refused(l, b, err)

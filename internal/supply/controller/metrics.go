@@ -12,11 +12,11 @@ var (
 		Name: "pfring_supply_builds_total", Help: "Builds that have ended, by kernel release, architecture and result: built or failed.",
 	}, []string{"kernel", "arch", "result"})
 	buildSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "pfring_supply_build_seconds", Help: "Seconds from the making of a build's Job to its end.",
+		Name: "pfring_supply_build_seconds", Help: "Seconds from the creation of a build's Job to its end.",
 		Buckets: []float64{10, 30, 60, 120, 300, 600, 1200, 1800, 3600},
 	})
 	queued = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "pfring_supply_queue", Help: "Kernels that wait for a build or whose build runs.",
+		Name: "pfring_supply_queue", Help: "Kernels whose build is queued or running.",
 	})
 	modules = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "pfring_supply_modules", Help: "Modules that the published index lists.",
@@ -28,7 +28,7 @@ var (
 		Name: "pfring_supply_index_expires", Help: "When the published index expires, in seconds since 1970.",
 	})
 	retriedPods = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "pfring_supply_retried_pods_total", Help: "Agents' pods that were started again since a module for their node has come.",
+		Name: "pfring_supply_retried_pods_total", Help: "Agents' pods that were restarted because a module for their node became available.",
 	})
 	problems = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "pfring_supply_problems", Help: "Problems of the controller as a whole, by reason.",

@@ -124,7 +124,7 @@ func (r *reconciler) see(ctx context.Context, l *look) error {
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.o.DaemonSet}, ds)
 	switch {
 	case apierrors.IsNotFound(err):
-		l.problem(supply.OtherFailure, "", "DaemonSet %s is not there, so no node is wanted", r.o.DaemonSet)
+		l.problem(supply.OtherFailure, "", "DaemonSet %s not found, so no node is selected", r.o.DaemonSet)
 	case err != nil:
 		return err
 	default:
@@ -179,7 +179,7 @@ func (r *reconciler) decide(l *look) {
 		Building: building, Ending: ending, Last: l.status, Inputs: r.inputs,
 	})
 	if text := r.source.problem(); text != "" {
-		l.problem(supply.SourceFailed, "Correct source.url and what belongs to it, or remove it.", "the module repository of the values cannot be read: %s", text)
+		l.problem(supply.SourceFailed, "Correct source.url and its settings, or remove it.", "cannot read the module repository of the values: %s", text)
 	}
 	if held := r.held(l); held != "" {
 		for _, b := range l.plan.Begin {
@@ -195,7 +195,7 @@ func (r *reconciler) decide(l *look) {
 		}
 	}
 	for _, name := range sortedKeys(r.foreign) {
-		l.problem(supply.ForeignObject, "Look at who made it, and delete it.", "ConfigMap %s has a name of the store and is not of it; it is left alone", name)
+		l.problem(supply.ForeignObject, "Find out who created it, and delete it.", "ConfigMap %s has a name of the store but does not belong to it; it is ignored", name)
 	}
 }
 

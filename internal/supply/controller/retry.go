@@ -49,10 +49,10 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 		pod := pods[at]
 		err := r.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, client.Preconditions{UID: &pod.UID})
 		if apierrors.IsForbidden(err) || err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return fmt.Errorf("cannot start the agent on node %s again: %w", n.Node, err)
+			return fmt.Errorf("cannot restart the agent on node %s: %w", n.Node, err)
 		}
 		retriedPods.Inc()
-		r.log.Info("started an agent again", "node", n.Node, "pod", n.Pod, "kernel", n.Kernel, "reason", string(n.Reason))
+		r.log.Info("restarted an agent", "node", n.Node, "pod", n.Pod, "kernel", n.Kernel, "reason", string(n.Reason))
 	}
 	if next := r.retried.next(l.now); !next.IsZero() && (l.plan.Next.IsZero() || next.Before(l.plan.Next)) {
 		l.plan.Next = next

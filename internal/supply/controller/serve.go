@@ -43,7 +43,7 @@ func (s *serving) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cert == nil {
-		return nil, errors.New("there is no certificate yet")
+		return nil, errors.New("there is not a certificate yet")
 	}
 	return s.cert, nil
 }
@@ -120,7 +120,7 @@ func (s *moduleServer) ready(r *http.Request) error {
 func (s *moduleServer) index(ctx context.Context) (*corev1.ConfigMap, error) {
 	cm := &corev1.ConfigMap{}
 	if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.names.Index}, cm); err != nil {
-		return nil, fmt.Errorf("there is no index yet: %w", err)
+		return nil, fmt.Errorf("no index is published yet: %w", err)
 	}
 	return cm, nil
 }
@@ -128,14 +128,14 @@ func (s *moduleServer) index(ctx context.Context) (*corev1.ConfigMap, error) {
 // ServeHTTP answers for the files of a module repository.
 func (s *moduleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
 		return
 	}
 	cm, err := s.index(r.Context())
 	if err != nil {
 		// Not 404: that would mean a repository of another kind.
 		w.Header().Set("Retry-After", "2")
-		http.Error(w, "the index is not there yet", http.StatusServiceUnavailable)
+		http.Error(w, "no index is published yet", http.StatusServiceUnavailable)
 		return
 	}
 	name := strings.TrimPrefix(r.URL.Path, "/")

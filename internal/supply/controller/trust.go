@@ -62,7 +62,7 @@ func (r *reconciler) trust(ctx context.Context, l *look) error {
 	case apierrors.IsForbidden(err) || apierrors.IsInternalError(err):
 		return err
 	case err != nil:
-		l.problem(supply.SigningKeyWrong, "Put a minisign secret key without a password into the Secret, under the key "+supply.SigningKeyKey+".", "the index cannot be signed: %v", err)
+		l.problem(supply.SigningKeyWrong, "Put a minisign secret key without a password into the Secret, under the key "+supply.SigningKeyKey+".", "cannot sign the index: %v", err)
 	default:
 		t.key, wanted = key, mirror.PublicKey(key)
 	}
@@ -96,7 +96,7 @@ func (r *reconciler) trust(ctx context.Context, l *look) error {
 		return err
 	}
 	if r.trusted != nil && r.trusted.signing != "" && t.signing == "" {
-		r.log.Info("a new signing key is published, and is used once agents can have it", "after", trust.Settle.String())
+		r.log.Info("a new signing key is published, and is used when agents have it", "after", trust.Settle.String())
 	}
 	t.problems = slices.Clone(l.problems[before:])
 	r.trusted = t
@@ -193,9 +193,9 @@ func (r *reconciler) secret(ctx context.Context, name string, content func() (ma
 		secret.OwnerReferences = []metav1.OwnerReference{*r.owner}
 	}
 	if err := r.client.Create(ctx, secret); err != nil {
-		return nil, fmt.Errorf("cannot make Secret %s: %w", name, err)
+		return nil, fmt.Errorf("cannot create Secret %s: %w", name, err)
 	}
-	r.log.Info("made a Secret", "name", name)
+	r.log.Info("created a Secret", "name", name)
 	return secret, nil
 }
 

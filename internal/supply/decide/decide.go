@@ -172,7 +172,7 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 	}
 	switch {
 	case len(w.Ready) == 0 && d.HostHeaders:
-		k.Reason, k.Message = supply.NoNode, "no node with this kernel takes pods, and the headers are to come from one (supply.builder.hostHeaders)"
+		k.Reason, k.Message = supply.NoNode, "no node with this kernel accepts pods, and the headers must come from a node (supply.builder.hostHeaders)"
 		return become(supply.Queued), nil
 	case old.Tries > 0 && old.NextTry.IsZero():
 		return become(supply.Failed), nil // it is not tried again as it is
@@ -181,7 +181,7 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 		return become(supply.Failed), nil
 	case d.Room > 0 && d.free <= 0 && len(d.have[w.Key]) == 0:
 		k.Reason = supply.StoreFull
-		k.Message = fmt.Sprintf("the store holds %d modules and takes no more", d.Room)
+		k.Message = fmt.Sprintf("the store holds %d modules and is full", d.Room)
 		k.Remedy = "Set supply.store.type to persistentVolumeClaim or url, or lower supply.keep."
 		return become(supply.Failed), nil
 	}
@@ -209,9 +209,9 @@ func (d *decision) recipe(w Want) (build.Recipe, error) {
 	platform := w.Example.Platform.Describe()
 	switch {
 	case !build.ValidRelease(w.Kernel):
-		return build.Recipe{}, fmt.Errorf("%q is no kernel release that a module could be named after", w.Kernel)
+		return build.Recipe{}, fmt.Errorf("invalid kernel release %q: a module cannot be named after it", w.Kernel)
 	case platform.Policy == cluster.Never:
-		return build.Recipe{}, fmt.Errorf("no module loads on %s. %s %s", platform.Name, platform.Why, platform.Remedy)
+		return build.Recipe{}, fmt.Errorf("modules cannot be loaded on %s. %s %s", platform.Name, platform.Why, platform.Remedy)
 	case w.Unclear != "":
 		return build.Recipe{}, errors.New(w.Unclear)
 	}

@@ -135,7 +135,7 @@ func TestSystemsWithoutARecipeAreUnsupportedAndSayWhy(t *testing.T) {
 	if len(p.Kernels) != 3 || len(p.Begin) != 0 {
 		t.Fatalf("%+v", p)
 	}
-	for kernel, says := range map[string]string{"6.6.1-0-lts": "there is no recipe for Alpine", "6.6.2": "no module loads on Container-Optimized OS", "6.1;rm": "is no kernel release"} {
+	for kernel, says := range map[string]string{"6.6.1-0-lts": "no recipe for Alpine", "6.6.2": "modules cannot be loaded on Container-Optimized OS", "6.1;rm": "invalid kernel release"} {
 		if k := state(t, p, kernel); k.State != supply.Unsupported || k.Reason != supply.NoRecipe || !strings.Contains(k.Message, says) {
 			t.Errorf("%+v", k)
 		}
@@ -158,7 +158,7 @@ func TestKernelsOfTheValuesAreBuiltBeforeANodeRunsThem(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
-	if k := state(t, Decide(s), "6.12.1-generic"); k.State != supply.Unsupported || !strings.Contains(k.Message, "none has a kernel with a name of this form") {
+	if k := state(t, Decide(s), "6.12.1-generic"); k.State != supply.Unsupported || !strings.Contains(k.Message, "none has a kernel release of this form") {
 		t.Errorf("%+v", k)
 	}
 }

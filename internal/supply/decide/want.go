@@ -129,9 +129,9 @@ func (w *Want) guess(nodes []cluster.Node) {
 	images := slices.Sorted(maps.Keys(found))
 	switch {
 	case len(images) == 0:
-		w.Unclear = "no node of architecture " + w.Arch + " shows which system the kernel is of"
+		w.Unclear = "no node of architecture " + w.Arch + " shows which system the kernel belongs to"
 	case len(images) > 1 && len(same) == 0:
-		w.Unclear = "nodes of architecture " + w.Arch + " run " + strings.Join(images, ", ") + ", and none has a kernel with a name of this form"
+		w.Unclear = "nodes of architecture " + w.Arch + " run " + strings.Join(images, ", ") + ", and none has a kernel release of this form"
 	default:
 		w.Example = *found[images[len(images)-1]]
 	}

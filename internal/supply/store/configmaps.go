@@ -81,7 +81,7 @@ func (s *ConfigMaps) Open(ctx context.Context, e module.Entry) ([]byte, error) {
 		return nil, err
 	}
 	if cm == nil {
-		return nil, fmt.Errorf("no ConfigMap holds %s: %w", e.Path, module.ErrNotFound)
+		return nil, fmt.Errorf("%s not found in any ConfigMap: %w", e.Path, module.ErrNotFound)
 	}
 	return cm.BinaryData[moduleKey], nil
 }
@@ -124,7 +124,7 @@ func (s *ConfigMaps) name(e module.Entry, n int) string {
 // the same name is left alone.
 func (s *ConfigMaps) Put(ctx context.Context, e module.Entry, data []byte) error {
 	if len(data) > maxFile {
-		return fmt.Errorf("the module has %d KB, and a ConfigMap takes %d: %w", len(data)>>10, maxFile>>10, ErrFull)
+		return fmt.Errorf("the module has %d KB, and a ConfigMap can hold %d: %w", len(data)>>10, maxFile>>10, ErrFull)
 	}
 	for n := range beside {
 		cm := s.object(e, data, n)
@@ -133,7 +133,7 @@ func (s *ConfigMaps) Put(ctx context.Context, e module.Entry, data []byte) error
 			return nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("cannot make ConfigMap %s: %w", cm.Name, err)
+			return fmt.Errorf("cannot create ConfigMap %s: %w", cm.Name, err)
 		}
 		var there corev1.ConfigMap
 		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(cm), &there); err != nil {

@@ -60,21 +60,21 @@ func (ca Pair) Issue(names []string, now time.Time) (Pair, error) {
 func issue(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a key: %w", err)
+		return Pair{}, fmt.Errorf("cannot create a key: %w", err)
 	}
 	if signer == nil {
 		signer = key
 	}
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
-		return Pair{}, fmt.Errorf("cannot make a certificate: %w", err)
+		return Pair{}, fmt.Errorf("cannot create a certificate: %w", err)
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a certificate: %w", err)
+		return Pair{}, fmt.Errorf("cannot create a certificate: %w", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a certificate: %w", err)
+		return Pair{}, fmt.Errorf("cannot create a certificate: %w", err)
 	}
 	return Pair{
 		Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),

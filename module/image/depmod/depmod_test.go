@@ -115,9 +115,9 @@ func TestWhatCannotBeIndexedIsRefused(t *testing.T) {
 		modules []depmod.Module
 		says    string
 	}{
-		"a circle":  {[]depmod.Module{{Path: "a.ko", Name: "a", Depends: []string{"b"}}, {Path: "b.ko", Name: "b", Depends: []string{"a"}}}, "a.ko needs itself"},
+		"a circle":  {[]depmod.Module{{Path: "a.ko", Name: "a", Depends: []string{"b"}}, {Path: "b.ko", Name: "b", Depends: []string{"a"}}}, "a.ko depends on itself"},
 		"twice":     {[]depmod.Module{{Path: "a.ko", Name: "a"}, {Path: "x/a.ko.xz", Name: "a"}}, "a.ko and x/a.ko.xz are both"},
-		"a line":    {[]depmod.Module{{Path: "a.ko\nb.ko", Name: "a"}}, "no spaces"},
+		"a line":    {[]depmod.Module{{Path: "a.ko\nb.ko", Name: "a"}}, "must not have spaces"},
 		"a command": {[]depmod.Module{{Path: "a.ko", Name: "a", Softdeps: []string{"pre: b\ninstall a /bin/true"}}}, "control characters"},
 		"8 bits":    {[]depmod.Module{{Path: "a.ko", Name: "ä"}}, "not printable 7-bit"},
 	} {

@@ -12,7 +12,7 @@ func resolve(list []Module) ([][]string, error) {
 	r := resolver{list: list, byName: make(map[string]int, len(list)), state: make([]visit, len(list)), all: make([][]int, len(list))}
 	for i, m := range list {
 		if strings.ContainsFunc(m.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return nil, fmt.Errorf("%q cannot be indexed: a path has no spaces", m.Path)
+			return nil, fmt.Errorf("cannot index %q: a path must not have spaces", m.Path)
 		}
 		if other, twice := r.byName[m.Name]; twice {
 			return nil, fmt.Errorf("%s and %s are both the module %s", list[other].Path, m.Path, m.Name)
@@ -51,7 +51,7 @@ func (r *resolver) visit(i int) error {
 	case visited:
 		return nil
 	case visiting:
-		return fmt.Errorf("%s needs itself, by way of others", r.list[i].Path)
+		return fmt.Errorf("%s depends on itself through other modules", r.list[i].Path)
 	}
 	r.state[i] = visiting
 	seen := map[int]bool{}

@@ -43,7 +43,7 @@ type trieValue struct {
 func (t *trie) add(key, text string, priority uint32) error {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] >= 0x7f {
-			return fmt.Errorf("%q cannot be indexed: character %d is not printable 7-bit ASCII", key, i+1)
+			return fmt.Errorf("cannot index %q: character %d is not printable 7-bit ASCII", key, i+1)
 		}
 	}
 	n := &t.root

@@ -60,7 +60,7 @@ func Load(dir string) (Credentials, error) {
 
 func unusable(where, why string) error {
 	return &fault.Error{
-		Reason: outcome.SourceForbidden, What: "reading the source's credentials", Where: where, Why: why,
+		Reason: outcome.SourceForbidden, What: "read the source's credentials", Where: where, Why: why,
 		Do: "Check the Secret that tap.kernelModule.source.credentialsSecret names.",
 	}
 }

@@ -26,7 +26,7 @@ type Login struct {
 var ErrForm = errors.New("it is not a docker config file")
 
 // ErrLogin is returned when the entry for the registry makes no sense.
-var ErrLogin = errors.New("its entry for the registry has no base64 of user:password as auth")
+var ErrLogin = errors.New("auth of its entry for the registry is not the base64 of user:password")
 
 // Find returns the login of the entry that fits a repository best. An entry for
 // another registry may hold anything.

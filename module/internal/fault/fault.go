@@ -19,7 +19,7 @@ var ErrNotFound = errors.New("not found")
 type Error struct {
 	// Reason is the stable code, as in the outcome.
 	Reason outcome.Reason
-	// What was being done, such as "fetching index.json".
+	// What could not be done, such as "fetch index.json".
 	What string
 	// Where, such as an address without secrets or a file's path.
 	Where string
@@ -33,8 +33,17 @@ type Error struct {
 
 // Error says what, where, why and what to do.
 func (e *Error) Error() string {
+	text := e.Problem()
+	if do := e.Remedy(); do != "" {
+		text += ". " + do
+	}
+	return text
+}
+
+// Problem says what, where and why, without what to do.
+func (e *Error) Problem() string {
 	var b strings.Builder
-	b.WriteString(e.What)
+	b.WriteString("cannot " + e.What)
 	if e.Where != "" {
 		b.WriteString(" (" + e.Where + ")")
 	}
@@ -46,9 +55,6 @@ func (e *Error) Error() string {
 		b.WriteString(e.Err.Error())
 	default:
 		b.WriteString(string(e.Reason))
-	}
-	if do := e.Remedy(); do != "" {
-		b.WriteString(". " + do)
 	}
 	return b.String()
 }
@@ -67,7 +73,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // NotFound says that nothing is at where.
 func NotFound(what, where string) *Error {
-	return &Error{Reason: outcome.SourceInvalid, What: what, Where: where, Why: "there is no such file", Err: ErrNotFound}
+	return &Error{Reason: outcome.SourceInvalid, What: what, Where: where, Why: "the file does not exist", Err: ErrNotFound}
 }
 
 // TooLarge says that what is at where has more than limit bytes.

@@ -64,7 +64,7 @@ func (s *Source) where(name string) string {
 }
 
 func (s *Source) failed(ctx context.Context, name string, err error) error {
-	what, where := "reading "+name, s.where(name)
+	what, where := "read "+name, s.where(name)
 	var named *fs.PathError
 	if errors.As(err, &named) {
 		err = named.Err // where it is stands beside it
@@ -75,7 +75,7 @@ func (s *Source) failed(ctx context.Context, name string, err error) error {
 		return fault.TooLarge(what, where, err.Error())
 	case errors.Is(err, readfile.ErrNotRegular):
 		e.Reason = outcome.SourceInvalid
-		e.Do = "Put a file there; a named pipe, a device or a folder is none."
+		e.Do = "Put a regular file there, not a named pipe, a device or a folder."
 	case errors.Is(err, fs.ErrNotExist):
 		_, rootErr := readfile.Within(ctx, s.root, func() (fs.FileInfo, error) { return os.Stat(s.root) })
 		if rootErr != nil {

@@ -50,7 +50,7 @@ func (s *Source) get(ctx context.Context, path string, max int64, to stream.Sink
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + path
 	u.RawPath = web.EscapePath(u.Path)
 	response, err := s.client.Fetch(ctx, web.Request{
-		What: "fetching " + path, URL: &u, Max: max, To: to, Header: fresh(path),
+		What: "fetch " + path, URL: &u, Max: max, To: to, Header: fresh(path),
 		Sign: func(_ context.Context, r *http.Request) error {
 			s.auth.Authorize(r)
 			return nil

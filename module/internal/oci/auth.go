@@ -72,10 +72,10 @@ func (a *authorizer) use(header string, r *http.Response) bool {
 
 // token asks the service that the challenge names.
 func (a *authorizer) token(ctx context.Context, parameters map[string]string) (string, error) {
-	const what = "getting a pull token"
+	const what = "get a pull token"
 	realm, err := url.Parse(parameters["realm"])
 	if err != nil || realm.Host == "" || (realm.Scheme != "https" && (a.secure || realm.Scheme != "http")) {
-		return "", refusedToken(what, "", "the registry names no token service that can be used")
+		return "", refusedToken(what, "", "the registry does not name a usable token service")
 	}
 	query := realm.Query()
 	if service := parameters["service"]; service != "" {
@@ -104,7 +104,7 @@ func (a *authorizer) token(ctx context.Context, parameters map[string]string) (s
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.Unmarshal(response.Body, &got); err != nil || got.Token+got.AccessToken == "" {
-		return "", refusedToken(what, web.Where(realm), "the answer holds no token")
+		return "", refusedToken(what, web.Where(realm), "the response contains no token")
 	}
 	if got.Token == "" {
 		got.Token = got.AccessToken

@@ -40,7 +40,7 @@ func dockerAuth(file, registry, repository string) (credentials.Credentials, err
 
 func badConfig(file, why string) error {
 	return &fault.Error{
-		Reason: outcome.SourceForbidden, What: "reading the pull secret", Where: file, Why: why,
-		Do: "Make the Secret with `kubectl create secret docker-registry` and name it in imageRepoSecret.",
+		Reason: outcome.SourceForbidden, What: "read the pull secret", Where: file, Why: why,
+		Do: "Create the Secret with `kubectl create secret docker-registry` and name it in imageRepoSecret.",
 	}
 }

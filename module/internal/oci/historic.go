@@ -44,7 +44,7 @@ func (s *Source) HasHistoric(ctx context.Context, kernel string) bool {
 // whether there is one for all. Since a tag has no +, a release with one is
 // listed with _ in its place.
 func (s *Source) HistoricReleases(ctx context.Context) (releases []string, all bool, err error) {
-	const what, pages, pageSize = "listing the tags", 20, 1000
+	const what, pages, pageSize = "list the tags", 20, 1000
 	last := ""
 	for range pages {
 		r, err := s.get(ctx, what, fmt.Sprintf("tags/list?n=%d%s", pageSize, last), nil, maxManifest, nil)
@@ -89,7 +89,7 @@ func (s *Source) FetchHistoric(ctx context.Context, kernel, arch string, max int
 		}
 	}
 	return nil, "", &fault.Error{
-		Reason: outcome.NoModuleForKernel, What: "looking in the registry", Where: s.String(),
+		Reason: outcome.NoModuleForKernel, What: "find the module", Where: s.String(),
 		Why: fmt.Sprintf("no image with tag %s has a module for kernel %s", strings.Join(s.historicTags(kernel), " or "), kernel),
 	}
 }
@@ -107,7 +107,7 @@ func (s *Source) historicTags(kernel string) []string {
 // passes by, and the module in it is believed once the layer's digest is known.
 func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int64) (data []byte, where string, err error) {
 	for i := len(m.Layers) - 1; i >= 0; i-- {
-		const what = "fetching a layer of the image"
+		const what = "fetch a layer of the image"
 		layer := m.Layers[i]
 		if layer.Size > maxLayer {
 			return nil, "", fault.TooLarge(what, s.String(), fmt.Sprintf("it has %d bytes, the limit is %d", layer.Size, maxLayer))
@@ -121,7 +121,7 @@ func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int
 		if searchErr != nil {
 			var e *fault.Error
 			if !errors.As(searchErr, &e) {
-				searchErr = &fault.Error{Reason: outcome.SourceInvalid, What: "reading a layer of the image", Where: s.String(), Err: searchErr}
+				searchErr = &fault.Error{Reason: outcome.SourceInvalid, What: "read a layer of the image", Where: s.String(), Err: searchErr}
 			}
 			return nil, "", searchErr
 		}
@@ -163,7 +163,7 @@ func searchLayer(layer io.Reader, kernel string, max int64) (found, error) {
 			continue
 		}
 		if h.Size > max {
-			return found{}, fault.TooLarge("reading "+name, "", fmt.Sprintf("it has %d bytes, the limit is %d", h.Size, max))
+			return found{}, fault.TooLarge("read "+name, "", fmt.Sprintf("it has %d bytes, the limit is %d", h.Size, max))
 		}
 		data := make([]byte, h.Size)
 		_, err = io.ReadFull(files, data)

@@ -35,7 +35,7 @@ type descriptor struct {
 
 // manifest fetches a manifest by tag or digest.
 func (s *Source) manifest(ctx context.Context, reference string) (*manifest, error) {
-	what := "fetching the manifest " + reference
+	what := "fetch the manifest " + reference
 	r, err := s.get(ctx, what, "manifests/"+reference, http.Header{"Accept": {strings.Join([]string{
 		"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json",
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -56,7 +56,7 @@ func parseManifest(what, where string, data []byte) (*manifest, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil || m.SchemaVersion != 2 {
 		return nil, &fault.Error{
-			Reason: outcome.SourceInvalid, What: what, Where: where, Why: "the registry answered with something that is no manifest of version 2", Err: err,
+			Reason: outcome.SourceInvalid, What: what, Where: where, Why: "the registry's response is not a manifest of version 2", Err: err,
 			Do: "Check that tap.kernelModule.source.url names a registry.",
 		}
 	}
@@ -82,7 +82,7 @@ func (s *Source) forArch(ctx context.Context, m *manifest, tag, arch string) (*m
 		}
 	}
 	return nil, &fault.Error{
-		Reason: outcome.NoModuleForKernel, What: "reading the image", Where: s.String() + ":" + tag,
+		Reason: outcome.NoModuleForKernel, What: "read the image", Where: s.String() + ":" + tag,
 		Why: "it is for " + strings.Join(archs, ", ") + ", not for " + arch,
 	}
 }

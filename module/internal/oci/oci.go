@@ -66,7 +66,7 @@ func Open(o Options) (*Source, error) {
 		s.Registry, s.Repository = "docker.io", strings.Trim(s.Registry+"/"+s.Repository, "/")
 	}
 	if s.Repository == "" || strings.ContainsAny(s.Repository, ":@?#% ") || s.Repository != strings.ToLower(s.Repository) {
-		return nil, s.bad("it names no repository: write oci://registry/repository, in lower case", "source.url")
+		return nil, s.bad("it has no repository: must be oci://registry/repository, in lower case", "source.url")
 	}
 	if dockerconfig.IsDockerHub(s.Registry) && !strings.Contains(s.Repository, "/") {
 		s.Repository = "library/" + s.Repository
@@ -107,7 +107,7 @@ func (s *Source) endpoint() string {
 
 func (s *Source) bad(why, key string) error {
 	return &fault.Error{
-		Reason: outcome.SourceInvalid, What: "opening the registry", Where: s.String(), Why: why, Do: "Correct tap.kernelModule." + key + ".",
+		Reason: outcome.SourceInvalid, What: "open the registry", Where: s.String(), Why: why, Do: "Correct tap.kernelModule." + key + ".",
 	}
 }
 
@@ -140,10 +140,10 @@ func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.
 	}
 	for _, layer := range m.Layers {
 		if layer.Annotations[titleAnnotation] == path {
-			return s.blobTo(ctx, "fetching "+path, layer.Digest, max, to)
+			return s.blobTo(ctx, "fetch "+path, layer.Digest, max, to)
 		}
 	}
-	return fault.NotFound("fetching "+path, s.String()+":"+IndexTag)
+	return fault.NotFound("fetch "+path, s.String()+":"+IndexTag)
 }
 
 // artifact is the manifest of the index artifact: the one that its other half
@@ -166,7 +166,7 @@ func (s *Source) artifact(ctx context.Context, path string) (*manifest, error) {
 // FetchBlob gets the blob with this digest, in hexadecimal.
 func (s *Source) FetchBlob(ctx context.Context, sha256 string, max int64) ([]byte, error) {
 	var data stream.Buffer
-	if err := s.blobTo(ctx, "fetching the module", "sha256:"+sha256, max, &data); err != nil {
+	if err := s.blobTo(ctx, "fetch the module", "sha256:"+sha256, max, &data); err != nil {
 		return nil, err
 	}
 	return data.Bytes(), nil
@@ -188,7 +188,7 @@ func (s *Source) verify(what, digest string, sum []byte) error {
 	if got := "sha256:" + hex.EncodeToString(sum); got != digest {
 		return &fault.Error{
 			Reason: outcome.DigestMismatch, What: what, Where: s.String(), Why: fmt.Sprintf("the registry delivered %s for %s", got, digest),
-			Do: "Push it again; if that does not help, look for a cache or proxy in between that changes what passes.",
+			Do: "Push it again. If that does not help, look for a cache or proxy in between that changes content.",
 		}
 	}
 	return nil

@@ -21,11 +21,11 @@ var errReached = errors.New("the registry answers")
 // answers. That it wants credentials is an answer too. It fails with
 // *fault.Error.
 func Ping(ctx context.Context, client *web.Client, registry string) error {
-	const what = "asking the registry"
+	const what = "reach the registry"
 	s := &Source{Options: Options{Registry: registry}}
 	u, err := url.Parse(s.endpoint() + "/v2/")
 	if err != nil || u.Hostname() == "" {
-		return &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: registry, Why: "it is no registry's name", Do: "Correct the image."}
+		return &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: registry, Why: "it is not the name of a registry", Do: "Correct the image."}
 	}
 	_, err = client.Fetch(ctx, web.Request{
 		What: what, URL: u, Max: maxPing,
@@ -47,13 +47,13 @@ func Ping(ctx context.Context, client *web.Client, registry string) error {
 // those of a module repository.
 func pingFault(e *fault.Error) error {
 	if errors.Is(e, fault.ErrNotFound) {
-		e.Why = "the server there is no registry: it has no /v2/"
+		e.Why = "the server is not a registry: it has no /v2/"
 	}
 	switch e.Reason {
 	case outcome.SourceTLSUntrusted:
-		e.Do = "Give the nodes' container runtime the CA that signed the registry's certificate; registryTLS speaks for KMM alone."
+		e.Do = "Add the CA that signed the registry's certificate to the nodes' container runtime; registryTLS applies only to KMM."
 	case outcome.SourceUnreachable, outcome.SourceTimeout:
-		e.Do = "Open the way from the nodes to the registry (DNS, egress rules, proxy), or name images of a registry that they reach."
+		e.Do = "Allow traffic from the nodes to the registry (DNS, egress rules, proxy), or use images of a registry that they can reach."
 	default:
 		e.Do = "Check the registry's name in the images."
 	}

@@ -35,7 +35,7 @@ func TestPingTakesOnlyARegistrysAnswer(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}, "", ""},
 		"refusing":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, outcome.SourceForbidden, "403"},
-		"a web site": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, outcome.SourceInvalid, "no registry"},
+		"a web site": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, outcome.SourceInvalid, "not a registry"},
 		"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, outcome.SourceUnreachable, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestPingTakesOnlyARegistrysAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	checkPing(t, Ping(ctx, client, l.Addr().String()), outcome.SourceTimeout, "interrupted")
-	checkPing(t, Ping(t.Context(), client, "no host"), outcome.SourceInvalid, "no registry's name")
+	checkPing(t, Ping(t.Context(), client, "no host"), outcome.SourceInvalid, "not the name of a registry")
 }
 
 func checkPing(t *testing.T, err error, reason outcome.Reason, says string) {

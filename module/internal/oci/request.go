@@ -51,7 +51,7 @@ func (s *Source) refused(what string, r *http.Response, body []byte) error {
 	case first.Code == "NAME_UNKNOWN" || first.Code == "NAME_INVALID":
 		e.Reason, e.Do = outcome.SourceInvalid, "Check the repository in tap.kernelModule.source.url."
 	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
-		e.Do = "Check imageRepoSecret or source.credentialsSecret: it must be allowed to pull this repository."
+		e.Do = "Check imageRepoSecret or source.credentialsSecret: its login must be allowed to pull from this repository."
 	default:
 		return nil
 	}

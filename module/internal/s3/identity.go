@@ -71,7 +71,7 @@ func (i *identity) fetch(ctx context.Context) (keys, error) {
 
 // webIdentity exchanges the service account's token for a role's keys.
 func (i *identity) webIdentity(ctx context.Context, role, tokenFile string) (keys, error) {
-	const what = "getting keys for the service account's role"
+	const what = "get keys for the service account's role"
 	refused := func(_ context.Context, r *http.Response, body []byte) (bool, error) {
 		return identityRefused(what, r, body)
 	}
@@ -111,20 +111,20 @@ func (i *identity) webIdentity(ctx context.Context, role, tokenFile string) (key
 		} `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
 	}
 	if err := xml.Unmarshal(response.Body, &got); err != nil || got.Keys.AccessKeyID == "" {
-		return keys{}, refusedIdentity(what, web.Where(u), "the answer holds no keys")
+		return keys{}, refusedIdentity(what, web.Where(u), "the response contains no keys")
 	}
 	return keys(got.Keys), nil
 }
 
 // podIdentity asks the agent on the node, which knows the pod by its token.
 func (i *identity) podIdentity(ctx context.Context, uri, tokenFile string) (keys, error) {
-	const what = "getting keys from EKS Pod Identity"
+	const what = "get keys from EKS Pod Identity"
 	refused := func(_ context.Context, r *http.Response, body []byte) (bool, error) {
 		return identityRefused(what, r, body)
 	}
 	u, err := url.Parse(uri)
 	if err != nil || !trustedAgent(u) {
-		return keys{}, refusedIdentity(what, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "it names neither the node's identity agent nor an https address")
+		return keys{}, refusedIdentity(what, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "it is neither the node's identity agent nor an https address")
 	}
 	token, err := readToken(what, tokenFile)
 	if err != nil {
@@ -144,7 +144,7 @@ func (i *identity) podIdentity(ctx context.Context, uri, tokenFile string) (keys
 		Expiration      time.Time
 	}
 	if err := json.Unmarshal(response.Body, &got); err != nil || got.AccessKeyID == "" {
-		return keys{}, refusedIdentity(what, web.Where(u), "the answer holds no keys")
+		return keys{}, refusedIdentity(what, web.Where(u), "the response contains no keys")
 	}
 	return keys{AccessKeyID: got.AccessKeyID, SecretAccessKey: got.SecretAccessKey, SessionToken: got.Token, Expires: got.Expiration}, nil
 }
@@ -180,6 +180,6 @@ func identityRefused(what string, r *http.Response, body []byte) (bool, error) {
 func refusedIdentity(what, where, why string) error {
 	return &fault.Error{
 		Reason: outcome.SourceForbidden, What: what, Where: where, Why: strings.TrimSpace(why),
-		Do: "Check the service account's role and its trust policy, or give keys by source.credentialsSecret.",
+		Do: "Check the service account's role and its trust policy, or set keys in source.credentialsSecret.",
 	}
 }

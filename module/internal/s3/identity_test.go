@@ -107,7 +107,7 @@ func TestAnIdentityThatIsRefusedIsNotAnonymous(t *testing.T) {
 	}{
 		"another role":    {map[string]string{"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": sts(t, &asked).URL}, "InvalidIdentityToken no such role"},
 		"no token":        {map[string]string{"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": token + "-not"}, "cannot be read"},
-		"answers rubbish": {map[string]string{"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": b.URL}, "holds no keys"},
+		"answers rubbish": {map[string]string{"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": b.URL}, "contains no keys"},
 		"an agent that is elsewhere": {map[string]string{
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.169.254/latest", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token}, "neither"},
 		"an agent that says no": {map[string]string{

@@ -15,7 +15,7 @@ import (
 const maxProfile = 1 << 20
 
 // profile reads the keys of the user's profile from AWS's shared credentials
-// file; none where there is no such file, as on a node. Only keys are taken: a
+// file; none where the file does not exist, as on a node. Only keys are taken: a
 // profile that runs a program or asks a browser is not followed.
 func (i *identity) profile() (keys, error) {
 	file := i.getenv("AWS_SHARED_CREDENTIALS_FILE")
@@ -34,7 +34,7 @@ func (i *identity) profile() (keys, error) {
 		return keys{}, nil
 	}
 	if err != nil {
-		return keys{}, refusedIdentity("reading the AWS credentials file", file, readfile.Cause(err).Error())
+		return keys{}, refusedIdentity("read the AWS credentials file", file, readfile.Cause(err).Error())
 	}
 	return parseProfile(data, name), nil
 }

@@ -70,7 +70,7 @@ func Open(o Options) (*Source, error) {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			return nil, &fault.Error{
-				Reason: outcome.SourceInvalid, What: "opening the bucket", Where: s.String(), Why: "source.endpoint is not a URL",
+				Reason: outcome.SourceInvalid, What: "open the bucket", Where: s.String(), Why: "source.endpoint is not a URL",
 				Do: "Write tap.kernelModule.source.endpoint as https://host:port.",
 			}
 		}
@@ -100,9 +100,9 @@ func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.
 func (s *Source) get(ctx context.Context, path string, max int64, to stream.Sink) ([]byte, error) {
 	u := s.object(path)
 	response, err := s.Client.Fetch(ctx, web.Request{
-		What: "fetching " + path, URL: u, Max: max, To: to, Sign: s.sign,
+		What: "fetch " + path, URL: u, Max: max, To: to, Sign: s.sign,
 		Refused: func(_ context.Context, r *http.Response, body []byte) (bool, error) {
-			again, err := s.refused("fetching "+path, r, body)
+			again, err := s.refused("fetch "+path, r, body)
 			if again {
 				*u = *s.object(path)
 			}

@@ -101,7 +101,7 @@ func TestRefusalsAreRead(t *testing.T) {
 		"no bucket":  {404, "NoSuchBucket", "source.url", outcome.SourceInvalid},
 		"region":     {400, "AuthorizationHeaderMalformed", "source.region", outcome.SourceInvalid},
 		"no such ID": {404, "XAdminUserNotFound", "credentialsSecret", outcome.SourceForbidden},
-		"no key":     {404, "NoSuchKey", "no such file", outcome.SourceInvalid},
+		"no key":     {404, "NoSuchKey", "does not exist", outcome.SourceInvalid},
 		"slow down":  {503, "SlowDown", "503", outcome.SourceUnreachable},
 		"no XML":     {403, "", "403 Forbidden", outcome.SourceForbidden},
 	} {

@@ -30,7 +30,7 @@ func (s *Source) Put(ctx context.Context, path string, data []byte) error {
 
 // Version identifies the content of the object at path; "" is for none.
 func (s *Source) Version(ctx context.Context, path string) (string, error) {
-	head, err := s.write(ctx, http.MethodHead, "looking for "+path, path, nil, http.Header{})
+	head, err := s.write(ctx, http.MethodHead, "check for "+path, path, nil, http.Header{})
 	if errors.Is(err, fault.ErrNotFound) {
 		return "", nil
 	}
@@ -42,10 +42,10 @@ func (s *Source) Version(ctx context.Context, path string) (string, error) {
 
 // ErrChanged is in the chain of an error of PutOver when the object is another
 // one by now.
-var ErrChanged = errors.New("somebody else has written it in the meantime")
+var ErrChanged = errors.New("another writer changed it in the meantime")
 
-// errUnconditional means that the server knows no conditions for writing.
-var errUnconditional = errors.New("the server knows no conditions")
+// errUnconditional means that the server does not support conditional writes for writing.
+var errUnconditional = errors.New("the server does not support conditional writes")
 
 // PutOver is Put over the object with this version of it, or over none if it is
 // "". A server that knows no conditions for writing stores it all the same.
@@ -99,7 +99,7 @@ func (s *Source) Remove(ctx context.Context, path string) error {
 // Holds tells whether the object at path has a digest, as Put has noted it or
 // else by reading it. Where one may not look, the answer is no.
 func (s *Source) Holds(ctx context.Context, path, sum string, size int64) (bool, error) {
-	head, err := s.write(ctx, http.MethodHead, "looking for "+path, path, nil, http.Header{})
+	head, err := s.write(ctx, http.MethodHead, "check for "+path, path, nil, http.Header{})
 	var e *fault.Error
 	switch {
 	case errors.Is(err, fault.ErrNotFound), errors.As(err, &e) && e.Reason == outcome.SourceForbidden:

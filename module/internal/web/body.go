@@ -17,7 +17,7 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 	}
 	if r.StatusCode == http.StatusPartialContent && f.got == 0 {
 		f.validator = ""
-		return errors.New("the server sent a part that does not continue what was there")
+		return errors.New("the server sent a range that does not continue the previous one")
 	}
 	f.validator, f.header = validator(r.Header), r.Header
 	if f.Method == http.MethodHead {

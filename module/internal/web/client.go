@@ -91,7 +91,7 @@ func rootCAs(file string) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	e := &fault.Error{
-		Reason: outcome.SourceTLSUntrusted, What: "reading the CA bundle", Where: file,
+		Reason: outcome.SourceTLSUntrusted, What: "read the CA bundle", Where: file,
 		Do: "Check tap.kernelModule.source.caBundle: its key must hold certificates in PEM.",
 	}
 	pem, err := readfile.Regular(file, maxBundle)

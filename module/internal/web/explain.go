@@ -83,7 +83,7 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 	e = &fault.Error{What: f.What, Where: Where(f.URL), Err: err, Why: err.Error()}
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		e.Reason, e.Err = outcome.SourceTimeout, ctxErr
-		e.Why = fmt.Sprintf("time was over after %d bytes", f.got)
+		e.Why = fmt.Sprintf("timed out after %d bytes", f.got)
 		if errors.Is(ctxErr, context.Canceled) {
 			e.Why, e.Do = "it was interrupted", "Try again."
 		}
@@ -134,7 +134,7 @@ func (f *fetching) explainStatus(e *fault.Error, code int) (*fault.Error, bool) 
 	if code < 500 || code == http.StatusServiceUnavailable {
 		e.Do = "Wait until the server is less busy, or mirror the modules nearby with `pfring module mirror`."
 	} else {
-		e.Do = "Look into the repository's server; the request reached it."
+		e.Do = "Check the repository's server, which received the request."
 	}
 	return e, true
 }
@@ -170,13 +170,13 @@ func trustRemedy(err error) string {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &host):
-		return "Write a name in source.url (or source.endpoint) that the certificate is for, or have a certificate made for this one."
+		return "Use a name in source.url (or source.endpoint) that the certificate covers, or get a certificate for this name."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
-		return "Set this machine's clock: by it, the certificate is not valid yet."
+		return "Set this machine's clock, by which the certificate is not yet valid."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "Renew the server's certificate; if it is not expired, set this machine's clock."
 	case errors.As(err, &invalid):
-		return "Have the server's certificate made again: the CA is known, and does not vouch for it."
+		return "Issue the server's certificate again: the CA is known, but did not sign it."
 	}
 	return ""
 }
@@ -189,15 +189,15 @@ func plain(err error) string {
 	switch {
 	case errors.As(err, &dns):
 		if dns.IsNotFound {
-			return "the name " + dns.Name + " is not known to DNS"
+			return "the name " + dns.Name + " cannot be resolved"
 		}
 		return "DNS failed for " + dns.Name + ": " + dns.Err
 	case errors.As(err, &record):
 		return "the server does not speak TLS on this port"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the server cut the connection"
+		return "the server closed the connection"
 	case errors.As(err, &op) && op.Op == "dial" && errors.Is(err, os.ErrDeadlineExceeded):
-		return "nothing answers: " + err.Error()
+		return "no response: " + err.Error()
 	}
 	return err.Error()
 }

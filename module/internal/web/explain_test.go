@@ -26,8 +26,8 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		says     string
 		requests int
 	}{
-		"404":          {status(404, "no such thing"), outcome.SourceInvalid, "no such file", 1},
-		"410":          {status(410, ""), outcome.SourceInvalid, "no such file", 1},
+		"404":          {status(404, "no such thing"), outcome.SourceInvalid, "does not exist", 1},
+		"410":          {status(410, ""), outcome.SourceInvalid, "does not exist", 1},
 		"403":          {status(403, "<Error>secret details"), outcome.SourceForbidden, "403 Forbidden. ", 1},
 		"401":          {status(401, "log in"), outcome.SourceForbidden, "401 Unauthorized: log in", 1},
 		"400":          {status(400, ""), outcome.SourceInvalid, "400", 1},
@@ -39,8 +39,8 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 			w.Header().Set("Retry-After", "70")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, outcome.SourceUnreachable, "503", 1},
-		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "cut the connection", attempts},
-		"silence for ever": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "silent", attempts},
+		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "closed the connection", attempts},
+		"silence for ever": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "stopped responding", attempts},
 		"too long, told":   {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)+1) }, outcome.TooLarge, "limit", 1},
 		"endless": {func(_ int, w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -70,7 +70,7 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 			if requests.Load() != int64(test.requests) {
 				t.Errorf("%d requests, want %d", requests.Load(), test.requests)
 			}
-			if notFound := test.says == "no such file"; errors.Is(err, fault.ErrNotFound) != notFound {
+			if notFound := test.says == "does not exist"; errors.Is(err, fault.ErrNotFound) != notFound {
 				t.Errorf("not found is %v", !notFound)
 			}
 		})

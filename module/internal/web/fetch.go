@@ -24,7 +24,7 @@ const maxAsked = time.Minute
 
 // Request is one file to fetch.
 type Request struct {
-	// What is being done, for messages: "fetching index.json".
+	// What is to be done, for messages: "fetch index.json".
 	What   string
 	Method string // "" is GET
 	URL    *url.URL
@@ -108,8 +108,8 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 // errMended asks for an attempt that does not count.
 var errMended = errors.New("mended")
 
-// errStalled means that the server fell silent.
-var errStalled = errors.New("the server fell silent")
+// errStalled means that the server stopped responding.
+var errStalled = errors.New("the server stopped responding")
 
 // attempt makes one request and appends its body to what there is. The alarm
 // watches over the exchange alone: getting credentials takes its own time.

@@ -47,7 +47,7 @@ func ProxyFunc(o Options) (func(*http.Request) (*url.URL, error), error) {
 		u, err := url.Parse(setting.text)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5") {
 			return nil, &fault.Error{
-				Reason: outcome.SourceUnreachable, What: "setting up the proxy", Why: "source.proxy." + key + " is not a proxy's URL",
+				Reason: outcome.SourceUnreachable, What: "set up the proxy", Why: "source.proxy." + key + " is not a proxy's URL",
 				Do: fmt.Sprintf("Write tap.kernelModule.source.proxy.%s as http://host:port.", key),
 			}
 		}

@@ -32,7 +32,7 @@ func TestNoErrorHoldsASecretThatAServerRepeats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = client(t, nil).Fetch(t.Context(), Request{What: "fetching", URL: u, Max: 10, Sign: func(_ context.Context, r *http.Request) error {
+		_, err = client(t, nil).Fetch(t.Context(), Request{What: "fetch", URL: u, Max: 10, Sign: func(_ context.Context, r *http.Request) error {
 			r.SetBasicAuth("user", password)
 			return nil
 		}})

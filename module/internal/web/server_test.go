@@ -54,7 +54,7 @@ func getWithin(ctx context.Context, t *testing.T, c *Client, address string) (*R
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Fetch(ctx, Request{What: "fetching the file", URL: u, Max: int64(len(file))})
+	return c.Fetch(ctx, Request{What: "fetch the file", URL: u, Max: int64(len(file))})
 }
 
 // cut sends part of the body and breaks the connection.
