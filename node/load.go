@@ -171,7 +171,7 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 		return refuse(outcome.SourceTimeout, "loading timed out before the module was fetched")
 	}
 	if missing := l.Host.missing(v.Info.Depends); len(missing) > 0 {
-		return refuse(outcome.DependencyMissing, "the module depexpires on %s, which is not loaded on this node", strings.Join(missing, ", "))
+		return refuse(outcome.DependencyMissing, "the module depends on %s, which is not loaded on this node", strings.Join(missing, ", "))
 	}
 	log := l.Host.Kernel.Listen()
 	defer log.Close()

@@ -17,7 +17,7 @@ func CheckParameters(text string) error {
 	for _, p := range strings.Fields(text) {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || !parameterName().MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
-			return fmt.Errorf("%q is not a parameter of the form name=value", p)
+			return fmt.Errorf("invalid parameter %q: must be name=value", p)
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func refuse(reason outcome.Reason, format string, args ...any) *Refusal {
 // MayLoad finds out, before anything is fetched, whether this process may load
 // a module into this kernel. The question is put to the kernel itself, with an
 // empty module: what stops a load for its caller's sake (capability, seccomp,
-// modules_disabled) stops that as well, and what depexpires on the module does not.
+// modules_disabled) stops that as well, and what depends on the module does not.
 func (h *Host) MayLoad(f Facts) error {
 	if !f.SupportsModules {
 		return refuse(outcome.NoModuleSupport, "this kernel does not support loadable modules: /proc/modules does not exist")

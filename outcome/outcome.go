@@ -163,7 +163,7 @@ func cutMiddle(s string, n int) string {
 	return s[:head] + " … " + s[tail:]
 }
 
-// ErrNotOutcome means that a text holds no outcome line found.
+// ErrNotOutcome means that a text contains no outcome line.
 var ErrNotOutcome = errors.New("no outcome line found")
 
 // Parse reads an outcome from a termination message or a state file. It

@@ -130,7 +130,7 @@ func Reasons() []Info {
 		{BadParameter, GroupKernel, "The module refused a parameter.", "Correct tap.kernelModule.parameters."},
 		{InitFailed, GroupKernel, "The module's own initialisation failed.", "Read the node's kernel log (dmesg) for PF_RING's message."},
 		{KernelRejected, GroupKernel, "The kernel refused the module for a reason that could not be narrowed down.", "Read the node's kernel log (dmesg) for the cause."},
-		{DependencyMissing, GroupKernel, "The module depexpires on another kernel module that is not loaded.", "Load that module on the node first, or build PF_RING without the dependency."},
+		{DependencyMissing, GroupKernel, "The module depends on another kernel module that is not loaded.", "Load that module on the node first, or build PF_RING without the dependency."},
 		{OtherVersionLoaded, GroupKernel, "Another version of PF_RING is loaded and was left in place.", "Set replaceLoaded to let the agent replace it when unused, or pin source.version to it."},
 		{OtherBuild, GroupKernel, "Only another build is available: one for another build of the kernel release, or a loaded module of the same version with other content.", "Build the module against this kernel's own headers; if another build is loaded, set replaceLoaded to let the agent replace it when unused."},
 		{OtherParameters, GroupKernel, "The module is loaded with other parameters than tap.kernelModule.parameters.", "Set replaceLoaded to let the agent load it again when unused, or unload it while nothing captures."},

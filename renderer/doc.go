@@ -3,7 +3,7 @@
 //
 // It is the only package that imports Helm, and of Helm only the parts that load
 // and render charts: no cluster, no release storage, no registry. What it renders
-// depexpires on its Options alone, never on the environment, the clock or a file
+// depends on its Options alone, never on the environment, the clock or a file
 // that was not named. Checking the values in depth is left to valuesschema; the
 // chart's own schema is checked here too, as Helm does.
 package renderer

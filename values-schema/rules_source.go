@@ -100,14 +100,14 @@ func (c *check) repositoryURL(path Path) {
 	text := c.str(path)
 	switch {
 	case strings.HasPrefix(text, "file://") && !fileURL().MatchString(text):
-		c.errorf("source-url", path, "such as file:///modules", "not file:///PATH with an absolute path below / and without any of : %% ? #")
+		c.errorf("source-url", path, "such as file:///modules", "must be file:///PATH with an absolute path below / and without any of : %% ? #")
 	case strings.HasPrefix(text, "s3://") && !s3URL().MatchString(text):
-		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "not s3://BUCKET/PREFIX with a bucket name of 3 to 63 of a-z 0-9 . -")
+		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "must be s3://BUCKET/PREFIX with a bucket name of 3 to 63 characters of a-z, 0-9, \".\" and \"-\"")
 	case strings.HasPrefix(text, "oci://"):
 		rest := strings.TrimPrefix(text, "oci://")
 		host, repository, _ := strings.Cut(rest, "/")
 		if !reference().MatchString(rest) || repository == "" || !qualified(host+"/") {
-			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "not oci://REGISTRY/REPOSITORY, where a registry has a dot or a port in its name")
+			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "must be oci://REGISTRY/REPOSITORY, where the registry has a dot or a port in its name")
 		}
 	case strings.HasPrefix(text, "https://"):
 		if u, err := url.Parse(text); err != nil || u.Host == "" {

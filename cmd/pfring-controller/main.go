@@ -81,7 +81,7 @@ Each flag --some-name is also read from the environment as PFRING_SOME_NAME.`,
 	fl.StringVar(&o.MetricsAddress, "metrics-address", fmt.Sprintf(":%d", supply.MetricsPort), "address for /metrics, /healthz and /readyz")
 	fl.StringVar(&o.ServeAddress, "serve-address", fmt.Sprintf(":%d", supply.Port), "address to serve modules on, by HTTPS")
 	fl.StringVar(&o.StoreDir, "store-dir", supply.StoreDir, "folder of a store of type persistentVolumeClaim")
-	fl.DurationVar(&o.LeaseDuration, "lease-duration", controller.DefaultLeaseDuration, "how long a leader that is gone is waited for")
+	fl.DurationVar(&o.LeaseDuration, "lease-duration", controller.DefaultLeaseDuration, "how long to wait before a leader that is gone is replaced")
 	fl.StringVar(&o.Identity, "identity", "", "name in the Lease, which no other controller may have; who starts again with it stays the leader (default the host's name and a random part)")
 	fl.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig to use outside a cluster")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")

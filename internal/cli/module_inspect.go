@@ -207,7 +207,7 @@ func (m inspected) rows() [][2]string {
 		{"File", fmt.Sprintf("%s (%s, %d bytes uncompressed)", m.File, m.Compression, m.Size)},
 		{"Module", m.Name}, {"Version", m.Version}, {"Kernel release", m.KernelRelease}, {"Architecture", m.Arch},
 		{"Vermagic", m.Vermagic}, {"Source version", m.SrcVersion}, {"License", m.License}, {"Description", m.Description},
-		{"Depexpires on", strings.Join(m.Depends, ", ")}, {"Signed", signed},
+		{"Depends on", strings.Join(m.Depends, ", ")}, {"Signed", signed},
 		{"Retpoline", retpoline}, {"RHEL version", m.RHELVersion},
 	}
 	for i, p := range m.Parameters {

@@ -46,7 +46,7 @@ const (
 	SignedOnly Policy = "signed-only"
 	// Never: no user of the cluster can load a module there.
 	Never Policy = "never"
-	// Unclear: it depexpires on settings that a Node object does not show.
+	// Unclear: it depends on settings that a Node object does not show.
 	Unclear Policy = "unclear"
 )
 
@@ -94,8 +94,8 @@ func Platforms() []PlatformInfo {
 			"https://cloud.google.com/kubernetes-engine/security/secure-modules-cos"},
 		{Talos, "Talos Linux", SignedOnly,
 			"`osImage` begins with `Talos`, of a release before 1.13 other than 1.12.7 and later",
-			"Talos requires modules signed with the key that its kernel was built with, and that key is thrown away after the build.",
-			"Build PF_RING as a system extension together with a Talos kernel of your own.",
+			"Talos requires modules signed with the key that its kernel was built with, and that key is discarded after the build.",
+			"Build PF_RING as a system extension together with your own Talos kernel.",
 			"https://docs.siderolabs.com/talos/v1.14/build-and-extend-talos/custom-images-and-development/kernel-module"},
 		{TalosOptional, "Talos Linux", Unclear,
 			"`osImage` begins with `Talos`, release 1.13 and later, or 1.12 from 1.12.7",

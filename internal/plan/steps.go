@@ -129,7 +129,7 @@ func (d *decision) notes() {
 			d.note("Whether the images exist was not checked: pfring compatibility checks that for values of mode kmm.")
 		}
 		d.noteImages()
-		d.note("KMM's worker pods run in the release's namespace and need Pod Security level privileged there.")
+		d.note("KMM's worker pods run in the release's namespace and require Pod Security level privileged there.")
 		d.noteBuild()
 		if d.Mode == "" {
 			d.note("Without KMM: build the missing modules into your own repository, and plan with --mode auto --source URL.")

@@ -18,7 +18,7 @@ func apiChecks() []Check {
 	return []Check{
 		{
 			ID: "api.reachable", Title: "the API server answers",
-			Why:  "Every other check depexpires on it.",
+			Why:  "Every other check depends on it.",
 			look: apiReachable,
 		},
 		{

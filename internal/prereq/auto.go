@@ -232,7 +232,7 @@ func (e *env) judgedBy(ctx context.Context, k valuesschema.KernelModule, source 
 	if source && e.elsewhere() == "" {
 		repository, err := e.repository(ctx)
 		if err != nil {
-			return finding(skip("depexpires on auto.index-readable"))
+			return finding(skip("depends on auto.index-readable"))
 		}
 		if repository.Refused != nil && !k.Supplied() {
 			return finding(skip("no node accepts anything from the index: " + reason(repository.Refused)))

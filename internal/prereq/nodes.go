@@ -237,7 +237,7 @@ func nodesPlatform(ctx context.Context, e *env) Finding {
 	case bad > 0:
 		return warn("platform-forbids-modules", fmt.Sprintf("%d of %d nodes will stay on libpcap", bad, len(nodes)), remedy, lines...)
 	case count[cluster.Unclear] > 0:
-		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depexpires on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
+		return warn("platform-unclear", fmt.Sprintf("on %d of %d nodes it depends on settings that the API does not show", count[cluster.Unclear], len(nodes)), remedy, lines...)
 	}
 	return ok("no obstacle found; Secure Boot and lockdown show only on the nodes (--probe)")
 }

@@ -119,7 +119,7 @@ func (p *Printer) Finding(f Finding) error {
 }
 
 // dependsOn begins what is said of a check that another one makes pointless.
-const dependsOn = "depexpires on "
+const dependsOn = "depends on "
 
 // hold keeps a skipped check, to be told together with those that are skipped for
 // the same reason.

@@ -79,12 +79,12 @@ func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding 
 		return skip("interrupted before it was checked")
 	}
 	if done[reachable] == Error && c.ID != reachable {
-		return skip("depexpires on " + reachable)
+		return skip("depends on " + reachable)
 	}
 	for _, id := range c.Needs {
 		// A check that was left out by --only or --skip is taken as passed.
 		if r, made := done[id]; made && (r == Error || r == Skipped) {
-			return skip("depexpires on " + root(id, done))
+			return skip("depends on " + root(id, done))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limit, checkTimeout))
@@ -92,7 +92,7 @@ func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding 
 	return c.look(ctx, e)
 }
 
-// root is the check that failed first of those that id depexpires on.
+// root is the check that failed first of those that id depends on.
 func root(id string, done map[string]Result) string {
 	if done[id] == Error {
 		return id

@@ -138,7 +138,7 @@ func (t trial) refused(namespace string, err error) Finding {
 		return skip(fmt.Sprintf("no right to create %s in %s, not even by a dry run", t.resource.GroupResource(), namespace))
 	}
 	if m := calledWebhook().FindStringSubmatch(text); m != nil && m[1] != t.webhook {
-		return fail("admission-webhook", text, fmt.Sprintf("The webhook %s is not of %s: see what it wants, or ask its owner for an exception.", m[1], t.what))
+		return fail("admission-webhook", text, fmt.Sprintf("The webhook %s does not belong to %s: meet its policy, or ask its owner for an exception.", m[1], t.what))
 	}
 	if strings.Contains(text, admissionPolicy) {
 		return policyFinding(text)

@@ -70,9 +70,9 @@ func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 	case a.Supported == verdict.Unknown:
 		n.State, n.Message = Unknown, a.Message
 	case a.Supported == verdict.Yes:
-		n.Message = "its module is there, and the controller starts the agent again"
+		n.Message = "its module is built, and the controller restarts the agent"
 	case k.State == supply.Queued:
-		n.Message = "its module waits to be built"
+		n.Message = "its module is queued to be built"
 	default:
 		n.Message = "its module is being built"
 		if k.Step != "" {

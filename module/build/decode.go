@@ -156,7 +156,7 @@ func (d *decoder) begin(text string) {
 	size, sum, _ := strings.Cut(text, " ")
 	n, err := strconv.Atoi(size)
 	if err != nil || n <= 0 || !hexSum().MatchString(sum) {
-		d.Problem = errors.New("the log announces a module, and not how large it is")
+		d.Problem = errors.New("the log announces a module without its size")
 		return
 	}
 	if n > maxPacked {

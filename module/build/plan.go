@@ -57,7 +57,7 @@ var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 func Plan(nodes []cluster.Node, c Choice) ([]Target, []Skipped, error) {
 	for _, kernel := range c.Kernels {
 		if !goodRelease().MatchString(kernel) {
-			return nil, nil, fmt.Errorf("%q is no kernel release: it has letters, digits and . _ + ~ - only, as uname -r prints it", kernel)
+			return nil, nil, fmt.Errorf("invalid kernel release %q: must have only letters, digits and . _ + ~ -, as uname -r prints it", kernel)
 		}
 	}
 	groups := map[[2]string][]cluster.Node{}
@@ -130,7 +130,7 @@ func (c Choice) target(kernel, arch string, nodes []cluster.Node) (Target, error
 	case kernel == "" || arch == "":
 		return Target{}, errors.New("the node has not reported its kernel")
 	case !goodRelease().MatchString(kernel):
-		return Target{}, fmt.Errorf("%q is no kernel release that a module could be named after", kernel)
+		return Target{}, fmt.Errorf("invalid kernel release %q: a module cannot be named after it", kernel)
 	}
 	byImage := map[string][]string{}
 	recipes := map[string]Recipe{}

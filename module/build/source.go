@@ -58,7 +58,7 @@ var hexSum = lazyregexp.New(`^[0-9a-f]{64}$`)
 func NewSource(version, address, sha256 string) (Source, error) {
 	s := Source{Version: cmp.Or(version, DefaultVersion), URL: address, SHA256: strings.ToLower(sha256)}
 	if s.SHA256 != "" && !hexSum().MatchString(s.SHA256) {
-		return s, fmt.Errorf("%q is no sha256: it has 64 hex digits", sha256)
+		return s, fmt.Errorf("invalid sha256 %q: must have 64 hexadecimal digits", sha256)
 	}
 	if address != "" {
 		if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {

@@ -28,7 +28,7 @@ func Combinations() []Combination {
 	return []Combination{
 		{"8.9.0", "6.12", true, "built here for Debian's 6.12.117+deb12-cloud-amd64, and loaded"},
 		{"8.9.0", "6.1", true, "built here for Debian's 6.1.0-56-amd64, and loaded"},
-		{"8.8.0", "6.12", true, "the part of its source that depexpires on the kernel is that of 8.9.0, which differs in time stamps of Arista switches alone"},
+		{"8.8.0", "6.12", true, "the part of its source that depends on the kernel is that of 8.9.0, which differs in time stamps of Arista switches alone"},
 		{"8.8.0", "6.1", true, "built here for Debian's 6.1.0-56-cloud-amd64, and loaded"},
 		{"8.6.1", "6.4", true, "PF_RING's CHANGELOG.md, 8.6.1: support for kernel 6.4+"},
 		{"8.6.1", "6.1", true, "built here for Debian's 6.1.0-56-cloud-amd64, and loaded"},

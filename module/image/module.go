@@ -126,9 +126,9 @@ func Check(data []byte, name string) (Module, error) {
 	case info.Arch != "amd64" && info.Arch != "arm64":
 		return Module{}, fmt.Errorf("it is for %s; images are made for amd64 and arm64", info.Arch)
 	case info.KernelRelease == "":
-		return Module{}, errors.New("it does not say for which kernel it was built (no vermagic)")
+		return Module{}, errors.New("it does not say which kernel it was built for (no vermagic)")
 	case !goodRelease().MatchString(info.KernelRelease):
-		return Module{}, fmt.Errorf("its kernel release %q cannot be a folder: it may have letters, digits and . _ + ~ - only", info.KernelRelease)
+		return Module{}, fmt.Errorf("its kernel release %q cannot be a folder name: must have only letters, digits and . _ + ~ -", info.KernelRelease)
 	}
 	return Module{Data: plain, Info: info}, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // source is what a compiler makes a module of, as far as strip can tell: it has
-// what depexpires on numbers that change, such as relocations between sections.
+// what depends on numbers that change, such as relocations between sections.
 const source = `
 #define INFO(n, s) static const char info_##n[] __attribute__((section(".modinfo"), used)) = s
 INFO(a, "name=pf_ring"); INFO(b, "version=8.9.0"); INFO(c, "vermagic=6.1.0-18-cloud-amd64 SMP mod_unload ");

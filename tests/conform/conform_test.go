@@ -122,7 +122,7 @@ func chart(t *testing.T) *renderer.Chart {
 	return c
 }
 
-// renderAll renders a values file, with everything that depexpires on other APIs.
+// renderAll renders a values file, with everything that depends on other APIs.
 func renderAll(t *testing.T, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)

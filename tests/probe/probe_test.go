@@ -220,7 +220,7 @@ func TestWhereItCannotRunTheReasonIsTold(t *testing.T) {
 			}
 			f := b.check(1, append(served(t, nil), test.args...)...)
 			f.want("probe.ran", prereq.Error, "probe-impossible", test.says, "["+test.reason+"]")
-			f.want("egress.source", prereq.Skipped, "", "depexpires on probe.ran").want("probe.modules", prereq.Skipped, "")
+			f.want("egress.source", prereq.Skipped, "", "depends on probe.ran").want("probe.modules", prereq.Skipped, "")
 		})
 	}
 }

@@ -56,7 +56,7 @@ func TestKeysInTextsAreOfTheSchema(t *testing.T) {
 			_, whole := known[path]
 			_, short := known[below+path]
 			if !whole && !short && !mapOf(known, path) {
-				t.Errorf("%s: the values have no key %s", text, path)
+				t.Errorf("%s: key not found in the values: %s", text, path)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func (a *apt) run(dir, program string, args ...string) (string, error) {
 	return run(cmd)
 }
 
-// depends lists the packages of the kernel's own source that one depexpires on.
+// depends lists the packages of the kernel's own source that one depends on.
 func (a *apt) depends(pkg string) ([]string, error) {
 	out, err := a.run("", "apt-cache", "depends", "--important", pkg)
 	if err != nil {

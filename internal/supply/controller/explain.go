@@ -97,7 +97,7 @@ var (
 func (w *words) script(f *build.Failure, fit build.Fit) {
 	switch {
 	case noRoom().MatchString(f.Why + strings.Join(f.Lines, "\n")):
-		w.reason, w.remedy = supply.DiskFull, "Free disk on the node, or set supply.builder.nodeSelector to nodes with room."
+		w.reason, w.remedy = supply.DiskFull, "Free disk space on the node, or set supply.builder.nodeSelector to nodes with room."
 	case noHeaders().MatchString(f.Why), f.Step == "headers" && strings.Contains(f.Why, "could not be installed"):
 		w.reason, w.remedy = supply.HeadersMissing, "Install the headers on the nodes and set supply.builder.hostHeaders, or set supply.builder.packageMirrors to a mirror that keeps them, or update the nodes' kernel."
 	case otherSum().MatchString(f.Why):

@@ -53,7 +53,7 @@ func TestFetchTrustsTheBundleAndNothingUnknown(t *testing.T) {
 	}
 }
 
-// What to do about a certificate depexpires on what is wrong with it.
+// What to do about a certificate depends on what is wrong with it.
 func TestEachCauseOfDistrustHasItsRemedy(t *testing.T) {
 	now := time.Now()
 	for says, err := range map[string]error{
