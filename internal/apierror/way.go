@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -53,7 +54,7 @@ func wayTo(err error, c Caller) Words {
 		return Words{Timeout, "no response in time", "Check the network and the VPN, or allow more time with --request-timeout."}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Words{Unreachable, "connection refused", address}
-	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return Words{NotKubernetes, "the server does not speak TLS on this port", address}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return Words{Unreachable, "the server closed the connection", "Try again. " + address}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // proxyError is a proxy that does not let a connection through.
@@ -46,7 +45,7 @@ func unreached(err error) (reason, why, remedy string) {
 	case errors.As(err, &authority), errors.As(err, &invalid), errors.As(err, &host), errors.As(err, &unproven):
 		return ReasonRegistryUntrusted, "its certificate is not trusted",
 			"Give the registry's CA with --ca-file; nodes need it in their container runtime, KMM in registryTLS or its own CAs."
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return ReasonRegistryUntrusted, "it does not use TLS", "If this is intended, set the mapping's registryTLS.insecure, and allow it in the nodes' container runtimes too."
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
 		return ReasonRegistryTimeout, "it did not answer in time", "Check the network path to the registry: firewall, proxy, routes."

@@ -204,7 +204,7 @@ func explain(err error) error {
 		return gaveUp
 	case errors.As(err, &authority):
 		return fmt.Errorf("%w. Set the registry's CA with --ca-file", err)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%w. The registry does not use TLS: if this is intended, set --plain-http", err)
 	}
 	return err
