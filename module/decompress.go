@@ -89,7 +89,7 @@ func unpackedSize(format string, data []byte, r Request) (size, window int64, er
 	case FormatZst:
 		var h zstd.Header
 		if err := h.Decode(data); err == nil && h.HasFCS && h.FrameContentSize > 0 && frames(data) == 1 {
-			return int64(min(h.FrameContentSize, 1<<62)), 0, nil //nolint:gosec // bounded
+			return int64(min(h.FrameContentSize, 1<<62)), 0, nil
 		}
 	}
 	// It has to be tried: once without keeping anything.
@@ -111,7 +111,7 @@ func decoder(format string, data []byte, r Request) (io.ReadCloser, error) {
 	if r.Memory > 0 {
 		window = max(zstd.MinWindowSize, min(window, (r.Memory-int64(len(data)))/2))
 	}
-	d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(window))) //nolint:gosec // not negative
+	d, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(window)))
 	if err != nil {
 		return nil, err
 	}

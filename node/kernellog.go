@@ -14,7 +14,7 @@ import (
 func (Linux) Listen() KernelLog {
 	// At its end each record that comes is read once, by whoever has it open.
 	if f, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0); err == nil {
-		if _, err := unix.Seek(int(f.Fd()), 0, unix.SEEK_END); err == nil { //nolint:gosec // a file descriptor
+		if _, err := unix.Seek(int(f.Fd()), 0, unix.SEEK_END); err == nil {
 			return records{f}
 		}
 		_ = f.Close()
@@ -37,7 +37,7 @@ func (r records) Lines() []string {
 	lines := []string{}
 	buf := make([]byte, 8<<10)
 	for range 1000 {
-		n, err := unix.Read(int(r.f.Fd()), buf) //nolint:gosec // a file descriptor
+		n, err := unix.Read(int(r.f.Fd()), buf)
 		if err == unix.EPIPE {
 			continue // some were overwritten meanwhile
 		}

@@ -25,7 +25,7 @@ const (
 	Untrusted     Kind = "api-tls-untrusted"
 	Timeout       Kind = "api-timeout"
 	Unauthorized  Kind = "api-unauthorized"
-	NoCredentials Kind = "api-no-credentials"
+	NoCredentials Kind = "api-no-credentials" // #nosec G101 -- a word
 	Forbidden     Kind = "forbidden"
 	Throttled     Kind = "api-overloaded"
 	Failed        Kind = "api-failed"

@@ -136,7 +136,7 @@ func TestWhatTheAPIServerSaysIsPutIntoWords(t *testing.T) {
 
 func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 	for _, err := range []error{nil, io.EOF, context.Canceled, errors.New("a")} {
-		if got := apierror.Reword(err, apierror.Caller{}); got != err {
+		if got := apierror.Reword(err, apierror.Caller{}); !errors.Is(got, err) {
 			t.Errorf("%v became %v", err, got)
 		}
 	}

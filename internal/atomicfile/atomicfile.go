@@ -88,7 +88,7 @@ func (f *File) hold() bool {
 		_, err = f.root.Lstat(f.temp)
 	}
 	if err != nil || !held {
-		_ = f.File.Close()
+		_ = f.Close()
 		_ = f.root.Remove(f.temp)
 		return false
 	}
@@ -112,7 +112,7 @@ func (f *File) CommitAs(base string, mode fs.FileMode) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if e := f.File.Close(); err == nil {
+	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
@@ -131,7 +131,7 @@ func (f *File) CommitAs(base string, mode fs.FileMode) error {
 }
 
 // Discard gives up what was written.
-func (f *File) Discard() error { return errors.Join(f.File.Close(), f.discard()) }
+func (f *File) Discard() error { return errors.Join(f.Close(), f.discard()) }
 
 func (f *File) discard() error { return errors.Join(f.root.Remove(f.temp), f.close()) }
 

@@ -140,7 +140,7 @@ func (f *injectFlags) read(cmd *cobra.Command) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the manifests: %w", err)
 		}
-		defer file.Close() //nolint:errcheck // it is only read
+		defer file.Close()
 		from, name = file, f.file
 	} else if file, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return nil, errors.New("cannot read manifests from stdin: it is a terminal. Pipe them in, such as those of helm template, or name a file with --filename")

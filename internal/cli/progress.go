@@ -19,7 +19,7 @@ const seldom = 10 * time.Second
 // onTerminal tells whether stderr is a person's terminal.
 func onTerminal(cmd *cobra.Command) bool {
 	out, ok := cmd.ErrOrStderr().(*os.File)
-	return ok && term.IsTerminal(int(out.Fd())) //nolint:gosec // a descriptor
+	return ok && term.IsTerminal(int(out.Fd()))
 }
 
 // copyProgress draws a line on a terminal, and prints one now and then elsewhere.

@@ -40,7 +40,7 @@ func TestTry(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	var open [2]*os.File
 	for i := range open {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the test's own
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			t.Fatal(err)
 		}

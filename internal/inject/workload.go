@@ -47,12 +47,11 @@ func eachWorkload(manifests []byte, o *Options, edit func(*workload) error) (Res
 	var out bytes.Buffer
 	for i, doc := range split(manifests) {
 		change := func(text []byte) ([]byte, error) { return r.workloads(text, kind, name, edit) }
-		text, err := doc, error(nil)
+		edited := change
 		if isJSON(doc) {
-			text, err = throughYAML(doc, change)
-		} else {
-			text, err = change(doc)
+			edited = func(text []byte) ([]byte, error) { return throughYAML(text, change) }
 		}
+		text, err := edited(doc)
 		if err != nil {
 			return Result{}, fmt.Errorf("document %d: %w", i+1, err)
 		}
@@ -142,11 +141,11 @@ func (w *workload) container(name string) (*yaml.Node, error) {
 	list := get(w.spec, "containers").Content
 	var names []string
 	for _, c := range list {
-		if n := scalar(get(c, "name")); n == name {
+		n := scalar(get(c, "name"))
+		if n == name {
 			return c, nil
-		} else {
-			names = append(names, n)
 		}
+		names = append(names, n)
 	}
 	switch {
 	case name != "":

@@ -56,7 +56,7 @@ type Gathered struct {
 func (g Gathered) Answers(k valuesschema.KernelModule) verdict.Lookup {
 	source := g.Source
 	if source == nil {
-		source = func(kernel, arch string) verdict.Answer {
+		source = func(_, _ string) verdict.Answer {
 			return verdict.Answer{
 				Supported: verdict.No, Reason: string(outcome.NoModuleForKernel), Message: "The values name no module repository, and the supply controller is off.",
 				Remedy: "Set tap.kernelModule.supply.enabled, or name a repository in tap.kernelModule.source.url.",

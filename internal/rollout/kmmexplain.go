@@ -195,7 +195,7 @@ func (k *kmmFacts) maps(t *target) words {
 }
 
 // stalled: another node's kernel makes KMM fail on the whole Module.
-func (k *kmmFacts) stalled(t *target) words {
+func (k *kmmFacts) stalled(*target) words {
 	if k.stallingNode == "" {
 		return words{}
 	}

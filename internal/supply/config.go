@@ -19,7 +19,7 @@ const (
 	// source.credentialsSecret.
 	SourceCADir          = "/etc/pfring-controller/source-ca"
 	SourceKeysDir        = "/etc/pfring-controller/source-keys"
-	SourceCredentialsDir = "/etc/pfring-controller/source-credentials"
+	SourceCredentialsDir = "/etc/pfring-controller/source-credentials" // #nosec G101 -- a path
 	// SourceProxyDir has the Secret of source.proxy.secret. source.volume is mounted
 	// at the path of source.url.
 	SourceProxyDir = "/etc/pfring-controller/source-proxy"
@@ -30,7 +30,7 @@ const (
 	// StoreDir has the volume of a store of type persistentVolumeClaim, and
 	// StoreCredentialsDir the Secret of supply.store.credentialsSecret.
 	StoreDir            = "/var/lib/pfring-controller"
-	StoreCredentialsDir = "/etc/pfring-controller/store-credentials"
+	StoreCredentialsDir = "/etc/pfring-controller/store-credentials" // #nosec G101 -- a path
 	// DefaultCAKey is the key of a CA bundle where the values name none.
 	DefaultCAKey = "ca.crt"
 )

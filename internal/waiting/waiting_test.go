@@ -51,6 +51,6 @@ func TestShortWaitsAddUp(t *testing.T) {
 	})
 }
 
-func TestNobodyNeedsToBeTold(t *testing.T) {
+func TestNobodyNeedsToBeTold(*testing.T) {
 	Begin(context.Background(), "a")()
 }

@@ -115,7 +115,7 @@ func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
 func (b *Builder) unmade(ctx context.Context, job string) *Failure {
 	events, err := b.events.List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Job,involvedObject.name=" + job})
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // as the comment above says
 	}
 	for i := range events.Items {
 		e := &events.Items[i]

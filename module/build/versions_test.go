@@ -58,7 +58,7 @@ func TestTheArchitectureIsReadFromARelease(t *testing.T) {
 func TestAnEndlessLogIsNoModule(t *testing.T) {
 	endless := strings.NewReader(strings.Repeat(strings.Repeat("x", 8<<10)+"\n", maxLog/(8<<10)))
 	r, err := Decode(endless, mark, nil, nil)
-	if err != nil || r.Module != nil || r.Problem != errEndless {
+	if err != nil || r.Module != nil || !errors.Is(r.Problem, errEndless) {
 		t.Errorf("%v, %v", r.Problem, err)
 	}
 }

@@ -119,7 +119,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	for {
 		start := time.Now()
 		response, err := p.once(r)
-		cause, asked := p.failure(response, err)
+		asked, cause := p.failure(response, err)
 		switch {
 		case r.Context().Err() != nil:
 			return response, err
@@ -186,12 +186,12 @@ func again(r *http.Request) (*http.Request, error) {
 
 // failure tells why another try may help; nil is an answer that counts, or a
 // failure that would be the same next time.
-func (p *patient) failure(response *http.Response, err error) (cause error, asked time.Duration) {
-	switch {
-	case err != nil && mayPass(err):
-		return err, 0
-	case err != nil:
-		return nil, 0
+func (p *patient) failure(response *http.Response, err error) (asked time.Duration, cause error) {
+	if err != nil {
+		if !mayPass(err) {
+			err = nil
+		}
+		return 0, err
 	}
 	switch response.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
@@ -199,10 +199,10 @@ func (p *patient) failure(response *http.Response, err error) (cause error, aske
 	case http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable:
 		// Of an upload that was begun.
 		if response.Request == nil || !ofUpload(response.Request) {
-			return nil, 0
+			return 0, nil
 		}
 	default:
-		return nil, 0
+		return 0, nil
 	}
 	asked = retryAfter(response.Header, time.Now())
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
@@ -212,9 +212,9 @@ func (p *patient) failure(response *http.Response, err error) (cause error, aske
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	if full(cause) || (response.StatusCode < http.StatusInternalServerError && response.StatusCode != http.StatusTooManyRequests &&
 		response.StatusCode != http.StatusRequestTimeout && !lost(cause)) {
-		return nil, 0 // a registry without room will have none in a minute
+		return 0, nil // a registry without room will have none in a minute
 	}
-	return cause, asked
+	return asked, cause
 }
 
 // retryAfter reads what a server asks to wait, in seconds or as a date.

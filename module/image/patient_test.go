@@ -147,7 +147,7 @@ func TestRefusalsThatPassAreTriedAgain(t *testing.T) {
 func TestAnUploadWhoseEndWasNotHeardIsNoFailure(t *testing.T) {
 	var dropped atomic.Bool
 	good := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	f := newFaulty(t, func(w http.ResponseWriter, r *http.Request) bool {
+	f := newFaulty(t, func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "uploads") || dropped.Swap(true) {
 			return false
 		}

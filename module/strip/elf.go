@@ -171,7 +171,7 @@ func (f *file) symbols(sections numbering) (numbering, uint32, error) {
 		if table != 0 || len(s.data)%symbolSize != 0 {
 			return nil, 0, errors.New("its symbol table is damaged")
 		}
-		table = uint32(i) //nolint:gosec // at most 65535
+		table = uint32(i)
 		out := make([]byte, 0, len(s.data))
 		locals := uint32(0)
 		for n := range uint32(len(s.data) / symbolSize) { //nolint:gosec // a file's size

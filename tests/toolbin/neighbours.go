@@ -26,7 +26,7 @@ func Argo() (string, error) {
 	return pinned(filepath.Join(root, "tests", "argo"), "argo-", ".", "argo", "-s -w")
 }
 
-// FluxEnv, when set, has the tests that need Flux run: building it takes more
+// FluxEnv names the variable that, when set, has the tests that need Flux run: building it takes more
 // than ten minutes of a processor.
 const FluxEnv = "PFRING_TEST_FLUX"
 
@@ -43,7 +43,7 @@ func Flux() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making a folder: %w", err)
 	}
-	defer os.RemoveAll(work) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(work)
 	modfile, err := fluxCopy(module, work)
 	if err != nil {
 		return "", fmt.Errorf("preparing the source of flux: %w", err)

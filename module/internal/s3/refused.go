@@ -75,10 +75,18 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 	if a.Code == "" || r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
 		return false, nil
 	}
-	e := &fault.Error{
+	if r.StatusCode == http.StatusNotFound && a.Code != "NoSuchBucket" && !strings.Contains(a.Code, "AccessKey") && !strings.Contains(a.Code, "User") {
+		// Else it is an unknown key, which versitygw answers so.
+		return false, nil
+	}
+	return false, explain(a, r, &fault.Error{
 		Reason: outcome.SourceForbidden, What: what, Where: web.Where(r.Request.URL),
 		Why: fmt.Sprintf("the server answered %d %s: %s", r.StatusCode, a.Code, a.Message),
-	}
+	})
+}
+
+// explain adds to a refusal what its code says beyond that, and a remedy.
+func explain(a answer, r *http.Response, e *fault.Error) *fault.Error {
 	switch {
 	case a.Code == "NoSuchBucket":
 		e.Reason, e.Do = outcome.SourceInvalid, "Check the bucket in tap.kernelModule.source.url, and source.endpoint."
@@ -95,13 +103,10 @@ func (s *Source) refused(what string, r *http.Response, body []byte) (again bool
 		e.Why += " (the request was anonymous: no credentials are configured)"
 	case a.Code == "AuthorizationHeaderMalformed":
 		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's."
-	case r.StatusCode == http.StatusNotFound && !strings.Contains(a.Code, "AccessKey") && !strings.Contains(a.Code, "User"):
-		// Else it is an unknown key, which versitygw answers so.
-		return false, nil
 	case r.StatusCode == http.StatusBadRequest && !strings.Contains(a.Code, "Token"):
 		e.Reason = outcome.SourceInvalid
 	}
-	return false, e
+	return e
 }
 
 // move goes over to another region, if it is one and not the present one.
