@@ -163,48 +163,62 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 	if failed != nil {
 		return *failed
 	}
-	var lacking, unknown []string
-	remedy := ""
-	kernels, built := 0, 0
+	g := gapsOf(report)
+	if len(g.lacking)+len(g.unknown) > 1 || g.remedy == "" {
+		g.remedy = "Build them into the repository: pfring module build --repository DIR (docs/build.md). pfring plan shows which way fits this cluster."
+	}
+	switch {
+	case g.kernels == 0:
+		return skip("no selected node can load a module")
+	case len(g.lacking) == g.kernels:
+		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(g.kernels, "kernel"), g.remedy, some(g.lacking)...)
+	case len(g.lacking) > 0:
+		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(g.lacking), g.kernels), g.remedy, some(slices.Concat(g.lacking, g.unknown))...)
+	case len(g.unknown) > 0:
+		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(g.unknown), g.kernels), g.remedy, some(g.unknown)...)
+	case g.built > 0:
+		return ok(fmt.Sprintf("all %s have one, or get one that is built in the cluster (%d)", text.CountOrNo(g.kernels, "kernel"), g.built))
+	}
+	return ok("all " + text.CountOrNo(g.kernels, "kernel") + " have one")
+}
+
+// gaps are the kernels of a report that have no module, or of which nobody knows.
+type gaps struct {
+	// lacking and unknown have a line for each kernel.
+	lacking, unknown []string
+	// kernels counts those that a module can help, built those of them whose
+	// module the cluster builds.
+	kernels, built int
+	// remedy is the first kernel's.
+	remedy string
+}
+
+func gapsOf(report compatibility.Report) gaps {
+	var g gaps
 	for _, sum := range report.Kernels {
 		if sum.Counted() == 0 || sum.Kernel == "" || sum.Reason == verdict.PlatformForbids || sum.Reason == verdict.ArchUnsupported {
 			continue
 		}
-		kernels++
+		g.kernels++
 		line := fmt.Sprintf("%s %s (%s)", sum.Kernel, sum.Arch, text.CountOrNo(sum.Counted(), "node"))
 		switch {
 		case sum.Yes+sum.WillBeBuilt == sum.Counted():
-			built += min(1, sum.WillBeBuilt)
+			g.built += min(1, sum.WillBeBuilt)
 			continue
 		case sum.Reason == verdict.PlatformSigned || sum.Reason == verdict.PlatformUnclear:
 			continue // nodes.platform tells of them
 		case sum.No+sum.CannotBeBuilt > 0 && sum.Reason != string(outcome.NoModuleForKernel):
-			lacking = append(lacking, line+": "+sum.Message)
+			g.lacking = append(g.lacking, line+": "+sum.Message)
 		case sum.No+sum.CannotBeBuilt > 0:
-			lacking = append(lacking, line)
+			g.lacking = append(g.lacking, line)
 		default:
-			unknown = append(unknown, line+": "+sum.Message)
+			g.unknown = append(g.unknown, line+": "+sum.Message)
 		}
-		if remedy == "" {
-			remedy = sum.Remedy
+		if g.remedy == "" {
+			g.remedy = sum.Remedy
 		}
 	}
-	if len(lacking)+len(unknown) > 1 || remedy == "" {
-		remedy = "Build them into the repository: pfring module build --repository DIR (docs/build.md). pfring plan shows which way fits this cluster."
-	}
-	switch {
-	case kernels == 0:
-		return skip("no selected node can load a module")
-	case len(lacking) == kernels:
-		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(kernels, "kernel"), remedy, some(lacking)...)
-	case len(lacking) > 0:
-		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(lacking), kernels), remedy, some(slices.Concat(lacking, unknown))...)
-	case len(unknown) > 0:
-		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(unknown), kernels), remedy, some(unknown)...)
-	case built > 0:
-		return ok(fmt.Sprintf("all %s have one, or get one that is built in the cluster (%d)", text.CountOrNo(kernels, "kernel"), built))
-	}
-	return ok("all " + text.CountOrNo(kernels, "kernel") + " have one")
+	return g
 }
 
 // judged is what the nodes of auto can have, by the one judgement; failed says why

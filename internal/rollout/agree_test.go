@@ -68,21 +68,29 @@ func TestStatusSaysWhatCompatibilityForetold(t *testing.T) {
 			if source && supplied && w.Refused != "" && w.Source(n.Kernel, n.Arch).Present {
 				continue // two causes hold at once, and each command names one
 			}
-			wrong := func(why string) { t.Fatalf("%s\nstatus:        %+v\ncompatibility: %+v", why, n, c) }
-			switch {
-			case n.Wanted != (c.Supported != verdict.Excluded):
-				wrong("one of them leaves the node out")
-			case c.Supported == verdict.CannotBeBuilt && c.Reason == verdict.BuildFailed && n.State != BuildFailed:
-				wrong("the build has failed")
-			case c.Supported == verdict.WillBeBuilt && n.State != Building:
-				wrong("its module will be built")
-			case n.State == BuildFailed && c.Supported != verdict.CannotBeBuilt, n.State == Unsupported && c.Supported != verdict.CannotBeBuilt:
-				wrong("nothing has failed")
-			case c.Supported == verdict.No && c.Reason == string(outcome.NoModuleForKernel) && (n.State != Fallback || n.Remedy != verdict.AnyKernel(c.Remedy, c.Kernel)):
-				wrong("there is no module for its kernel")
-			case (c.Reason == verdict.PlatformForbids || c.Reason == verdict.ArchUnsupported) && n.Remedy != c.Remedy:
-				wrong("the node takes none")
+			if why := contradiction(n, c); why != "" {
+				t.Fatalf("%s\nstatus:        %+v\ncompatibility: %+v", why, n, c)
 			}
 		}
 	})
+}
+
+// contradiction says in what a node's state differs from what compatibility said
+// of the node; "" is in nothing.
+func contradiction(n Node, c compatibility.NodeResult) string {
+	switch {
+	case n.Wanted != (c.Supported != verdict.Excluded):
+		return "one of them leaves the node out"
+	case c.Supported == verdict.CannotBeBuilt && c.Reason == verdict.BuildFailed && n.State != BuildFailed:
+		return "the build has failed"
+	case c.Supported == verdict.WillBeBuilt && n.State != Building:
+		return "its module will be built"
+	case n.State == BuildFailed && c.Supported != verdict.CannotBeBuilt, n.State == Unsupported && c.Supported != verdict.CannotBeBuilt:
+		return "nothing has failed"
+	case c.Supported == verdict.No && c.Reason == string(outcome.NoModuleForKernel) && (n.State != Fallback || n.Remedy != verdict.AnyKernel(c.Remedy, c.Kernel)):
+		return "there is no module for its kernel"
+	case (c.Reason == verdict.PlatformForbids || c.Reason == verdict.ArchUnsupported) && n.Remedy != c.Remedy:
+		return "the node takes none"
+	}
+	return ""
 }

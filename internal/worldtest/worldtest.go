@@ -6,6 +6,7 @@
 package worldtest
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"testing"

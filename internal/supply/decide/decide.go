@@ -170,23 +170,8 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 	if old.Tries > 0 {
 		k.Reason, k.Message, k.Remedy, k.Log, k.NextTry = old.Reason, old.Message, old.Remedy, old.Log, old.NextTry
 	}
-	switch {
-	case len(w.Ready) == 0 && d.HostHeaders:
-		k.Reason, k.Message = supply.NoNode, "no node with this kernel accepts pods, and the headers must come from a node (supply.builder.hostHeaders)"
-		return become(supply.Queued), nil
-	case old.Tries > 0 && old.NextTry.IsZero():
-		return become(supply.Failed), nil // it is not tried again as it is
-	case d.Now.Before(old.NextTry):
-		d.wake(old.NextTry)
-		return become(supply.Failed), nil
-	case d.Room > 0 && d.free <= 0 && len(d.have[w.Key]) == 0:
-		k.Reason = supply.StoreFull
-		k.Message = fmt.Sprintf("the store holds %d modules and is full", d.Room)
-		k.Remedy = "Set supply.store.type to persistentVolumeClaim or url, or lower supply.keep."
-		return become(supply.Failed), nil
-	}
-	if d.Ending[w.Key] {
-		return become(supply.Queued), nil
+	if state := d.held(w, old, &k); state != "" {
+		return become(state), nil
 	}
 	d.free--
 	k.Reason, k.Message, k.Remedy, k.Log = "", "", "", nil
@@ -194,6 +179,29 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 		k.Message = fit.Why + "; it is tried once"
 	}
 	return become(supply.Queued), &candidate{Build{target, fit.Version, old.Tries + 1, inputs}, w.Nodes, len(d.have[w.Key]) == 0}
+}
+
+// held returns the state of a kernel whose build does not begin now and says in k
+// why; "" lets it begin.
+func (d *decision) held(w Want, old supply.KernelStatus, k *supply.KernelStatus) supply.State {
+	switch {
+	case len(w.Ready) == 0 && d.HostHeaders:
+		k.Reason, k.Message = supply.NoNode, "no node with this kernel accepts pods, and the headers must come from a node (supply.builder.hostHeaders)"
+		return supply.Queued
+	case old.Tries > 0 && old.NextTry.IsZero():
+		return supply.Failed // it is not tried again as it is
+	case d.Now.Before(old.NextTry):
+		d.wake(old.NextTry)
+		return supply.Failed
+	case d.Room > 0 && d.free <= 0 && len(d.have[w.Key]) == 0:
+		k.Reason = supply.StoreFull
+		k.Message = fmt.Sprintf("the store holds %d modules and is full", d.Room)
+		k.Remedy = "Set supply.store.type to persistentVolumeClaim or url, or lower supply.keep."
+		return supply.Failed
+	case d.Ending[w.Key]:
+		return supply.Queued
+	}
+	return ""
 }
 
 // fit is the version of PF_RING for a kernel.
