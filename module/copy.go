@@ -2,8 +2,10 @@ package module
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -116,6 +118,10 @@ func (c *Copy) Commit(v *Verified) error {
 	if err == nil {
 		err = c.w.Flush()
 	}
+	if err == nil && c.stands(v) {
+		c.discard()
+		return nil
+	}
 	if err == nil {
 		err = c.file.Sync()
 	}
@@ -133,6 +139,51 @@ func (c *Copy) Commit(v *Verified) error {
 		return fmt.Errorf("cannot keep a copy of the module in %s: %w", c.dir, err)
 	}
 	return nil
+}
+
+// stands tells whether what was kept before is the same: most pods start on nodes
+// that have seen the repository as it is.
+func (c *Copy) stands(v *Verified) bool {
+	current := func(name string) string { return filepath.Join(c.dir, copyCurrent, filepath.FromSlash(name)) }
+	return holds(current(SignatureName), c.sign) && holds(current(v.Entry.Path), v.file) && sameContent(current(IndexName), c.path(IndexName))
+}
+
+// holds tells whether a file is there with this content, or is not for nil.
+func holds(path string, data []byte) bool {
+	info, err := os.Lstat(path)
+	if data == nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(data)) {
+		return false
+	}
+	had, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(had, data)
+}
+
+// sameContent tells whether two files are alike, holding little of them.
+func sameContent(a, b string) bool {
+	x, errA := os.Open(a)
+	if errA != nil {
+		return false
+	}
+	defer x.Close()
+	y, errB := os.Open(b)
+	if errB != nil {
+		return false
+	}
+	defer y.Close()
+	var p, q [16 << 10]byte
+	for {
+		n, errA := io.ReadFull(x, p[:])
+		m, errB := io.ReadFull(y, q[:])
+		if !bytes.Equal(p[:n], q[:m]) || (errA == nil) != (errB == nil) {
+			return false
+		}
+		if errA != nil {
+			return errors.Is(errA, io.EOF) || errors.Is(errA, io.ErrUnexpectedEOF)
+		}
+	}
 }
 
 // exchange puts what is new in the place of what is current.

@@ -47,6 +47,47 @@ func TestAModuleThatDoesNotFitSaysWhichLimitWould(t *testing.T) {
 	}
 }
 
+// The memory that a module takes is the file, what is in it and, of xz, the
+// dictionary; neither a byte less nor one more.
+func TestAModuleTakesJustTheMemoryThatItNeeds(t *testing.T) {
+	ko := append(moduletest.KO{Padding: mib / 2}.Bytes(), make([]byte, mib)...)[:mib]
+	for format, window := range map[string]int{module.FormatGz: 0, module.FormatZst: 0, module.FormatXz: mib} {
+		r := moduletest.NewRepository(t).AddFile(moduletest.Kernel, "amd64", "8.9.0", ko, format).Sign()
+		q := request(r)
+		q.Memory = int64(len(r.Files[r.Index.Modules[0].Path]) + len(ko) + window)
+		if _, err := get(t, r.Files, q); err != nil {
+			t.Errorf("%s: %v", format, err)
+		}
+		q.Memory--
+		if _, err := get(t, r.Files, q); reason(err) != outcome.TooLarge {
+			t.Errorf("%s, a byte too little: %v", format, err)
+		}
+	}
+}
+
+// An index of just the serial that is asked for, or was seen, is not older.
+func TestAnIndexOfTheSameSerialIsTaken(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	q := request(r)
+	q.MinSerial = r.Index.Serial
+	v, err := get(t, r.Files, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Seen = map[string]module.Seen{v.Signer: {Serial: v.Serial, Versions: map[string]string{q.Kernel: v.Info.Version}}}
+	if _, err := get(t, r.Files, q); err != nil {
+		t.Error(err)
+	}
+	q.Seen = map[string]module.Seen{v.Signer: {Serial: v.Serial + 1}}
+	if _, err := get(t, r.Files, q); reason(err) != outcome.IndexRolledBack {
+		t.Errorf("an older one than was seen: %v", err)
+	}
+	q.Seen = map[string]module.Seen{v.Signer: {Versions: map[string]string{q.Kernel: "99"}}}
+	if _, err := get(t, r.Files, q); reason(err) != outcome.VersionRolledBack {
+		t.Errorf("an older version than was seen: %v", err)
+	}
+}
+
 // A module counts for another kernel release only with a proof, and only one of
 // the kind that proves it.
 func TestAModuleOfAnotherReleaseCountsOnlyWithProof(t *testing.T) {

@@ -123,8 +123,11 @@ func TestALoadedModuleIsKeptWhateverTheRepositorySays(t *testing.T) {
 		says    string
 		version string
 	}{
-		"the same":                        {nil, "8.9.0", 0, outcome.AlreadyLoaded, "", "8.9.0"},
-		"the pinned one, source is away":  {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.8.0", nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
+		"the same":                       {nil, "8.9.0", 0, outcome.AlreadyLoaded, "", "8.9.0"},
+		"the pinned one, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.8.0", nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
+		"pinned, to be replaced, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) {
+			o.Version, o.ReplaceLoaded, o.PublicKeys = "8.9.0", true, nil
+		}, "8.8.0", 0, outcome.OtherVersionLoaded, "cannot be had", "8.8.0"},
 		"another, pinned, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.9.0", nil }, "8.8.0", 0, outcome.OtherVersionLoaded, "8.9.0 is wanted", "8.8.0"},
 		"pinned, to be replaced":          {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.ReplaceLoaded = "8.9.0", true }, "8.8.0", 0, outcome.Replaced, "replaced by 8.9.0", "8.9.0"},
 		"in use by one":                   {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 1, outcome.OtherVersionLoaded, "in use", "8.8.0"},
@@ -144,6 +147,9 @@ func TestALoadedModuleIsKeptWhateverTheRepositorySays(t *testing.T) {
 			}
 			o := Load(t.Context(), opts)
 			check(t, o, outcome.PFRing, c.reason, c.says)
+			if c.refs > 0 && m.deletes > 0 {
+				t.Error("the kernel was asked to unload what is in use")
+			}
 			if o.Module.Version != c.version {
 				t.Errorf("version %s, want %s", o.Module.Version, c.version)
 			}
@@ -170,7 +176,8 @@ func TestARestartedAgentRemembersWhatItVerifiedInThisBoot(t *testing.T) {
 	if foreign.Module.Verified != outcome.VerifiedNone || foreign.Module.SHA256 != "" || foreign.Module.Source != "unknown" {
 		t.Errorf("a module of somebody else counts as verified: %+v", foreign.Module)
 	}
-	first.BootID = "another"
+	// Inodes may be the same in another boot.
+	first.BootID, first.Module.Instance = "another", m.host().Loaded("pf_ring").Instance
 	Record{State: opts.State}.Write(first, quiet())
 	third := Load(t.Context(), opts)
 	if third.Module.Verified != outcome.VerifiedNone {
@@ -364,6 +371,16 @@ func TestTheLoserOfARaceIsNoFailure(t *testing.T) {
 		return source()
 	}
 	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
+	// The winner's is not the version that is pinned here.
+	m = newMachine(t)
+	opts = loadOptions(t, m)
+	source = opts.Source
+	opts.Version = "8.9.0"
+	opts.Source = func() (module.Source, error) {
+		m.load("8.8.0", 0)
+		return source()
+	}
+	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.OtherVersionLoaded, "8.9.0 is wanted")
 }
 
 func TestARepositoryThatHangsEndsWithTheDeadline(t *testing.T) {

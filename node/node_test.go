@@ -35,6 +35,7 @@ type machine struct {
 	logAfter []string
 	inits    int
 	loads    int
+	deletes  int
 	// kernelVersion is what uname -v prints.
 	kernelVersion string
 	params        string
@@ -129,6 +130,7 @@ func (m *machine) InitModule(image []byte, params string) error {
 func (m *machine) DeleteModule(string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.deletes++
 	data, err := os.ReadFile(m.path("proc/modules"))
 	if err != nil {
 		return err

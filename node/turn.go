@@ -45,6 +45,10 @@ func (r Record) Settle(ctx context.Context, h *Host, module string, o outcome.Ou
 		return o
 	}
 	switch {
+	case o.Backend == outcome.PFRing && o.Reason == stands.Reason && o.Module == stands.Module:
+		// It stands there since the load.
+		Record{Shared: r.Shared, Termination: r.Termination}.Write(o, log)
+		return o
 	case o.Backend != outcome.PFRing && m.Live && h.Usable(module):
 		o.Backend, o.Reason = outcome.PFRing, outcome.AlreadyLoaded
 		o.Message = module + " " + m.Version + " answers: another agent of this node has loaded it, while this one could not: " + o.Message

@@ -298,6 +298,42 @@ func TestATarballKeepsWhatAFailedRunHasCopied(t *testing.T) {
 	}
 }
 
+// A file of the old tarball is taken over only while it is what the index says.
+func TestATarballTakesNothingOverThatIsDamaged(t *testing.T) {
+	r, dir := filled(t)
+	file := filepath.Join(t.TempDir(), "copy.tar")
+	run := func() *mirror.Result {
+		d, err := mirror.NewTarball(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := mirror.Run(t.Context(), mirror.Options{Source: open(t, "file://"+dir), Request: signed(r)}, d)
+		if err = errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	run()
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := run(); again.Copied != 0 {
+		t.Errorf("%d were fetched again", again.Copied)
+	}
+	damaged := bytes.Clone(whole)
+	damaged[bytes.Index(damaged, r.Files[r.Index.Modules[1].Path])+100] ^= 1
+	if err := os.WriteFile(file, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if mended := run(); mended.Copied != 1 {
+		t.Errorf("%d were fetched, one is damaged", mended.Copied)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("the tarball differs: %v", err)
+	}
+}
+
 func TestATarballIsReadWithinItsBounds(t *testing.T) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)

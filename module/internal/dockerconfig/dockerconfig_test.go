@@ -18,6 +18,8 @@ func TestFindTakesTheEntryThatFitsBest(t *testing.T) {
 		"by host":                           {"r.example.com", "a/b", `"r.example.com":` + auth("host"), "host"},
 		"as docker login writes it":         {"r.example.com", "a/b", `"https://r.example.com/v1/":` + auth("host"), "host"},
 		"Docker Hub":                        {"docker.io", "library/x", `"https://index.docker.io/v1/":` + auth("hub"), "hub"},
+		"Docker Hub by its address":         {"registry-1.docker.io", "library/x", `"https://index.docker.io/v1/":` + auth("hub"), "hub"},
+		"Docker Hub's address as a key":     {"docker.io", "library/x", `"registry-1.docker.io":` + auth("hub"), "hub"},
 		"a glob":                            {"r.example.com", "a/b", `"*.example.com":` + auth("glob"), "glob"},
 		"a glob within a name":              {"123.dkr.ecr.eu-west-1.amazonaws.com", "a", `"*.dkr.ecr.*.amazonaws.com":` + auth("glob"), "glob"},
 		"a glob is one name":                {"a.r.example.com", "a/b", `"*.example.com":` + auth("glob"), ""},

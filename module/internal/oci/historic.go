@@ -112,7 +112,7 @@ func (s *Source) search(ctx context.Context, m *manifest, kernel string, max int
 		if layer.Size > maxLayer {
 			return nil, "", fault.TooLarge(what, s.String(), fmt.Sprintf("it has %d bytes, the limit is %d", layer.Size, maxLayer))
 		}
-		consumer := stream.Consume(func(r io.Reader) (found, error) { return searchLayer(r, kernel, max) })
+		consumer := stream.Consume(func(r io.Reader) (found, error) { return searchLayer(r, kernel, max, maxUnpacked) })
 		err := s.blobTo(ctx, what, layer.Digest, maxLayer, consumer)
 		f, searchErr := consumer.Close(err)
 		if err != nil {
@@ -138,19 +138,20 @@ type found struct {
 	where string
 }
 
-// searchLayer looks for the module in a layer.
-func searchLayer(layer io.Reader, kernel string, max int64) (found, error) {
+// searchLayer looks for the module, of at most max bytes, in a layer, which may
+// unpack to at most most.
+func searchLayer(layer io.Reader, kernel string, max, most int64) (found, error) {
 	plain, err := unpack(layer, max)
 	if err != nil {
 		return found{}, err
 	}
 	defer plain.Close()
-	bounded := &io.LimitedReader{R: plain, N: maxUnpacked}
+	bounded := &io.LimitedReader{R: plain, N: most}
 	files := tar.NewReader(bounded)
 	for {
 		h, err := files.Next()
 		if err != nil && bounded.N <= 0 {
-			return found{}, fault.TooLarge("reading a layer of the image", "", fmt.Sprintf("it unpacks to more than %d bytes", int64(maxUnpacked)))
+			return found{}, fault.TooLarge("reading a layer of the image", "", fmt.Sprintf("it unpacks to more than %d bytes", most))
 		}
 		if errors.Is(err, io.EOF) {
 			return found{}, nil

@@ -10,6 +10,16 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
+func TestALayerIsUnpackedWithinItsBound(t *testing.T) {
+	data := layer(t, "usr/lib/large", strings.Repeat("x", 10_000), "opt/modules/pf-ring-"+kernel+".ko", "module")
+	if f, err := searchLayer(bytes.NewReader(data), kernel, 100, 20_000); err != nil || string(f.data) != "module" {
+		t.Errorf("%q, %v", f.data, err)
+	}
+	if _, err := searchLayer(bytes.NewReader(data), kernel, 100, 5_000); reason(err) != outcome.TooLarge {
+		t.Errorf("beyond the bound: %v", err)
+	}
+}
+
 func TestHistoricImagesAreSearched(t *testing.T) {
 	own := layer(t, "./opt/lib/modules/"+kernel+"/modules.dep", "x", "./opt/lib/modules/"+kernel+"/pf_ring.ko", "own")
 	all := layer(t, "opt/modules/pf-ring-"+kernel+".ko", "all", "opt/modules/pf-ring-5.4.0.ko", "other")
@@ -68,7 +78,7 @@ func FuzzSearchLayer(f *testing.F) {
 	f.Add([]byte("opt/modules/pf-ring-x.ko"))
 	f.Add([]byte{0x1f, 0x8b, 8})
 	f.Fuzz(func(t *testing.T, blob []byte) {
-		f, err := searchLayer(bytes.NewReader(blob), "x", 100)
+		f, err := searchLayer(bytes.NewReader(blob), "x", 100, 1<<20)
 		if len(f.data) > 100 || (f.data != nil && err == nil && !isModule(f.where, "x")) {
 			t.Errorf("%d bytes at %q, %v", len(f.data), f.where, err)
 		}
