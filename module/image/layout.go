@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/match"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/flock"
 )
 
 // refName is the annotation by which a layout's index has a tag.
@@ -26,20 +28,33 @@ func (t layoutTarget) Tag() string { return t.tag }
 
 // Write makes a layout of the new images beside the one that there is, and then
 // moves the blobs over, each at once, and the index last: on a full disk nothing
-// is lost and nothing is half there.
-func (t layoutTarget) Write(_ context.Context, images []Named) (out []string, err error) {
+// is lost and nothing is half there. Of two writers the second waits.
+func (t layoutTarget) Write(ctx context.Context, images []Named) (out []string, err error) {
 	wrong := func(err error) ([]string, error) {
 		return nil, fmt.Errorf("cannot write the OCI layout %s: %w", t.dir, err)
 	}
+	if err := os.MkdirAll(t.dir, 0o755); err != nil {
+		return wrong(err)
+	}
+	unlock, err := flock.Dir(ctx, t.dir)
+	if err != nil {
+		return wrong(err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(t.dir) // which it is only while it is empty
+		}
+		err = errors.Join(err, unlock())
+	}()
 	old, err := t.current()
 	if err != nil {
 		return wrong(err)
 	}
-	parent := filepath.Dir(filepath.Clean(t.dir))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	parent, begin := filepath.Dir(filepath.Clean(t.dir)), "."+filepath.Base(t.dir)+".new-"
+	if err := removeBegun(parent, begin); err != nil {
 		return wrong(err)
 	}
-	staged, err := os.MkdirTemp(parent, "."+filepath.Base(t.dir)+".new-*")
+	staged, err := os.MkdirTemp(parent, begin+"*")
 	if err != nil {
 		return wrong(err)
 	}
@@ -67,6 +82,18 @@ func (t layoutTarget) Write(_ context.Context, images []Named) (out []string, er
 		out = append(out, "oci:"+t.dir+":"+n.Tag)
 	}
 	return out, nil
+}
+
+// removeBegun removes what killed writers have left: a living one would hold the
+// layout's lock.
+func removeBegun(parent, begin string) error {
+	entries, err := os.ReadDir(parent)
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), begin) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(parent, e.Name())))
+		}
+	}
+	return err
 }
 
 // current is the index of the layout that there is, or an empty one.

@@ -298,6 +298,33 @@ func TestATarballKeepsWhatAFailedRunHasCopied(t *testing.T) {
 	}
 }
 
+// What is there already is not fetched, and what is damaged there is.
+func TestAFolderKeepsNothingThatIsDamaged(t *testing.T) {
+	r, dir := filled(t)
+	to := t.TempDir()
+	run := func() int {
+		d, err := mirror.NewFolder(t.Context(), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := mirror.Run(t.Context(), mirror.Options{Source: open(t, "file://"+dir), Request: signed(r)}, d)
+		if err = errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return result.Copied
+	}
+	if first, again := run(), run(); first != 3 || again != 0 {
+		t.Errorf("%d were fetched, then %d", first, again)
+	}
+	path := r.Index.Modules[1].Path
+	damaged := bytes.Clone(r.Files[path])
+	damaged[100] ^= 1
+	moduletest.WriteFiles(t, to, map[string][]byte{path: damaged})
+	if mended := run(); mended != 1 {
+		t.Errorf("%d were fetched, one is damaged", mended)
+	}
+}
+
 // A file of the old tarball is taken over only while it is what the index says.
 func TestATarballTakesNothingOverThatIsDamaged(t *testing.T) {
 	r, dir := filled(t)

@@ -54,6 +54,25 @@ func TestUpdateCompressesWhatIsThere(t *testing.T) {
 	}
 }
 
+// A run that is killed after it has made a module smaller, and before it has removed
+// what that was made of, leaves both.
+func TestTheSameModuleInTwoFormsIsListedOnce(t *testing.T) {
+	for name, shrink := range map[string]repository.Shrink{"compressing": {Compress: true}, "compressing and stripping": {Strip: true, Compress: true}, "neither": {}} {
+		dir := t.TempDir()
+		raw := moduletest.KO{Kernel: "6.1.0-1", Padding: 9000}.Bytes()
+		small, _ := moduletest.Compress(t, raw, module.FormatZst)
+		write(t, dir, map[string][]byte{"pf_ring.ko": raw, "pf_ring.ko.zst": small})
+		c, err := repository.Update(t.Context(), dir, repository.Options{Now: now, Shrink: shrink})
+		if err != nil || len(c.Index.Modules) != 1 || c.Index.Modules[0].Path != "pf_ring.ko.zst" {
+			t.Fatalf("%s: %+v, %v", name, c.Index, err)
+		}
+		_, err = os.Stat(filepath.Join(dir, "pf_ring.ko"))
+		if removed := errors.Is(err, fs.ErrNotExist); removed == shrink.Nothing() || (len(c.Warnings) > 0) != shrink.Nothing() {
+			t.Errorf("%s: removed: %v, warnings: %q", name, removed, c.Warnings)
+		}
+	}
+}
+
 func TestTwoFilesDoNotBecomeOne(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string][]byte{"pf_ring.ko": ko(t, "8.9.0", "6.1.0-1", "raw"), "pf_ring.ko.xz": ko(t, "8.8.0", "6.1.0-1", "xz")})

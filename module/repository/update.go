@@ -168,10 +168,11 @@ func (r *locked) update(o Options) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	entries, symbols, warnings, err := scan(r.dir, o.ModuleName)
+	found, err := scan(r.dir, o.ModuleName)
 	if err != nil {
 		return Change{}, err
 	}
+	entries, symbols, warnings := found.entries, found.symbols, found.warnings
 	proved := provedBefore(old)
 	proofs := prove(entries, symbols, o.Symvers)
 	for i, e := range entries {
@@ -184,6 +185,11 @@ func (r *locked) update(o Options) (Change, error) {
 	if !o.Shrink.Nothing() {
 		if entries, gone, undo, err = r.shrink(entries, o.Shrink); err != nil {
 			return Change{}, errors.Join(err, undo())
+		}
+		gone = append(gone, found.spare...)
+	} else {
+		for _, name := range found.spare {
+			warnings = append(warnings, filepath.Join(r.dir, filepath.FromSlash(name))+": it is not listed, as another file is the same module, and smaller")
 		}
 	}
 	now := o.Now.UTC().Truncate(time.Second)
@@ -256,12 +262,21 @@ func readIndex(dir string) (*module.Index, error) {
 	return index, nil
 }
 
+// scanned is what is in a repository's folder.
+type scanned struct {
+	entries []module.Entry
+	// symbols are those that each module needs, by its path.
+	symbols  map[string][]module.Symbol
+	warnings []string
+	// spare are paths of modules that are there a second time, and smaller.
+	spare []string
+}
+
 // scan reads each module of the folder, one after the other, so that memory
 // stays that of the largest.
-// The symbols that each needs come by its path.
-func scan(dir, name string) (entries []module.Entry, symbols map[string][]module.Symbol, warnings []string, err error) {
-	entries, symbols = []module.Entry{}, map[string][]module.Symbol{}
-	from := map[[3]string]string{}
+func scan(dir, name string) (*scanned, error) {
+	s := &scanned{entries: []module.Entry{}, symbols: map[string][]module.Symbol{}}
+	from := map[[3]string]int{}
 	var faults error
 	walk := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !module.IsFileName(d.Name()) {
@@ -269,31 +284,70 @@ func scan(dir, name string) (entries []module.Entry, symbols map[string][]module
 		}
 		e, info, err := describe(dir, path, name)
 		if warning := info.Misnamed(e.Path); err == nil && warning != "" {
-			warnings = append(warnings, path+": "+warning)
+			s.warnings = append(s.warnings, path+": "+warning)
 		}
 		if err != nil {
 			faults = errors.Join(faults, fmt.Errorf("%s: %w", path, err))
 			return nil
 		}
+		s.symbols[e.Path] = info.Symbols
 		key := [3]string{e.KernelRelease, e.Arch, e.Version}
-		if other, twice := from[key]; twice {
-			faults = errors.Join(faults, fmt.Errorf("%s and %s are both version %s for kernel %s on %s: remove one", other, path, e.Version, e.KernelRelease, e.Arch))
+		if n, twice := from[key]; twice {
+			faults = errors.Join(faults, s.again(dir, n, e))
 			return nil
 		}
-		from[key] = path
-		entries, symbols[e.Path] = append(entries, e), info.Symbols
+		from[key] = len(s.entries)
+		s.entries = append(s.entries, e)
 		return nil
 	}
 	if err := filepath.WalkDir(dir, walk); err != nil {
-		return nil, nil, nil, fmt.Errorf("cannot read the repository's folder: %w", err)
+		return nil, fmt.Errorf("cannot read the repository's folder: %w", err)
 	}
 	if faults != nil {
-		return nil, nil, nil, faults
+		return nil, faults
 	}
-	slices.SortFunc(entries, func(a, b module.Entry) int {
+	slices.SortFunc(s.entries, func(a, b module.Entry) int {
 		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version))
 	})
-	return entries, symbols, warnings, nil
+	return s, nil
+}
+
+// again is for a second module of the same kernel, architecture and version. The
+// same one in another form is what a run leaves that was killed before it removed
+// what it had made smaller.
+func (s *scanned) again(dir string, n int, e module.Entry) error {
+	large, small := s.entries[n], e
+	if small.Size > large.Size {
+		large, small = small, large
+	}
+	same, err := becomes(dir, large, small)
+	if err != nil {
+		return err
+	}
+	if !same {
+		path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+		return fmt.Errorf("%s and %s are both version %s for kernel %s on %s: remove one", path(s.entries[n].Path), path(e.Path), e.Version, e.KernelRelease, e.Arch)
+	}
+	s.entries[n], s.spare = small, append(s.spare, large.Path)
+	return nil
+}
+
+// becomes tells whether the module of small is that of large, or that without its
+// debug information.
+func becomes(dir string, large, small module.Entry) (bool, error) {
+	if large.ModuleSHA256 == small.ModuleSHA256 {
+		return true, nil
+	}
+	data, err := readfile.Regular(filepath.Join(dir, filepath.FromSlash(large.Path)), module.DefaultMaxSize)
+	if err != nil {
+		return false, err
+	}
+	_, stripped, err := Shrink{Strip: true}.Entry(large, data)
+	if err != nil {
+		return false, nil //nolint:nilerr // what cannot be stripped is another module
+	}
+	plain, _, err := module.Decompress(stripped, module.DefaultMaxSize)
+	return err == nil && digest(plain) == small.ModuleSHA256, nil
 }
 
 // describe is the entry for one file, and what the module says of itself.

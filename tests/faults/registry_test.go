@@ -105,9 +105,9 @@ func historic() []row {
 			put(t, layer, "usr/lib/large", 100*mib, zeros{})
 			put(t, layer, "opt/lib/modules/"+release+"/pf_ring.ko", len(r.module), bytes.NewReader(r.module))
 		})},
-		{name: "historic image that unpacks to 3 GiB", want: outcome.TooLarge, harm: noIndex, historic: image(func(t *testing.T, layer *tar.Writer, _ *repository) {
-			put(t, layer, "usr/lib/large", 3<<30, zeros{})
-		})},
+		{name: "historic image that unpacks to 2 GiB", want: outcome.TooLarge, harm: noIndex, historic: func(t *testing.T, registry string, _ *repository) {
+			pushManifest(t, registry, release, []descriptor{pushBlob(t, registry, layerType, bombed(t, 2<<30))})
+		}},
 		{name: "historic image with a module of 100 MiB", want: outcome.TooLarge, harm: noIndex, historic: image(func(t *testing.T, layer *tar.Writer, _ *repository) {
 			put(t, layer, "opt/lib/modules/"+release+"/pf_ring.ko", 100*mib, zeros{})
 		})},
@@ -125,6 +125,32 @@ func historic() []row {
 			}
 		}, historic: image(func(t *testing.T, layer *tar.Writer, _ *repository) { put(t, layer, "x", 1, zeros{}) })},
 	}
+}
+
+// bombed is a layer with one file of size bytes: the same compressed piece again
+// and again.
+func bombed(t *testing.T, size int64) []byte {
+	t.Helper()
+	zipped := func(write func(io.Writer) error) []byte {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		if err := write(w); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	const piece = 32 << 20
+	zero := zipped(func(w io.Writer) error {
+		_, err := io.CopyN(w, zeros{}, piece)
+		return err
+	})
+	layer := zipped(func(w io.Writer) error {
+		return tar.NewWriter(w).WriteHeader(&tar.Header{Name: "usr/lib/large", Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
+	})
+	return append(layer, bytes.Repeat(zero, int(size/piece))...)
 }
 
 // noIndex hides the index, so that the historic image is all there is.

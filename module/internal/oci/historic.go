@@ -27,7 +27,7 @@ const AllTag = "all"
 // Bounds, in bytes, of an image's layer: as it comes, and unpacked.
 const (
 	maxLayer    = 128 << 20
-	maxUnpacked = 2 << 30
+	maxUnpacked = 1 << 30
 )
 
 // HasHistoric tells whether there is an image for the kernel, or one for all.
