@@ -50,9 +50,9 @@ func TestKernelChecksAgreeWithCompatibility(t *testing.T) {
 		}
 		e := seen(w, ModeAuto, k)
 		switch f := supplyKernels(context.Background(), e); {
-		case len(failed) == 0 && f.Result != OK, len(failed) > 0 && f.Result != Warning, f.Result == Warning && len(f.Details) != len(failed):
+		case (f.Result == OK) != (len(failed) == 0), f.Result == Error && good > 0, f.Result != OK && len(f.Details) != len(failed):
 			t.Fatalf("supply.kernels: %+v\ncompatibility: %+v", f, report.Nodes)
-		case f.Result == Warning && f.Remedy == "":
+		case f.Result != OK && f.Remedy == "":
 			t.Fatalf("no remedy: %+v", f)
 		}
 		switch f := kernelsCovered(context.Background(), e); {

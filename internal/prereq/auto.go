@@ -176,6 +176,8 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(g.lacking), g.kernels), g.remedy, some(slices.Concat(g.lacking, g.unknown))...)
 	case len(g.unknown) > 0:
 		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(g.unknown), g.kernels), g.remedy, some(g.unknown)...)
+	case g.unbuilt > 0:
+		return skip(fmt.Sprintf("%d of %s cannot be built, see supply.kernels; the others have a module, or get one", g.unbuilt, text.CountOrNo(g.kernels, "kernel")))
 	case g.built > 0:
 		return ok(fmt.Sprintf("all %s have one, or get one that is built in the cluster (%d)", text.CountOrNo(g.kernels, "kernel"), g.built))
 	}
@@ -189,6 +191,9 @@ type gaps struct {
 	// kernels counts those that a module can help, built those of them whose
 	// module the cluster builds.
 	kernels, built int
+	// unbuilt counts those that the cluster cannot build: supply.kernels tells of
+	// them.
+	unbuilt int
 	// remedy is the first kernel's.
 	remedy string
 }
@@ -200,6 +205,10 @@ func gapsOf(report compatibility.Report) gaps {
 			continue
 		}
 		g.kernels++
+		if sum.No == 0 && sum.Unknown == 0 && sum.CannotBeBuilt > 0 {
+			g.unbuilt++
+			continue
+		}
 		line := fmt.Sprintf("%s %s (%s)", sum.Kernel, sum.Arch, text.CountOrNo(sum.Counted(), "node"))
 		switch {
 		case sum.Yes+sum.WillBeBuilt == sum.Counted():
