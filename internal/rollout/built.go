@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -36,7 +38,13 @@ func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 		return []string{"what the cluster builds is not shown: " + err.Error()}
 	}
 	f.built = &built{status: status, controller: supply.NamesOf(f.release.Name).Controller, now: c.now()}
-	return nil
+	if status == nil {
+		return nil
+	}
+	for _, p := range status.Problems {
+		warnings = append(warnings, strings.TrimSpace("the controller reports a problem ("+string(p.Reason)+"): "+strings.TrimSuffix(p.Message, ".")+". "+p.Remedy))
+	}
+	return warnings
 }
 
 // explain says of a node that fell back for want of a module what becomes of
@@ -87,8 +95,8 @@ func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 func (b *built) failed(n *Node, k *supply.KernelStatus) {
 	n.State = BuildFailed
 	n.Message = fmt.Sprintf("%s: %s", k.Reason, k.Message)
-	if len(k.Log) > 0 {
-		n.Message += ": " + k.Log[len(k.Log)-1]
+	if line := build.Telling(k.Log); line != "" {
+		n.Message += ": " + line
 	}
 	if pause := k.NextTry.Sub(b.now); pause > 0 {
 		n.Message += "; next try in " + duration.HumanDuration(pause)

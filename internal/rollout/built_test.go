@@ -29,6 +29,7 @@ func TestANodeWithoutAModuleIsWhatTheControllerSaysOfItsKernel(t *testing.T) {
 		"built":              {kernel(supply.KernelStatus{State: supply.Built}), outcome.NoModuleForKernel, Building, []string{"restarts the agent"}},
 		"no recipe":          {kernel(supply.KernelStatus{State: supply.Unsupported, Message: "no recipe for Talos", Remedy: "use kmm"}), outcome.NoModuleForKernel, Unsupported, []string{"no recipe for Talos", "use kmm"}},
 		"failed":             {kernel(supply.KernelStatus{State: supply.Failed, Reason: supply.NoEgress, Message: "packages", Remedy: "set a proxy", Log: []string{"a", "cannot resolve"}, NextTry: now.Add(time.Minute)}), outcome.NoModuleForKernel, BuildFailed, []string{"no-egress: packages: cannot resolve", "next try in 60s", "set a proxy"}},
+		"did not compile":    {kernel(supply.KernelStatus{State: supply.Failed, Reason: supply.CompileFailed, Message: "it does not compile", Log: []string{"pf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory", "make: *** [all] Error 2"}}), outcome.NoModuleForKernel, BuildFailed, []string{"it does not compile: pf_ring.c:12:10: fatal error"}},
 		"waits after a fail": {kernel(supply.KernelStatus{State: supply.Queued, Reason: supply.CompileFailed, Message: "gcc"}), outcome.NoModuleForKernel, BuildFailed, []string{"compile-failed: gcc"}},
 		"another fault":      {kernel(supply.KernelStatus{State: supply.Building}), outcome.LockedDown, Fallback, []string{"what the agent saw"}},
 	} {

@@ -229,6 +229,21 @@ func (d *decoder) finish(cut bool) {
 // that something failed.
 var looksWrong = lazyregexp.New(`(?i)(\b(fatal )?error\b|^E: |^W: Failed|\*\*\* |no such file|no space left|undefined (reference|!)|cannot (find|open|allocate|stat)|could not |unable to|permission denied|killed|not found|no match)`)
 
+// Telling is the line that says most of those of a Failure: the first that speaks
+// of an error, since make and the package managers only repeat that there was one;
+// else the last. It is "" where there are none.
+func Telling(lines []string) string {
+	for _, line := range lines {
+		if looksWrong().MatchString(line) {
+			return line
+		}
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
+}
+
 // Lines are those by which a person sees what went wrong: at most n that speak
 // of an error, or the last ones if none does.
 func (r *Record) Lines(n int) []string {

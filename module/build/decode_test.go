@@ -135,6 +135,16 @@ func wrapped(data []byte) string {
 	return b.String() + text
 }
 
+func TestOneLineTellsMost(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"": nil, "b": {"a", "b"}, "x.c:1: error: y": {"CC x.o", "x.c:1: error: y", "make: *** [x.o] Error 1", "done"},
+	} {
+		if got := Telling(lines); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
 func TestTheFirstRealErrorsAreShown(t *testing.T) {
 	for _, c := range []struct{ name, log, want string }{
 		{"compiler", "CC [M] pf_ring.o\npf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory\ncompilation terminated.\nmake[1]: *** [pf_ring.o] Error 1\nmake: *** [all] Error 2\n", "pf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory"},

@@ -83,7 +83,7 @@ func scene(t *testing.T, minutes int, expires time.Time) []scrape {
 }
 
 // controller is the supply controller: it has built one kernel's module and fails
-// on another's. Its index ends in a month.
+// on another's, and its store refuses. Its index ends in a month.
 func controller(minute int) scrape {
 	text := fmt.Sprintf(`# TYPE pfring_supply_kernels gauge
 pfring_supply_kernels{state="built"} 1
@@ -91,6 +91,8 @@ pfring_supply_kernels{state="failed"} 1
 # TYPE pfring_supply_builds_total counter
 pfring_supply_builds_total{kernel="6.1.0-56-amd64",arch="amd64",result="built"} 1
 pfring_supply_builds_total{kernel="6.1.0-57-amd64",arch="amd64",result="failed"} %d
+# TYPE pfring_supply_problems gauge
+pfring_supply_problems{reason="store-failed"} 1
 # TYPE pfring_supply_index_expires gauge
 pfring_supply_index_expires %d
 `, 1+minute/10, time.Now().Add(30*24*time.Hour).Unix())
@@ -123,9 +125,9 @@ func TestTheRulesFireForWhatTheyAreMeantForAndForNothingElse(t *testing.T) {
 		expires time.Time
 		want    []string
 	}{
-		"an index that ends in a week": {start.Add(7 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingIndexExpiresSoon ", "PFRingModuleGone d", "PFRingPacketsLost b"}},
-		"an index for a year":          {start.Add(365 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
-		"no index":                     {time.Time{}, []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b"}},
+		"an index that ends in a week": {start.Add(7 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingIndexExpiresSoon ", "PFRingModuleGone d", "PFRingPacketsLost b", "PFRingSupplyProblem "}},
+		"an index for a year":          {start.Add(365 * 24 * time.Hour), []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b", "PFRingSupplyProblem "}},
+		"no index":                     {time.Time{}, []string{"PFRingBuildFailed ", "PFRingFallback c", "PFRingModuleGone d", "PFRingPacketsLost b", "PFRingSupplyProblem "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := prometheus(t, input{Rules: chartFile(t, "files/rules.yaml"), Start: start.Unix(), Minutes: minutes, Scrapes: scene(t, minutes, c.expires)})

@@ -68,6 +68,11 @@ func (r *reconciler) observe(l *look) {
 	if !l.index.expires.IsZero() {
 		indexExpires.Set(float64(l.index.expires.Unix()))
 	}
+	l.observeProblems()
+}
+
+// observeProblems is observe for a look that has seen nothing else.
+func (l *look) observeProblems() {
 	problems.Reset()
 	for _, p := range l.problems {
 		problems.WithLabelValues(string(p.Reason)).Inc()

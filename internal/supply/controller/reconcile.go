@@ -99,6 +99,7 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		err = r.act(ctx, l)
 		r.observe(l)
 	case isForbidden(err) && len(r.rights.lacks) > 0:
+		l.observeProblems()
 		return reconcile.Result{RequeueAfter: rightsAgain}, r.withoutRights(ctx, l)
 	}
 	r.rights.doubt = r.rights.doubt || isForbidden(err)
