@@ -53,6 +53,15 @@ func rows() []row {
 			{"", "relists", "status --wait, lists after the first", "", 0},
 			{"", "ms/seen", "status --wait, a change is seen after, ms", "", 1000},
 		}},
+		{"controller", "./tests/supply", "BenchmarkScale", 1, []figure{
+			{"", "anonymous-MiB", "controller, 5,000 nodes, 40 kernels, memory of its own, MiB", "", 64},
+			{"", "peak-RSS-MiB", "controller, the most that was resident, with its program, MiB", "", 128},
+			{"", "%CPU-rest", "controller, at rest, % of a core", "", 1},
+			{"", "%CPU-churn", "controller, 100 nodes a minute come and go, % of a core", "", 5},
+			{"", "writes/kernel", "controller, writes to the API server for each kernel built", "", 8},
+			{"", "writes-churn", "controller, writes while nodes come and go", "", 10},
+			{"", "lists-churn", "controller, lists after the first", "", 0},
+		}},
 		{"pack", "./tests/images", "BenchmarkPackAndPush", 1, []figure{
 			{"", "×crane", "pack and push one module, time", "crane append", 0.9},
 			{"", "CPU×crane", "pack and push one module, CPU", "crane append", 1},

@@ -120,8 +120,21 @@ func (s *scale) supply(b *testing.B) {
 	began := time.Now()
 	s.status(b, "all kernels to be built", allOf(supply.Built, len(s.kernels)))
 	b.ReportMetric(time.Since(began).Seconds(), "s-to-supplied")
+	s.ready(b)
 	writes := s.report(b, "start")
 	b.ReportMetric(float64(writes)/float64(len(s.kernels)), "writes/kernel")
+}
+
+// ready waits until the agent of each node is.
+func (s *scale) ready(b *testing.B) {
+	b.Helper()
+	err := kube.Poll(b.Context(), "all agents to be ready", func(ctx context.Context) (bool, error) {
+		ds, err := cluster.Client.AppsV1().DaemonSets(s.namespace).Get(ctx, release+"-agent", metav1.GetOptions{})
+		return err == nil && int(ds.Status.NumberReady) >= len(s.nodes), err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // rest has nodes report that they live, each every five minutes.
