@@ -129,7 +129,7 @@ func (d *Document) intoSubchart() {
 // foundSubchart is the one key that holds tap.kernelModule, where the values are
 // not this chart's themselves.
 func foundSubchart(values map[string]any) string {
-	if _, own := values["tap"]; own {
+	if block, _ := lookup(values, module); block != nil {
 		return ""
 	}
 	found := ""

@@ -51,6 +51,8 @@ type Problem struct {
 	// Message says what is wrong and why, Suggestion what to write instead.
 	Message    string `json:"message"`
 	Suggestion string `json:"suggestion,omitempty"`
+	// More is how many problems this one stands for, which are not listed.
+	More int `json:"more,omitempty"`
 }
 
 // String writes the problem on one line, two with a suggestion. What a terminal
@@ -89,13 +91,15 @@ func (p Problem) line() string {
 	return b.String()
 }
 
-// Count returns the number of errors and of warnings.
+// Count returns the number of errors and of warnings, those that are not listed
+// among them.
 func Count(problems []Problem) (errs, warnings int) {
 	for _, p := range problems {
+		n := max(1, p.More)
 		if p.Severity == Error {
-			errs++
+			errs += n
 		} else {
-			warnings++
+			warnings += n
 		}
 	}
 	return errs, warnings

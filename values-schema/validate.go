@@ -75,7 +75,7 @@ func (c *check) rest() []Problem {
 	var rest []Problem
 	for _, severity := range []Severity{Error, Warning} {
 		if n := c.more[severity]; n > 0 {
-			rest = append(rest, Problem{Severity: severity, Rule: "too-many-problems",
+			rest = append(rest, Problem{Severity: severity, Rule: "too-many-problems", More: n,
 				Message:    fmt.Sprintf("%d more are not listed", n),
 				Suggestion: "fix the listed problems first"})
 		}

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 )
 
 // input is the command's standard input, of which a Read ends when the command
@@ -34,6 +36,7 @@ func (r *interruptible) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, context.Cause(r.ctx)
 	}
+	defer waiting.Begin(r.ctx, "standard input")()
 	buf, done := make([]byte, len(p)), make(chan readResult, 1)
 	go func() {
 		n, err := r.from.Read(buf)

@@ -12,6 +12,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -147,6 +148,7 @@ func readModule(cmd *cobra.Command, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer waiting.Begin(cmd.Context(), source.String())()
 	return bounded{source, limit}.Fetch(cmd.Context(), name[i+1:], module.DefaultMaxSize)
 }
 

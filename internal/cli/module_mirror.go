@@ -15,6 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
@@ -121,6 +122,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, destination.Close()) }()
+	defer waiting.Begin(cmd.Context(), "the module repository "+source.String())()
 	result, err := mirror.Run(cmd.Context(), o, destination)
 	if errors.Is(err, mirror.ErrNothingWanted) {
 		return no(fmt.Errorf("%s: %w", source, err))

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -51,6 +54,11 @@ func (f *pushFlags) run(cmd *cobra.Command, from, to string) (err error) {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(dir); err != nil {
+		return unreadable(from, err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder: push takes a module repository. For images of single modules use: pfring module pack", from)
+	}
 	source, err := module.OpenSource(module.SourceOptions{URL: "file://" + filepath.ToSlash(dir)})
 	if err != nil {
 		return err
@@ -73,6 +81,7 @@ func (f *pushFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, destination.Close()) }()
+	defer waiting.Begin(cmd.Context(), destination.String())()
 	result, err := mirror.Run(cmd.Context(), o, destination)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package rollout
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
@@ -166,44 +168,35 @@ func named[T any](ctx context.Context, c *Client, resource string, m *kmmModule)
 }
 
 func (c *Client) kmmPods(ctx context.Context, r *Release, k *kmmFacts) error {
-	opts := metav1.ListOptions{LabelSelector: labelComponent + "!=agent", Limit: pageSize}
-	for {
-		page, err := c.core.Pods(r.Namespace).List(ctx, opts)
-		if err != nil {
-			return fmt.Errorf("cannot list KMM's pods: %w", err)
-		}
-		for i := range page.Items {
-			if p := &page.Items[i]; cmp.Or(kmm.Label(p.Labels, kmm.LabelModule), kmm.Label(p.Labels, kmm.LabelImageOwner)) == k.module.Name {
-				k.pods = append(k.pods, slim(p))
+	pods := c.core.Pods(r.Namespace)
+	_, err := cluster.Pages(ctx, "KMM's pods in namespace "+r.Namespace, metav1.ListOptions{LabelSelector: labelComponent + "!=agent"}, pods.List,
+		func() { k.pods = nil }, func(page *corev1.PodList) {
+			for i := range page.Items {
+				if p := &page.Items[i]; cmp.Or(kmm.Label(p.Labels, kmm.LabelModule), kmm.Label(p.Labels, kmm.LabelImageOwner)) == k.module.Name {
+					k.pods = append(k.pods, slim(p))
+				}
 			}
-		}
-		if opts.Continue = page.Continue; opts.Continue == "" {
-			return nil
-		}
-	}
+		})
+	return err
 }
 
 // listKMM lists objects of KMM's group as far as T has fields for them.
 func listKMM[T any](ctx context.Context, c *Client, resource, namespace, selector string) ([]*T, error) {
 	gvr := schema.GroupVersionResource{Group: kmm.Group, Version: kmm.ModuleVersion, Resource: resource}
-	opts := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	var all []*T
-	for {
-		page, err := c.dynamic.Resource(gvr).Namespace(namespace).List(ctx, opts)
-		if err != nil {
-			return nil, fmt.Errorf("cannot list %s.%s: %w", resource, kmm.Group, err)
-		}
-		for i := range page.Items {
-			one, err := fromUnstructured[T](&page.Items[i])
-			if err != nil {
-				return nil, fmt.Errorf("cannot read %s %s: %w", resource, page.Items[i].GetName(), err)
+	var unread error
+	_, err := cluster.Pages(ctx, resource+"."+kmm.Group, metav1.ListOptions{LabelSelector: selector}, c.dynamic.Resource(gvr).Namespace(namespace).List,
+		func() { all, unread = nil, nil }, func(page *unstructured.UnstructuredList) {
+			for i := range page.Items {
+				one, err := fromUnstructured[T](&page.Items[i])
+				if err != nil {
+					unread = cmp.Or(unread, fmt.Errorf("cannot read %s %s: %w", resource, page.Items[i].GetName(), err))
+					continue
+				}
+				all = append(all, one)
 			}
-			all = append(all, one)
-		}
-		if opts.Continue = page.GetContinue(); opts.Continue == "" {
-			return all, nil
-		}
-	}
+		})
+	return all, errors.Join(err, unread)
 }
 
 func fromUnstructured[T any](u *unstructured.Unstructured) (*T, error) {

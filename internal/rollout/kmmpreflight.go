@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
@@ -42,23 +44,24 @@ type kmmPreflight struct {
 // read them there are none.
 func (c *Client) preflights(ctx context.Context, m *kmmModule) []Preflight {
 	gvr := schema.GroupVersionResource{Group: kmm.Group, Version: kmm.PreflightVersion, Resource: "preflightvalidations"}
-	page, err := c.dynamic.Resource(gvr).List(ctx, metav1.ListOptions{Limit: pageSize})
+	var list []Preflight
+	_, err := cluster.Pages(ctx, "preflightvalidations", metav1.ListOptions{}, c.dynamic.Resource(gvr).List, func() { list = nil }, func(page *unstructured.UnstructuredList) {
+		for i := range page.Items {
+			v, err := fromUnstructured[kmmPreflight](&page.Items[i])
+			if err != nil {
+				continue
+			}
+			p := Preflight{Name: v.Name, Kernel: v.Spec.Kernel}
+			for _, s := range v.Status.Modules {
+				if s.Name == m.Name && s.Namespace == m.Namespace {
+					p.Status, p.Reason = s.Status, s.Reason
+				}
+			}
+			list = append(list, p)
+		}
+	})
 	if err != nil {
 		return nil
-	}
-	var list []Preflight
-	for i := range page.Items {
-		v, err := fromUnstructured[kmmPreflight](&page.Items[i])
-		if err != nil {
-			continue
-		}
-		p := Preflight{Name: v.Name, Kernel: v.Spec.Kernel}
-		for _, s := range v.Status.Modules {
-			if s.Name == m.Name && s.Namespace == m.Namespace {
-				p.Status, p.Reason = s.Status, s.Reason
-			}
-		}
-		list = append(list, p)
 	}
 	slices.SortFunc(list, func(a, b Preflight) int { return strings.Compare(a.Name, b.Name) })
 	return list

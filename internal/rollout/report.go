@@ -48,7 +48,7 @@ type Summary struct {
 	BuildFailed int `json:"buildFailed,omitempty"`
 	Unsupported int `json:"unsupported,omitempty"`
 	// Reasons counts the nodes that should have the module and have not, by
-	// reason code; "" for those without an outcome.
+	// reason code. Those without an outcome are in none.
 	Reasons map[outcome.Reason]int `json:"reasons,omitempty"`
 }
 
@@ -93,6 +93,9 @@ func (r *Report) conclude() {
 			s.Unsupported++
 		default:
 			s.Unknown++
+		}
+		if n.Reason == "" {
+			continue
 		}
 		if s.Reasons == nil {
 			s.Reasons = map[outcome.Reason]int{}

@@ -1,0 +1,118 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+)
+
+// overloaded refuses the first times, and asks to come again after seconds.
+func overloaded(t *testing.T, times int32, seconds string) (*http.Client, string, *atomic.Int32) {
+	t.Helper()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if asked.Add(1) <= times {
+			w.Header().Set("Retry-After", seconds)
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(server.Close)
+	config := &rest.Config{Host: server.URL}
+	cluster.Patient(config)
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, server.URL, &asked
+}
+
+func TestAnOverloadedServerIsAskedAgainWithTheSameBody(t *testing.T) {
+	client, url, asked := overloaded(t, 1, "0")
+	response, err := client.Post(url, "text/plain", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if body, _ := io.ReadAll(response.Body); string(body) != "body" || asked.Load() != 2 {
+		t.Errorf("asked %d times, at last with %q", asked.Load(), body)
+	}
+}
+
+// The end of patience is known before it is used up: nobody waits for it.
+func TestALongerWaitThanAnybodyHasPatienceForIsRefusedAtOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		seconds string
+		within  time.Duration
+	}{"an hour": {"3600", 0}, "longer than the request may take": {"20", 5 * time.Second}} {
+		client, url, asked := overloaded(t, 9, test.seconds)
+		ctx := t.Context()
+		if test.within > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, test.within)
+			defer cancel()
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		var e *apierror.OverloadedError
+		if !errors.As(err, &e) || asked.Load() != 1 {
+			t.Errorf("%s: %v, asked %d times", name, err, asked.Load())
+		}
+	}
+}
+
+func TestAnInterruptionEndsTheWait(t *testing.T) {
+	client, url, asked := overloaded(t, 9, "20")
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		response, err := client.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		done <- err
+	}()
+	for asked.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// An error without a time to come again is the caller's to judge.
+func TestAnErrorOfTheServerIsHandedOn(t *testing.T) {
+	client, url, asked := overloaded(t, 9, "soon")
+	response, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusTooManyRequests || asked.Load() != 1 {
+		t.Errorf("%s, asked %d times", response.Status, asked.Load())
+	}
+}
