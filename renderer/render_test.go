@@ -126,3 +126,25 @@ func TestResourceKnowsItsNamespaceAndSource(t *testing.T) {
 		t.Errorf("%d resources, %d hooks", len(r.Resources), r.HooksLeftOut)
 	}
 }
+
+func TestALibraryChartIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	text := "apiVersion: v2\nname: small\nversion: 1.0.0\ntype: library\n"
+	if err := os.WriteFile(filepath.Join(dir, "Chart.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chart, err := renderer.LoadPath(dir)
+	if err == nil {
+		_, err = renderer.Render(chart, renderer.Options{})
+	}
+	if err == nil || !strings.Contains(err.Error(), "library") {
+		t.Errorf("err = %v, want one that names the type", err)
+	}
+}
+
+func TestDocumentsOfCommentsAreNoResources(t *testing.T) {
+	got, err := renderer.ReadManifests("# Source: a\n---\n# nothing here\n\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n")
+	if err != nil || len(got) != 1 || got[0].Name != "a" {
+		t.Errorf("got %+v, %v; want the ConfigMap alone", got, err)
+	}
+}

@@ -172,3 +172,18 @@ func FuzzStrip(f *testing.F) {
 		}
 	})
 }
+
+func TestAnEncryptedKeySaysHowToDecryptIt(t *testing.T) {
+	for kind, headers := range map[string]map[string]string{
+		"RSA PRIVATE KEY":       {"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00112233445566778899AABBCCDDEEFF"},
+		"ENCRYPTED PRIVATE KEY": nil,
+	} {
+		path := filepath.Join(t.TempDir(), "key.pem")
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: []byte("secret")}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sign.ReadKey(path); err == nil || !strings.Contains(err.Error(), "openssl pkey") {
+			t.Errorf("%s: err = %v, want one that says how to decrypt it", kind, err)
+		}
+	}
+}

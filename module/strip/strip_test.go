@@ -3,6 +3,7 @@ package strip_test
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -174,3 +175,35 @@ func FuzzDebug(f *testing.F) {
 
 // maxGrowth is what alignment may add to a file that was laid out more tightly.
 const maxGrowth = 1 << 20
+
+// Names of source files are debug information too, and an alignment is what a
+// file of anybody's says: it must not decide how much is written.
+func TestDebugRemovesFileSymbolsAndRefusesImpossibleAlignments(t *testing.T) {
+	before := read(t, compile(t, t.TempDir(), "module", source, "-g", "-O1", "-c"))
+	after, err := strip.Debug(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) == elf.STT_FILE {
+			t.Errorf("the symbol of source file %q is still there", s.Name)
+		}
+	}
+	for _, alignment := range []uint64{3, 1 << 40} {
+		odd := bytes.Clone(before)
+		const headers, size, field = 40, 64, 48 // offsets in an ELF header and in a section's
+		at := binary.LittleEndian.Uint64(odd[headers:]) + size + field
+		binary.LittleEndian.PutUint64(odd[at:], alignment)
+		if _, err := strip.Debug(odd); err == nil || !strings.Contains(err.Error(), "alignment") {
+			t.Errorf("alignment %d: err = %v, want one that names it", alignment, err)
+		}
+	}
+}

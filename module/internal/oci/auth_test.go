@@ -2,6 +2,8 @@ package oci
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -195,5 +198,27 @@ func TestAPasswordIsNeverSentToAPlainTokenService(t *testing.T) {
 		if secure != (err != nil) || secure == (sent != "") {
 			t.Errorf("over TLS: %v; error %v, sent %q", secure, err, sent)
 		}
+	}
+}
+
+func TestAnEmptyLoginIsNeverSent(t *testing.T) {
+	a := &authorizer{scope: "x", secure: true}
+	r := &http.Response{Header: http.Header{"Www-Authenticate": {`Basic realm="x"`}}, Request: &http.Request{Header: http.Header{}}}
+	if again, err := a.challenged(t.Context(), r); again || err != nil || a.header != "" {
+		t.Errorf("again = %t, err = %v, header %q; want no second try", again, err, a.header)
+	}
+}
+
+func TestAnIndexWithAnInvalidDigestIsRefused(t *testing.T) {
+	m := &manifest{}
+	text := `{"schemaVersion":2,"manifests":[{"digest":"sha256:../../other","platform":{"os":"linux","architecture":"amd64"}}]}`
+	if err := json.Unmarshal([]byte(text), m); err != nil {
+		t.Fatal(err)
+	}
+	s := &Source{Options: Options{Registry: "registry.example", Repository: "team/modules"}}
+	_, err := s.forArch(t.Context(), m, "1", "amd64")
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Reason != outcome.SourceInvalid || !strings.Contains(e.Why, "sha256:../../other") {
+		t.Errorf("err = %v, want source-invalid with the digest", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -73,7 +74,10 @@ func (s *Source) forArch(ctx context.Context, m *manifest, tag, arch string) (*m
 	for _, d := range m.Manifests {
 		if d.Platform.OS == "linux" && d.Platform.Architecture == arch {
 			if !validDigest(d.Digest) {
-				break
+				return nil, &fault.Error{
+					Reason: outcome.SourceInvalid, What: "read the image", Where: s.String() + ":" + tag,
+					Why: fmt.Sprintf("digest %.100q is not sha256", d.Digest),
+				}
 			}
 			return s.manifest(ctx, d.Digest)
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -32,5 +33,16 @@ func TestDelayDoublesUpToABoundAndIsRandom(t *testing.T) {
 		if len(seen) < 10 {
 			t.Errorf("after %d: only %d different waits of 50", failed, len(seen))
 		}
+	}
+}
+
+func TestAPauseThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if sleep(ctx, 2*time.Hour) {
+		t.Error("slept past the deadline")
+	}
+	if ctx.Err() != nil {
+		t.Error("waited for the deadline instead of returning at once")
 	}
 }
