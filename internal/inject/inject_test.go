@@ -419,6 +419,7 @@ func TestWrongOptions(t *testing.T) {
 		"relative path":      func(o *Options) { o.StateFile = "state.json" },
 		"path in the root":   func(o *Options) { o.StateFile = "/state.json" },
 		"path with dots":     func(o *Options) { o.StateFile = "/run/../state.json" },
+		"path that leaves":   func(o *Options) { o.StateFile = "/run/pfring/../other/state.json" },
 		"path with code":     func(o *Options) { o.StateFile = "/run/$(reboot)/s" },
 	} {
 		if _, err := Inject(nil, options(change)); err == nil {
