@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -320,13 +321,17 @@ func (s *scanned) again(dir string, n int, e module.Entry) error {
 	if small.Size > large.Size {
 		large, small = small, large
 	}
-	same, err := becomes(dir, large, small)
+	bare := func(name string) string { return path.Join(path.Dir(name), module.BareName(name)) }
+	same, err := false, error(nil)
+	if bare(large.Path) == bare(small.Path) {
+		same, err = becomes(dir, large, small)
+	}
 	if err != nil {
 		return err
 	}
 	if !same {
-		path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-		return fmt.Errorf("%s and %s are both version %s for kernel %s on %s: remove one", path(s.entries[n].Path), path(e.Path), e.Version, e.KernelRelease, e.Arch)
+		where := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+		return fmt.Errorf("%s and %s are both version %s for kernel %s on %s: remove one", where(s.entries[n].Path), where(e.Path), e.Version, e.KernelRelease, e.Arch)
 	}
 	s.entries[n], s.spare = small, append(s.spare, large.Path)
 	return nil
