@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ import (
 
 func newModuleIndexCmd(o *Options) *cobra.Command {
 	var expires, key string
-	var symvers []string
+	var symvers, versions []string
 	var shrink shrinkFlags
 	cmd := &cobra.Command{
 		Use:   "index DIR",
@@ -37,7 +38,12 @@ stripped, since that would break the signature: strip first, then sign.
 
 --symvers proves by the checksums of all symbols that a module fits a further kernel
 release, and lists that in the index. It takes the Module.symvers of that release, which
-its headers package has. Proofs stay in the index as long as the file stays the same.`,
+its headers package has. Proofs stay in the index as long as the file stays the same.
+
+--kernel-version says what uname -v prints on the nodes that a module is for. It tells
+two builds of one kernel release apart, as Ubuntu's HWE kernels and kernels built by hand
+have them: without it two modules for one release are refused. VERSION may be a folder of
+the kernel's headers, which has it. It stays in the index as long as the file stays.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := lifetime(expires)
@@ -48,18 +54,43 @@ its headers package has. Proofs stay in the index as long as the file stays the 
 			if options.Symvers, err = readSymvers(symvers); err != nil {
 				return err
 			}
+			if options.KernelVersions, err = readKernelVersions(versions); err != nil {
+				return err
+			}
 			return updateIndex(cmd, args[0], options, key)
 		},
 	}
 	cmd.Example = examples(o, `module index ./repository --key pfring.key
 module index ./repository --expires 90d --strip --compress
-module index ./repository --key pfring.key --symvers 5.10.198-187.748.amzn2.x86_64=/usr/src/kernels/5.10.198-187.748.amzn2.x86_64/Module.symvers`)
+module index ./repository --key pfring.key --symvers 5.10.198-187.748.amzn2.x86_64=/usr/src/kernels/5.10.198-187.748.amzn2.x86_64/Module.symvers
+module index ./repository --key pfring.key --kernel-version hwe/pf_ring.ko="#58~20.04.1-Ubuntu SMP PREEMPT_DYNAMIC Mon Oct 14 2024"`)
 	cmd.Flags().StringVar(&expires, "expires", "365d", "how long nodes may use this index, such as 90d or 720h; 0 means that it does not expire")
 	cmd.Flags().StringVar(&key, "key", "", "minisign secret key to sign with")
 	cmd.Flags().StringSliceVar(&symvers, "symvers", nil, "RELEASE=`FILE`: prove which modules fit this kernel release too, by its Module.symvers; repeatable")
+	cmd.Flags().StringArrayVar(&versions, "kernel-version", nil, "PATH=`VERSION`: what uname -v prints where the module at PATH below DIR fits, or a folder of its kernel's headers; repeatable")
 	shrink.register(cmd)
 	complete(cmd, "expires", cobra.NoFileCompletions)
 	return cmd
+}
+
+// readKernelVersions reads PATH=VERSION for each module.
+func readKernelVersions(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range list {
+		path, version, ok := strings.Cut(text, "=")
+		if !ok || path == "" || version == "" {
+			return nil, fmt.Errorf("invalid --kernel-version %q: must be PATH=VERSION, such as \"modules/amd64/pf_ring.ko=$(uname -v)\"", text)
+		}
+		if strings.ContainsRune(version, filepath.Separator) && !strings.HasPrefix(version, "#") {
+			headers := version
+			var err error
+			if version, err = repository.ReadKernelVersion(headers); err != nil {
+				return nil, fmt.Errorf("--kernel-version: %w", err)
+			}
+		}
+		out[filepath.ToSlash(filepath.Clean(path))] = version
+	}
+	return out, nil
 }
 
 // shrinkFlags say whether modules are made smaller.

@@ -54,6 +54,47 @@ func TestUpdateCompressesWhatIsThere(t *testing.T) {
 	}
 }
 
+// Two builds of one kernel release are listed beside each other where uname -v tells
+// them apart, and stay so.
+func TestTwoBuildsOfAReleaseAreToldApartByTheKernelVersion(t *testing.T) {
+	dir, headers := t.TempDir(), t.TempDir()
+	write(t, dir, map[string][]byte{
+		"hwe/pf_ring.ko": moduletest.KO{Kernel: "6.1.0-1", Padding: 9000}.Bytes(), "pf_ring.ko": moduletest.KO{Kernel: "6.1.0-1", Padding: 5000}.Bytes(),
+	})
+	const own, hwe = "#58-Ubuntu SMP", "#58~20.04.1-Ubuntu SMP"
+	if _, err := repository.ReadKernelVersion(headers); err == nil || !strings.Contains(err.Error(), "uname -v") {
+		t.Errorf("folder without headers: %v", err)
+	}
+	write(t, headers, map[string][]byte{"include/generated/compile.h": []byte("#define UTS_MACHINE \"x86_64\"\n#define UTS_VERSION \"" + hwe + "\"\n")})
+	read, err := repository.ReadKernelVersion(headers)
+	if err != nil || read != hwe {
+		t.Fatalf("%q, %v", read, err)
+	}
+	o := repository.Options{Now: now}
+	for _, given := range []map[string]string{nil, {"other.ko": own}} {
+		o.KernelVersions = given
+		if _, err := repository.Update(t.Context(), dir, o); err == nil {
+			t.Errorf("%v: nobody says how they differ", given)
+		}
+	}
+	o.KernelVersions = map[string]string{"hwe/pf_ring.ko": read, "pf_ring.ko": own}
+	for range 3 {
+		c, err := repository.Update(t.Context(), dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, e := range c.Index.Modules {
+			got[e.KernelVersion] = e.Path
+		}
+		if len(got) != 2 || !strings.HasPrefix(got[hwe], "hwe/") || strings.HasPrefix(got[own], "hwe/") {
+			t.Errorf("%v", got)
+		}
+		// From then on the index knows, also of what becomes of the files.
+		o.KernelVersions, o.Shrink = nil, repository.Shrink{Strip: true, Compress: true}
+	}
+}
+
 // A run that is killed after it has made a module smaller, and before it has removed
 // what that was made of, leaves both.
 func TestTheSameModuleInTwoFormsIsListedOnce(t *testing.T) {

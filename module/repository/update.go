@@ -38,6 +38,10 @@ type Options struct {
 	// Symvers are of further kernel releases, for which modules are proved to fit.
 	// What an index proved of a file before stays in it.
 	Symvers []Symvers
+	// KernelVersions say by path below the folder what uname -v prints on the nodes
+	// that a module is for, where two builds of a kernel have one release. What an
+	// index said of a file before stays in it.
+	KernelVersions map[string]string
 }
 
 // Change says what an update did.
@@ -169,7 +173,11 @@ func (r *locked) update(o Options) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	found, err := scan(r.dir, o.ModuleName)
+	builds := newKernelVersions(o.KernelVersions, old)
+	found, err := scan(r.dir, o.ModuleName, builds.of)
+	if err == nil {
+		err = builds.unused()
+	}
 	if err != nil {
 		return Change{}, err
 	}
@@ -275,9 +283,9 @@ type scanned struct {
 
 // scan reads each module of the folder, one after the other, so that memory
 // stays that of the largest.
-func scan(dir, name string) (*scanned, error) {
+func scan(dir, name string, build func(module.Entry) string) (*scanned, error) {
 	s := &scanned{entries: []module.Entry{}, symbols: map[string][]module.Symbol{}}
-	from := map[[3]string]int{}
+	from := map[[4]string]int{}
 	var faults error
 	walk := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !module.IsFileName(d.Name()) {
@@ -292,7 +300,8 @@ func scan(dir, name string) (*scanned, error) {
 			return nil
 		}
 		s.symbols[e.Path] = info.Symbols
-		key := [3]string{e.KernelRelease, e.Arch, e.Version}
+		e.KernelVersion = build(e)
+		key := [4]string{e.KernelRelease, e.Arch, e.Version, e.KernelVersion}
 		if n, twice := from[key]; twice {
 			faults = errors.Join(faults, s.again(dir, n, e))
 			return nil
@@ -308,7 +317,7 @@ func scan(dir, name string) (*scanned, error) {
 		return nil, faults
 	}
 	slices.SortFunc(s.entries, func(a, b module.Entry) int {
-		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version))
+		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version), cmp.Compare(a.KernelVersion, b.KernelVersion))
 	})
 	return s, nil
 }
