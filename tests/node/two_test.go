@@ -82,6 +82,7 @@ func TestTwoKernelsAreSupplied(t *testing.T) {
 	for i, k := range kernels {
 		nodes = append(nodes, node.Start(t, b.cluster, b.registry, fmt.Sprintf("127.0.0.%d", i+2), k, nil))
 	}
+	b.bucket.Put(t, "modules", map[string][]byte{"others/README": []byte("a bucket is not the controller's to make")})
 	began := time.Now()
 	err := b.install(t.Context(), "install", "supply.store.type=url", "supply.store.url=s3://modules/supplied",
 		"supply.store.endpoint=http://"+node.Reachable(b.bucket.Address), "supply.store.pathStyle=true", "supply.store.credentialsSecret=repository")
