@@ -30,6 +30,7 @@ type Tap struct {
 	NodeSelectorTerms any               `json:"nodeSelectorTerms"`
 	Tolerations       WorkerTolerations `json:"tolerations"`
 	IgnoreTainted     bool              `json:"ignoreTainted"`
+	PacketCapture     string            `json:"packetCapture"`
 	Labels            StringMap         `json:"labels"`
 	Annotations       StringMap         `json:"annotations"`
 	Capabilities      Capabilities      `json:"capabilities"`

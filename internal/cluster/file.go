@@ -66,7 +66,8 @@ func ReadNodesFor(text []byte, targets Targets) ([]Node, error) {
 
 func fromFile(object *corev1.Node, targets Targets) Node {
 	node := FromObject(object)
-	node.Excluded = !targets.Match(object)
+	node.LeftOut = shared(targets.LeavesOut(object))
+	node.Excluded = node.LeftOut != ""
 	return node
 }
 

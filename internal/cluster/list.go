@@ -42,7 +42,8 @@ func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node,
 func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
 	return MapNodes(ctx, lister, selector, func(n *corev1.Node) Node {
 		node := FromObject(n)
-		node.Excluded = !targets.Match(n)
+		node.LeftOut = shared(targets.LeavesOut(n))
+		node.Excluded = node.LeftOut != ""
 		return node
 	})
 }

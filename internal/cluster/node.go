@@ -28,8 +28,10 @@ type Node struct {
 	BootID   string
 	// Ready is the node's Ready condition; Cordoned its spec.unschedulable.
 	Ready, Cordoned bool
-	// Excluded is true for a node that the caller's Targets leave out.
+	// Excluded is true for a node that the caller's Targets leave out; LeftOut says
+	// why, as a clause about the node, where that is known.
 	Excluded bool
+	LeftOut  string
 }
 
 // FromObject takes over what matters of a Node object.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -10,12 +11,14 @@ import (
 )
 
 // Targets says which nodes are meant to get the module: those that have all of
-// Labels and match any of Terms. The zero value means every node.
+// Labels, match any of Terms and fit Limit. The zero value means every node.
 type Targets struct {
 	// Terms are as in a pod's node affinity.
 	Terms []corev1.NodeSelectorTerm
 	// Labels are as in a pod's nodeSelector.
 	Labels map[string]string
+	// Limit is what the chart asks of a node, whatever the values select.
+	Limit Limit
 }
 
 // ParseTerms reads node selector terms as they stand in values: a list, or nil.
@@ -39,7 +42,28 @@ func (t Targets) Match(n *corev1.Node) bool {
 			return false
 		}
 	}
+	if t.Limit.leavesOut(n) != "" {
+		return false
+	}
 	return len(t.Terms) == 0 || slices.ContainsFunc(t.Terms, func(term corev1.NodeSelectorTerm) bool { return matchTerm(term, n) })
+}
+
+// LeavesOut says why n is not meant to get the module, as a clause about the node;
+// "" if it is meant to. What no setting helps against comes before what the values
+// select.
+func (t Targets) LeavesOut(n *corev1.Node) string {
+	if t.Match(n) {
+		return ""
+	}
+	if why := AgentNodes.leavesOut(n); why != "" {
+		return why
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Labels)) {
+		if have, ok := n.Labels[key]; !ok || have != t.Labels[key] {
+			return "it lacks the label " + key + "=" + t.Labels[key]
+		}
+	}
+	return "no term of the node affinity matches it"
 }
 
 // matchTerm: all requirements of a term must hold, and a term without any

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ func (r Report) writeTable(w io.Writer, wide bool) error {
 	r.nodeTable(&b, wide, width)
 	r.kernelTable(&b, width)
 	r.remedies(&b, width)
+	r.leftOut(&b, width)
 	b.WriteByte('\n')
 	printout.Wrap(&b, "", r.Verdict, width)
 	_, err := io.WriteString(w, b.String())
@@ -131,6 +133,26 @@ func (r Report) remedies(b *strings.Builder, width int) {
 		if f.Source != "" {
 			printout.Wrap(b, "    ", "see "+f.Source, width)
 		}
+	}
+}
+
+// leftOut tells of the nodes that do not count, each reason once.
+func (r Report) leftOut(b *strings.Builder, width int) {
+	nodes := map[string][]string{}
+	for i := range r.Nodes {
+		if n := &r.Nodes[i]; n.Supported == Excluded {
+			nodes[n.Message] = append(nodes[n.Message], n.Node)
+		}
+	}
+	title := "\nExcluded\n"
+	for _, message := range slices.Sorted(maps.Keys(nodes)) {
+		b.WriteString(title)
+		title = ""
+		who := nodes[message][0]
+		if more := len(nodes[message]) - 1; more > 0 {
+			who = fmt.Sprintf("%s and %d more", who, more)
+		}
+		printout.Wrap(b, "  ", who+": "+message, width)
 	}
 }
 

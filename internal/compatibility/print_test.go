@@ -42,7 +42,7 @@ func sample(t *testing.T) compatibility.Report {
 		nodes = append(nodes, some...)
 	}
 	left := linux("left-out", cluster.Generic)
-	left.Excluded = true
+	left.Excluded, left.LeftOut = true, "it lacks the label pool=capture"
 	r := compatibility.Match(append(nodes, left), func(kernel, arch string) compatibility.Answer {
 		if strings.Contains(kernel, "generic") {
 			return lacks(kernel, arch)

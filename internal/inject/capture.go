@@ -11,21 +11,7 @@ import (
 
 // packetCapture is the worker's capture backend, empty if it is not told one.
 func packetCapture(sniffer *yaml.Node) string {
-	for _, key := range []string{"command", "args"} {
-		list := get(sniffer, key)
-		if list == nil || list.Kind != yaml.SequenceNode {
-			continue
-		}
-		for i, item := range list.Content {
-			if value, ok := strings.CutPrefix(item.Value, kubeshark.CaptureFlag+"="); ok {
-				return value
-			}
-			if item.Value == kubeshark.CaptureFlag && i+1 < len(list.Content) {
-				return list.Content[i+1].Value
-			}
-		}
-	}
-	return ""
+	return kubeshark.PacketCapture(append(texts(get(sniffer, "command")), texts(get(sniffer, "args"))...))
 }
 
 // ownLoader says how a worker loads the module by itself; empty if it does not.
@@ -85,7 +71,7 @@ func hasShell(v kubeshark.Version, daemonSet *yaml.Node) bool {
 	}
 	// The later labels came with 52.10.
 	for _, labels := range []*yaml.Node{get(daemonSet, "metadata", "labels"), get(daemonSet, "spec", "template", "metadata", "labels")} {
-		for _, key := range workerLabels[1:] {
+		for _, key := range kubeshark.WorkerLabels()[1:] {
 			if scalar(get(labels, key)) == "worker" {
 				return true
 			}

@@ -1,17 +1,12 @@
 package inject
 
 import (
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
-
-// workerName is what Kubeshark's chart calls its DaemonSet.
-const workerName = "kubeshark-worker-daemon-set"
-
-// workerLabels mark the workers; the prefix changed with 52.10 and 52.12.
-var workerLabels = [...]string{"app.kubeshark.co/app", "app.kubehq.com/app", "app.kubeshark.com/app"}
 
 // findWorkers returns the worker DaemonSets under an object.
 func findWorkers(object *yaml.Node, depth int) []*yaml.Node {
@@ -39,11 +34,11 @@ func findObjects(object *yaml.Node, depth int, wanted func(*yaml.Node) bool) []*
 }
 
 func isWorker(object *yaml.Node) bool {
-	if nameOf(object) == workerName {
+	if nameOf(object) == kubeshark.WorkerName {
 		return true
 	}
 	for _, labels := range []*yaml.Node{get(object, "metadata", "labels"), get(object, "spec", "template", "metadata", "labels")} {
-		for _, key := range workerLabels {
+		for _, key := range kubeshark.WorkerLabels() {
 			if scalar(get(labels, key)) == "worker" {
 				return true
 			}
@@ -80,9 +75,4 @@ func scalar(n *yaml.Node) string {
 		return ""
 	}
 	return n.Value
-}
-
-// IsWorker tells whether a DaemonSet is Kubeshark's worker, by its name and labels.
-func IsWorker(name string, labels map[string]string) bool {
-	return name == workerName || slices.ContainsFunc(workerLabels[:], func(key string) bool { return labels[key] == "worker" })
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/inject"
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
 // FieldManager owns what is added.
@@ -160,7 +161,7 @@ func find(ctx context.Context, client dynamic.Interface, o Options) (dynamic.Res
 		// Of a list, items lack what they are.
 		object.SetAPIVersion("apps/v1")
 		object.SetKind("DaemonSet")
-		if inject.IsWorker(object.GetName(), object.GetLabels()) {
+		if kubeshark.IsWorker(object.GetName(), object.GetLabels()) {
 			workers = append(workers, object)
 		}
 	}

@@ -21,6 +21,20 @@ func OtherBackend(packetCapture string) bool {
 	return slices.Contains([]string{"af_packet", "ebpf", "libpcap", "pcap"}, packetCapture)
 }
 
+// UseOf says what PF_RING is to a worker with this value of tap.packetCapture, as the
+// rest of a sentence about the worker.
+func UseOf(packetCapture string) string {
+	switch {
+	case OtherBackend(packetCapture):
+		return "captures with " + packetCapture + ", so PF_RING is of no use to it and it need not wait for the module"
+	case packetCapture == "":
+		return "is told no capture backend, and may use PF_RING"
+	case packetCapture == "pf_ring":
+		return "is told to capture with pf_ring"
+	}
+	return "is told to capture with " + packetCapture + ", and may use PF_RING"
+}
+
 // Container is what a pod says of one, as far as it matters here.
 type Container struct {
 	Name, Image             string

@@ -249,7 +249,7 @@ func (e *env) judgedBy(ctx context.Context, k valuesschema.KernelModule, source 
 	}
 	g := release.Gathered{Supply: verdict.Supply{Version: k.Supply.PFRingVersion, AnySystem: k.Supply.Builder.Script != ""}}
 	for _, n := range nodes {
-		n.Excluded = !n.in[ModeAuto]
+		n.Excluded, n.LeftOut = !n.in[ModeAuto], n.leftOut[ModeAuto]
 		g.Nodes = append(g.Nodes, n.Node)
 	}
 	if source && e.elsewhere() == "" {

@@ -50,6 +50,11 @@ func nodeChecks() []Check {
 			Why:  "A kernel has one pf_ring module; two owners replace and unload each other's module.",
 			look: nodesOverlap,
 		},
+		{
+			ID: "nodes.capture", Title: "Kubeshark's workers look for PF_RING", Needs: []string{"api.reachable"},
+			Why:  "A worker that captures with af_packet or ebpf does not use the module.",
+			look: nodesCapture,
+		},
 	}
 }
 
@@ -58,8 +63,9 @@ type node struct {
 	cluster.Node
 	taints []corev1.Taint
 	labels map[string]string
-	// in says for which modes' releases the node is.
-	in map[string]bool
+	// in says for which modes' releases the node is, leftOut why it is not for one.
+	in      map[string]bool
+	leftOut map[string]string
 }
 
 // nodes reads all nodes, once.
@@ -76,9 +82,10 @@ func (e *env) nodes(ctx context.Context) ([]node, error) {
 			}
 		}
 		return cluster.MapNodes(ctx, c.core.Nodes(), e.Selector, func(n *corev1.Node) node {
-			taken := node{Node: cluster.FromObject(n), taints: n.Spec.Taints, labels: n.Labels, in: map[string]bool{}}
+			taken := node{Node: cluster.FromObject(n), taints: n.Spec.Taints, labels: n.Labels, in: map[string]bool{}, leftOut: map[string]string{}}
 			for mode, t := range targets {
-				taken.in[mode] = t.Match(n) && taken.OS != "windows"
+				taken.leftOut[mode] = t.LeavesOut(n)
+				taken.in[mode] = taken.leftOut[mode] == ""
 			}
 			return taken
 		})
@@ -137,7 +144,7 @@ func nodesSelected(ctx context.Context, e *env) Finding {
 	}
 	if len(empty) > 0 {
 		return fail("no-node-selected", "none of the "+text.CountOrNo(len(all), "node")+" is Linux and selected by the values",
-			"Correct tap.nodeSelectorTerms, tap.kernelModule.agent.nodeSelector or kmm.selector.", empty...)
+			"Correct tap.nodeSelectorTerms, tap.kernelModule.agent.nodeSelector or kmm.selector.", append(empty, leftOut(all)...)...)
 	}
 	chosen, err := e.selectedNodes(ctx)
 	if err != nil {
@@ -147,7 +154,26 @@ func nodesSelected(ctx context.Context, e *env) Finding {
 	for _, n := range chosen {
 		kernels[kernel{n.Kernel, n.Arch}]++
 	}
-	return ok(fmt.Sprintf("%d of %s, with %s", len(chosen), text.CountOrNo(len(all), "node"), text.CountOrNo(len(kernels), "kernel")))
+	return ok(fmt.Sprintf("%d of %s, with %s", len(chosen), text.CountOrNo(len(all), "node"), text.CountOrNo(len(kernels), "kernel")), leftOut(all)...)
+}
+
+// leftOut says which nodes the modes leave out and why, each reason once.
+func leftOut(all []node) []string {
+	names := map[string][]string{}
+	for _, n := range all {
+		said := map[string]bool{}
+		for _, why := range n.leftOut {
+			if why != "" && !said[why] {
+				said[why] = true
+				names[why] = append(names[why], n.Name)
+			}
+		}
+	}
+	var lines []string
+	for _, why := range slices.Sorted(maps.Keys(names)) {
+		lines = append(lines, "excluded: "+strings.Join(some(names[why]), ", ")+": "+why)
+	}
+	return lines
 }
 
 func nodesReady(ctx context.Context, e *env) Finding {
@@ -290,12 +316,12 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 		return nil, err
 	}
 	var owners []owner
-	list, err := c.dynamic.Resource(daemonSets).List(ctx, metav1.ListOptions{})
+	all, err := e.daemonSets(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i := range list.Items {
-		o := &list.Items[i]
+	for i := range all {
+		o := &all[i]
 		how, ours := ownLoader(o), o.GetLabels()["app.kubernetes.io/name"] == "kubeshark-pfring" && o.GetLabels()["app.kubernetes.io/component"] == "agent"
 		switch name := "DaemonSet " + o.GetNamespace() + "/" + o.GetName(); {
 		case e.own(o):
@@ -305,7 +331,7 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 			owners = append(owners, owner{name + " (" + how + ")", daemonSetTakes(o)})
 		}
 	}
-	list, err = c.dynamic.Resource(modules).List(ctx, metav1.ListOptions{})
+	list, err := c.dynamic.Resource(modules).List(ctx, metav1.ListOptions{})
 	if apierrors.IsNotFound(err) {
 		return owners, nil // KMM is not installed.
 	}
@@ -325,10 +351,13 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 }
 
 // ownLoader says how the pods of a DaemonSet load PF_RING themselves.
-func ownLoader(o *unstructured.Unstructured) string {
+func ownLoader(o *unstructured.Unstructured) string { return kubeshark.OwnLoader(containersOf(o)) }
+
+// containersOf are the containers of a DaemonSet's pods, those of its start first.
+func containersOf(o *unstructured.Unstructured) []kubeshark.Container {
 	var ds appsv1.DaemonSet
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &ds); err != nil {
-		return "" // the API server has taken it, so it is of no kind that is known here
+		return nil // the API server has taken it, so it is of no kind that is known here
 	}
 	var all []kubeshark.Container
 	for _, c := range slices.Concat(ds.Spec.Template.Spec.InitContainers, ds.Spec.Template.Spec.Containers) {
@@ -340,7 +369,7 @@ func ownLoader(o *unstructured.Unstructured) string {
 		}
 		all = append(all, k)
 	}
-	return kubeshark.OwnLoader(all)
+	return all
 }
 
 // own tells whether an object belongs to the release that is checked.

@@ -12,19 +12,20 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-// Targets are the nodes that the values select. In kmm the Module's own selector
-// goes before the terms that Kubeshark's workers have.
+// Targets are the nodes that the values select, without those that the chart leaves
+// out by itself. In kmm the Module's own selector goes before the terms that
+// Kubeshark's workers have.
 func Targets(tap valuesschema.Tap) (cluster.Targets, error) {
 	k := tap.KernelModule
-	if k.Mode == "kmm" && len(k.KMM.Selector) > 0 {
-		return cluster.Targets{Labels: k.KMM.Selector}, nil
-	}
-	list := tap.WorkerTerms()
+	limit, list := cluster.AgentNodes, tap.WorkerTerms()
 	if k.Agent.Affinity != nil {
-		list = affinityTerms(k.Agent.Affinity)
+		limit, list = cluster.LinuxNodes, affinityTerms(k.Agent.Affinity)
+	}
+	if k.Mode == "kmm" && len(k.KMM.Selector) > 0 {
+		return cluster.Targets{Labels: k.KMM.Selector, Limit: limit}, nil
 	}
 	terms, err := cluster.ParseTerms(list)
-	return cluster.Targets{Terms: terms, Labels: k.Agent.NodeSelector}, err
+	return cluster.Targets{Terms: terms, Labels: k.Agent.NodeSelector, Limit: limit}, err
 }
 
 // affinityTerms are the node selector terms that the agent's own affinity requires.

@@ -52,6 +52,9 @@ func (r *Report) writeHTML(w io.Writer) error {
 	if r.Module != "" {
 		about = append([]webpage.Finding{{State: webpage.Neutral, Lead: "Module", Message: r.Module}}, about...)
 	}
+	for _, f := range r.Workers {
+		about = append(about, webpage.Finding{State: webpage.Neutral, Message: f.String()})
+	}
 	for _, f := range r.Preflights {
 		about = append(about, webpage.Finding{State: webpage.Neutral, Message: f.String()})
 	}

@@ -54,6 +54,10 @@ func (r *Report) table(wide bool, width int) string {
 		b.WriteByte('\n')
 		printout.Wrap(&b, "", p.String(), width)
 	}
+	for _, w := range r.Workers {
+		b.WriteByte('\n')
+		printout.Wrap(&b, "", w.String(), width)
+	}
 	remedies(&b, causes, wide, width)
 	b.WriteByte('\n')
 	printout.Wrap(&b, "", r.Verdict, width)

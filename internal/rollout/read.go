@@ -162,6 +162,12 @@ func (c *Client) finish(ctx context.Context, f *facts, warnings []string) *Repor
 	if f.release.Mode == "kmm" {
 		warnings = append(warnings, c.explainKMM(ctx, f, r)...)
 	}
+	var err error
+	if r.Workers, err = c.readCaptures(ctx, f.release.Namespace); err != nil {
+		if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok {
+			warnings = append(warnings, "what Kubeshark's workers capture with is not known: "+words.String())
+		}
+	}
 	r.Warnings = warnings
 	return r
 }

@@ -22,9 +22,11 @@ type Report struct {
 	Module string `json:"module,omitempty"`
 	// Preflights are KMM's answers for other kernels.
 	Preflights []Preflight `json:"preflights,omitempty"`
-	Verdict    string      `json:"verdict"`
-	Warnings   []string    `json:"warnings,omitempty"`
-	Nodes      []Node      `json:"nodes"`
+	// Workers are Kubeshark's in the release's namespace.
+	Workers  []Capture `json:"workers,omitempty"`
+	Verdict  string    `json:"verdict"`
+	Warnings []string  `json:"warnings,omitempty"`
+	Nodes    []Node    `json:"nodes"`
 
 	// Where says what the cluster is, for people.
 	Where webpage.Where `json:"-"`

@@ -42,9 +42,9 @@ func (r *Release) target(n *corev1.Node) *target {
 			t.taints = append(t.taints, taint{have.Key, have.Value, string(have.Effect)})
 		}
 	}
-	switch keeping := untolerated(t.taints, r.tolerates); {
-	case !r.targets.Match(n):
-		t.excluded = "the release's node selector excludes it"
+	switch why, keeping := r.targets.LeavesOut(n), untolerated(t.taints, r.tolerates); {
+	case why != "":
+		t.excluded = "the release excludes it: " + why
 	case keeping != "":
 		t.excluded = "its taint " + keeping + " is not tolerated"
 	}

@@ -68,7 +68,7 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 	}
 	switch {
 	case n.Excluded:
-		say(Excluded, NotSelected, "The values do not select this node.", "")
+		say(Excluded, NotSelected, leftOut(n), "")
 		v.Source = ""
 	case info.Policy == cluster.Never:
 		say(No, PlatformForbids, about(info), info.Remedy)
@@ -93,6 +93,14 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		v.Remedy = j.buildable(n, a.Remedy)
 	}
 	return v
+}
+
+// leftOut says why a node does not count.
+func leftOut(n cluster.Node) string {
+	if n.LeftOut == "" {
+		return "The values do not select this node."
+	}
+	return "The release excludes this node: " + n.LeftOut + "."
 }
 
 // about says why a platform is special, beginning with its name.
