@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
 // Names of what is added; they are how Remove finds it.
 const (
-	containerName = "pfring-wait"
+	containerName = kubeshark.WaitContainer
 	volumeName    = "pfring-state"
 	workerFlag    = "-kernel-module"
 )

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,8 +64,8 @@ func Apply(ctx context.Context, client dynamic.Interface, o Options) ([]Change, 
 		if err != nil || patch.Object == nil {
 			return change, err
 		}
-		changed, err := apply(ctx, resource, object, patch.Object, o.DryRun)
-		if changed {
+		is, err := apply(ctx, resource, object, patch.Object, o.DryRun)
+		if err == nil && is.GetGeneration() != object.GetGeneration() {
 			change.State = Added
 		}
 		return change, err
@@ -81,8 +82,22 @@ func Remove(ctx context.Context, client dynamic.Interface, o Options) ([]Change,
 			"apiVersion": object.GetAPIVersion(), "kind": object.GetKind(),
 			"metadata": map[string]any{"name": object.GetName(), "namespace": object.GetNamespace()},
 		}
-		_, err := apply(ctx, resource, object, nothing, o.DryRun)
-		return Change{State: Removed}, err
+		is, err := apply(ctx, resource, object, nothing, o.DryRun)
+		change := Change{State: Removed}
+		if err == nil && waits(is) {
+			change.State = Unchanged
+			change.Warnings = []string{"another owner has the wait in its manifests too, so it stays; render them without pfring inject, or with --remove"}
+		}
+		return change, err
+	})
+}
+
+// waits tells whether the object's pods wait for the module.
+func waits(object *unstructured.Unstructured) bool {
+	list, _, _ := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "initContainers")
+	return slices.ContainsFunc(list, func(c any) bool {
+		one, _ := c.(map[string]any)
+		return one["name"] == kubeshark.WaitContainer
 	})
 }
 
@@ -96,18 +111,14 @@ func owns(object *unstructured.Unstructured) bool {
 	return false
 }
 
-// apply tells whether the object's pods change.
-func apply(ctx context.Context, resource dynamic.ResourceInterface, was *unstructured.Unstructured, patch map[string]any, dryRun bool) (bool, error) {
+// apply returns the object as it is with the patch.
+func apply(ctx context.Context, resource dynamic.ResourceInterface, was *unstructured.Unstructured, patch map[string]any, dryRun bool) (*unstructured.Unstructured, error) {
 	// What is ours by its name was added by an earlier run, perhaps through a file.
 	options := metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	is, err := resource.Apply(ctx, was.GetName(), &unstructured.Unstructured{Object: patch}, options)
-	if err != nil {
-		return false, err
-	}
-	return is.GetGeneration() != was.GetGeneration(), nil
+	return resource.Apply(ctx, was.GetName(), &unstructured.Unstructured{Object: patch}, options)
 }
 
 type edit func(dynamic.ResourceInterface, *unstructured.Unstructured) (Change, error)

@@ -8,6 +8,10 @@ import (
 // WorkerName is what Kubeshark's chart calls its DaemonSet.
 const WorkerName = "kubeshark-worker-daemon-set"
 
+// WaitContainer is the init container by which pfring inject makes a pod wait for the
+// module.
+const WaitContainer = "pfring-wait"
+
 // WorkerLabels mark the workers, with the value "worker"; the prefix changed with
 // 52.10 and 52.12.
 func WorkerLabels() []string {

@@ -40,9 +40,6 @@ func (c Capture) String() string {
 	return text
 }
 
-// waitContainer is the init container that pfring inject adds.
-const waitContainer = "pfring-wait"
-
 // readCaptures looks for Kubeshark's workers in the namespace.
 func (c *Client) readCaptures(ctx context.Context, namespace string) ([]Capture, error) {
 	list, err := c.apps.DaemonSets(namespace).List(ctx, metav1.ListOptions{})
@@ -68,6 +65,6 @@ func captureOf(ds *appsv1.DaemonSet) Capture {
 	backend := kubeshark.PacketCapture(arguments)
 	return Capture{
 		Object: "daemonset/" + ds.Name, Backend: backend, MayUsePFRing: !kubeshark.OtherBackend(backend), namespace: ds.Namespace,
-		Waits: slices.ContainsFunc(pod.InitContainers, func(c corev1.Container) bool { return c.Name == waitContainer }),
+		Waits: slices.ContainsFunc(pod.InitContainers, func(c corev1.Container) bool { return c.Name == kubeshark.WaitContainer }),
 	}
 }

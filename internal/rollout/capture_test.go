@@ -25,7 +25,7 @@ func TestWhatKubesharksWorkersCaptureWithIsSaid(t *testing.T) {
 		ds.Name, ds.Namespace = kubeshark.WorkerName, "capture"
 		ds.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sniffer", Command: append([]string{"./worker"}, test.arguments...)}, {Name: "tracer", Command: []string{"./tracer"}}}
 		if test.waits {
-			ds.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: waitContainer}}
+			ds.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: kubeshark.WaitContainer}}
 		}
 		if c := captureOf(ds); !strings.Contains(c.String(), test.want) || c.Waits != test.waits {
 			t.Errorf("%s: %q", name, c)

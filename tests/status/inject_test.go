@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
@@ -108,23 +109,30 @@ func (b *bed) waitForWorker(what string, phase corev1.PodPhase) {
 	}
 }
 
-// What a cluster runs is changed beside its owner, and changed back.
-func TestInjectLive(t *testing.T) {
-	b := newBed(t, 1, "")
+// worker is the DaemonSet of Kubeshark 53.3, for no node.
+func (b *bed) worker() *unstructured.Unstructured {
+	b.t.Helper()
 	text, err := os.ReadFile("../../internal/inject/testdata/53.3.yaml")
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	_, doc, _ := strings.Cut(string(text), "09-worker-daemon-set.yaml\n")
 	doc, _, _ = strings.Cut(doc, "\n---\n")
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte(doc), &object.Object); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	object.SetNamespace(b.namespace)
 	if err := unstructured.SetNestedMap(object.Object, map[string]any{"none": "here"}, "spec", "template", "spec", "nodeSelector"); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
+	return object
+}
+
+// What a cluster runs is changed beside its owner, and changed back.
+func TestInjectLive(t *testing.T) {
+	b := newBed(t, 1, "")
+	object := b.worker()
 	resource := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace)
 	before, err := resource.Create(b.ctx, object, metav1.CreateOptions{FieldManager: "kubeshark"})
 	if err != nil {
@@ -172,5 +180,139 @@ func TestInjectLive(t *testing.T) {
 	o.Namespace = "default"
 	if _, err := injectlive.Apply(b.ctx, shared.Dynamic, o); !errors.Is(err, injectlive.ErrNotFound) {
 		t.Errorf("a namespace without workers: %v", err)
+	}
+}
+
+// The wait survives upgrades by those who made the object, in each way in which they
+// write, and goes only where nobody else has it too.
+func TestInjectLiveBesideOtherOwners(t *testing.T) {
+	b := newBed(t, 1, "")
+	resource := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace)
+	object := b.worker()
+	name := object.GetName()
+	apply := func(manager string, o *unstructured.Unstructured) {
+		t.Helper()
+		if _, err := resource.Apply(b.ctx, name, o, metav1.ApplyOptions{FieldManager: manager, Force: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inits := func() string {
+		t.Helper()
+		live, err := resource.Get(b.ctx, name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		list, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", "initContainers")
+		for _, c := range list {
+			names = append(names, c.(map[string]any)["name"].(string))
+		}
+		return strings.Join(names, " ")
+	}
+	live := func(do func(context.Context, dynamic.Interface, injectlive.Options) ([]injectlive.Change, error), want string) injectlive.Change {
+		t.Helper()
+		changes, err := do(b.ctx, shared.Dynamic, injectlive.Options{Inject: inject.Default(), Namespace: b.namespace})
+		if err != nil || len(changes) != 1 || changes[0].State != want {
+			t.Fatalf("%v, %+v, want %s", err, changes, want)
+		}
+		return changes[0]
+	}
+
+	// Helm 4 writes by server-side apply.
+	apply("helm", object)
+	live(injectlive.Apply, injectlive.Added)
+	upgraded := object.DeepCopy()
+	upgraded.SetAnnotations(map[string]string{"release": "2"})
+	apply("helm", upgraded)
+	if got := inits(); got != "mount-bpf pfring-wait" {
+		t.Errorf("after an upgrade by server-side apply: %s", got)
+	}
+	// Helm 3 and kubectl send a strategic merge patch of what differs between their own manifests.
+	patch := `{"spec":{"template":{"spec":{"$setElementOrder/initContainers":[{"name":"mount-bpf"}],"initContainers":[{"name":"mount-bpf","image":"docker.io/kubeshark/worker:v53.3.1"}]}}}}`
+	if _, err := resource.Patch(b.ctx, name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "helm3"}); err != nil {
+		t.Fatal(err)
+	}
+	// A patch may put the wait before or behind; both begin before the worker does.
+	if got := strings.Fields(inits()); len(got) != 2 || !slices.Contains(got, "pfring-wait") {
+		t.Errorf("after an upgrade by a strategic merge patch: %s", got)
+	}
+	live(injectlive.Apply, injectlive.Unchanged)
+	live(injectlive.Remove, injectlive.Removed)
+	if got := inits(); got != "mount-bpf" {
+		t.Errorf("removed: %s", got)
+	}
+
+	// Whoever renders through pfring inject owns the wait as well.
+	live(injectlive.Apply, injectlive.Added)
+	both, err := resource.Get(b.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	both.SetManagedFields(nil)
+	both.SetResourceVersion("")
+	apply("helm", both)
+	if c := live(injectlive.Remove, injectlive.Unchanged); len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "another owner") {
+		t.Errorf("%+v", c)
+	}
+	if got := inits(); !strings.Contains(got, "pfring-wait") {
+		t.Errorf("the other owner's wait is gone: %s", got)
+	}
+}
+
+// Any workload is made to wait in the cluster, too.
+func TestInjectLiveOfAWorkload(t *testing.T) {
+	b := newBed(t, 1, "")
+	deployment := &unstructured.Unstructured{}
+	err := yaml.Unmarshal([]byte(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: zeek}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: zeek}}
+  template:
+    metadata: {labels: {app: zeek}}
+    spec:
+      hostNetwork: true
+      initContainers: [{name: first, image: "a:1"}]
+      containers:
+        - {name: side, image: "a:1"}
+        - {name: zeek, image: "zeek:8"}
+`), &deployment.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resource := shared.Dynamic.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(b.namespace)
+	before, err := resource.Create(b.ctx, deployment, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := injectlive.Options{Inject: inject.Default(), Namespace: b.namespace}
+	o.Inject.Workload, o.Inject.Container, o.Inject.WaitWith = "deployment/zeek", "zeek", inject.WithWorker
+	changes, err := injectlive.Apply(b.ctx, shared.Dynamic, o)
+	if err != nil || len(changes) != 1 || changes[0].State != injectlive.Added || changes[0].Object != "deployment/zeek" {
+		t.Fatalf("%v %+v", err, changes)
+	}
+	if text := strings.Join(changes[0].Warnings, "\n"); !strings.Contains(text, "NET_ADMIN to container zeek") {
+		t.Errorf("the capabilities are the owner's: %s", text)
+	}
+	live, err := resource.Get(b.ctx, "zeek", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", "initContainers")
+	if len(list) != 2 || list[1].(map[string]any)["name"] != "pfring-wait" || list[1].(map[string]any)["image"] != "zeek:8" {
+		t.Errorf("%v", list)
+	}
+	if changes, err = injectlive.Remove(b.ctx, shared.Dynamic, o); err != nil || changes[0].State != injectlive.Removed {
+		t.Errorf("%v %+v", err, changes)
+	}
+	after, err := resource.Get(b.ctx, "zeek", metav1.GetOptions{})
+	if err != nil || !reflect.DeepEqual(after.Object["spec"], before.Object["spec"]) {
+		t.Errorf("removed, it is not what it was: %v\n%v", err, after.Object["spec"])
+	}
+	o.Inject.Workload = "deployment/nosuch"
+	if _, err := injectlive.Apply(b.ctx, shared.Dynamic, o); err == nil || !strings.Contains(err.Error(), "deployment/nosuch not found") {
+		t.Errorf("%v", err)
 	}
 }
