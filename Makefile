@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: mutants controller image-agent image-controller e2e-two-nodes e2e-flux e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: mutants controller image-agent image-controller e2e-two-nodes e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -70,9 +70,6 @@ test-short: ## Only the tests that need nothing but Go
 
 e2e-two-nodes: test-deps ## Two real nodes of different kernels: with a repository that lacks one, and supplied by their cluster
 	PFRING_TEST_TWO_NODES=1 go test -count=1 -v -timeout 60m -run '^(TestTwoNodesOfDifferentKernels|TestTwoKernelsAreSupplied)$$' ./tests/node
-
-e2e-flux: ## Flux' CLI, built first, on what render and inject write; the build takes more than ten minutes of a processor
-	PFRING_TEST_FLUX=1 go test -count=1 -v -timeout 60m -run '^(TestFluxIsBuiltAndRun|TestFluxBuildsWhatWasRendered)$$' ./tests/toolbin ./tests/gitops
 
 e2e-supply: test-deps ## A real node whose cluster builds the module itself, through reboots, and one that compiles; PFRING_TEST_SOURCE=DIR compiles PF_RING
 	PFRING_TEST_SUPPLY=1 go test -count=1 -v -timeout 60m -run '^(TestTheClusterSuppliesItself|TestTheClusterCompiles)$$' ./tests/node

@@ -3,6 +3,7 @@ package toolbin_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,19 +48,24 @@ func TestCacheDirIsTheOneTheEnvironmentNames(t *testing.T) {
 
 func TestNeighboursAreBuiltAndRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: builds helm 4 and Argo CD's library; run without -short")
+		t.Skip("-short: builds helm 4 and the libraries of Argo CD and Flux; run without -short")
 	}
 	t.Run("helm 4", func(t *testing.T) { runs(t, toolbin.Helm4, "", "v4.", "version", "--short") })
 	t.Run("argo", func(t *testing.T) {
 		runs(t, toolbin.Argo, `[{"live": {"apiVersion": "v1", "kind": "ConfigMap"}}]`, `"Differs":false`)
 	})
-}
-
-func TestFluxIsBuiltAndRun(t *testing.T) {
-	if os.Getenv(toolbin.FluxEnv) == "" {
-		t.Skip("builds flux, for more than ten minutes: make e2e-flux")
-	}
-	runs(t, toolbin.Flux, "", "flux version", "--version")
+	t.Run("flux", func(t *testing.T) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"ks.yaml": "spec: {postBuild: {substitute: {a: put-in}}}\n", "p/x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '${a}'}\n"} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runs(t, toolbin.Flux, "", "name: put-in", filepath.Join(dir, "ks.yaml"), filepath.Join(dir, "p"))
+	})
 }
 
 // runs builds a program, and wants it to say something of what it is given.
