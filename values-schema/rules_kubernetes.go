@@ -21,7 +21,7 @@ func checkKubernetes(c *check) {
 	}
 	c.tolerations(tap.With("tolerations", "workers"))
 	for _, path := range []Path{
-		tap.With("labels"), agent.With("podLabels"), module.With("kmm", "selector"),
+		tap.With("labels"), agent.With("podLabels"), supply.With("podLabels"), module.With("kmm", "selector"),
 		module.With("metrics", "podMonitor", "labels"), module.With("metrics", "serviceMonitor", "labels"), module.With("metrics", "service", "labels"), module.With("metrics", "prometheusRule", "labels"), module.With("metrics", "dashboard", "labels"),
 	} {
 		c.labels(path)
@@ -29,7 +29,7 @@ func checkKubernetes(c *check) {
 	for i := range c.list(module.With("kernelMappings")) {
 		c.labels(module.With("kernelMappings", i, "build", "selector"))
 	}
-	for _, path := range []Path{tap.With("annotations"), agent.With("podAnnotations"), module.With("serviceAccount", "annotations")} {
+	for _, path := range []Path{tap.With("annotations"), agent.With("podAnnotations"), supply.With("podAnnotations"), module.With("serviceAccount", "annotations")} {
 		c.labelKeys(path)
 	}
 	terms := tap.With("nodeSelectorTerms")

@@ -26,6 +26,17 @@ type Supply struct {
 	Tolerations       []Toleration   `json:"tolerations"`
 	Affinity          map[string]any `json:"affinity"`
 	PriorityClassName string         `json:"priorityClassName"`
+	RuntimeClassName  string         `json:"runtimeClassName"`
+	// RevisionHistoryLimit is nil for Kubernetes' default.
+	RevisionHistoryLimit *int32           `json:"revisionHistoryLimit"`
+	DNSPolicy            string           `json:"dnsPolicy"`
+	DNSConfig            map[string]any   `json:"dnsConfig"`
+	ExtraEnv             []map[string]any `json:"extraEnv"`
+	ExtraVolumes         []map[string]any `json:"extraVolumes"`
+	ExtraVolumeMounts    []map[string]any `json:"extraVolumeMounts"`
+	PodSecurityContext   map[string]any   `json:"podSecurityContext"`
+	PodAnnotations       StringMap        `json:"podAnnotations"`
+	PodLabels            StringMap        `json:"podLabels"`
 }
 
 // Types of Store.

@@ -46,19 +46,19 @@ rollingUpdate:
 {{- end -}}
 {{- end -}}
 
-{{/* Network and runtime of the agent's pod; nothing by default. Call with the settings. */}}
+{{/* Network and runtime of a pod; nothing by default. Call with the agent's or the controller's part of the settings. */}}
 {{- define "pfring.podNetwork" }}
-{{- if .agent.hostNetwork }}
+{{- if .hostNetwork }}
 hostNetwork: true
 {{- end }}
-{{- with default (ternary "ClusterFirstWithHostNet" "" .agent.hostNetwork) .agent.dnsPolicy }}
+{{- with default (ternary "ClusterFirstWithHostNet" "" .hostNetwork) .dnsPolicy }}
 dnsPolicy: {{ . }}
 {{- end }}
-{{- with .agent.dnsConfig }}
+{{- with .dnsConfig }}
 dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .agent.runtimeClassName }}
+{{- with .runtimeClassName }}
 runtimeClassName: {{ quote . }}
 {{- end }}
 {{- end -}}

@@ -21,6 +21,18 @@ to the range of the namespace, which restricted-v2 demands. agent.podSecurityCon
 {{- end -}}
 
 {{/*
+Pod level of the controller. On OpenShift with its own SCC binding ids are left to the range of the namespace.
+supply.podSecurityContext is laid over it. Call with the settings.
+*/}}
+{{- define "pfring.controllerSecurity" -}}
+{{- $base := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if not .scc -}}
+{{- $_ := merge $base (dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532) -}}
+{{- end -}}
+{{- mergeOverwrite $base .supply.podSecurityContext | toYaml -}}
+{{- end -}}
+
+{{/*
 A container without any privilege. In auto it is uid 0, with no capability, because the state file on the host is root's.
 Call with the settings.
 */}}

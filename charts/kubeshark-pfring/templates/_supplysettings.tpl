@@ -4,7 +4,6 @@ context.
 */}}
 {{- define "pfring.supply" -}}
 {{- $km := default dict (default dict .Values.tap).kernelModule -}}
-{{- $docker := default dict (default dict .Values.tap).docker -}}
 {{- $supply := default dict $km.supply -}}
 {{- $image := default dict $supply.image -}}
 {{- $isSource := or (include "pfring.source" . | fromJson).url $km.image | empty | not -}}
@@ -19,7 +18,7 @@ context.
   "pfringVersion" (include "pfring.string" $supply.pfringVersion)
   "signingKeySecret" (default "" $supply.signingKeySecret)
   "store" (include "pfring.store" $supply.store | fromJson)
-  "builder" (include "pfring.builder" (list $supply.builder $docker.imagePullSecrets) | fromJson)
+  "builder" (include "pfring.builder" (list $supply.builder (include "pfring.pullSecretNames" . | fromJsonArray)) | fromJson)
   "image" (include "pfring.imageOf" (list . $image "pfring-controller"))
   "pullPolicy" (include "pfring.pullPolicy" (list . $image))
   "resources" (default dict $supply.resources)
@@ -27,6 +26,17 @@ context.
   "tolerations" (default list $supply.tolerations)
   "affinity" (default dict $supply.affinity)
   "priorityClassName" (default "" $supply.priorityClassName)
+  "runtimeClassName" (default "" $supply.runtimeClassName)
+  "revisionHistoryLimit" $supply.revisionHistoryLimit
+  "hostNetwork" false
+  "dnsPolicy" (default "" $supply.dnsPolicy)
+  "dnsConfig" (default dict $supply.dnsConfig)
+  "extraEnv" (default list $supply.extraEnv)
+  "extraVolumes" (default list $supply.extraVolumes)
+  "extraVolumeMounts" (default list $supply.extraVolumeMounts)
+  "podSecurityContext" (default dict $supply.podSecurityContext)
+  "podAnnotations" (default dict $supply.podAnnotations)
+  "podLabels" (default dict $supply.podLabels)
   "configMap" (include "pfring.supplyName" .)
   "url" (include "pfring.supplyURL" .)
   | toJson -}}
@@ -50,7 +60,7 @@ context.
   | toJson -}}
 {{- end -}}
 
-{{/* Call with a list of tap.kernelModule.supply.builder and tap.docker.imagePullSecrets. */}}
+{{/* Call with a list of tap.kernelModule.supply.builder and the names of the pull secrets. */}}
 {{- define "pfring.builder" -}}
 {{- $builder := default dict (index . 0) -}}
 {{- $pull := list -}}
