@@ -476,3 +476,22 @@ func TestALoneCarriageReturnIsRefused(t *testing.T) {
 		t.Errorf("it was edited: %v", err)
 	}
 }
+
+func TestAWorkerIsFoundByItsLabelWhateverItsName(t *testing.T) {
+	for _, key := range workerLabels {
+		text := "apiVersion: apps/v1\nkind: DaemonSet\nmetadata:\n  name: another\n  labels:\n    " + key + ": worker\n" +
+			"spec:\n  template:\n    spec:\n      containers:\n      - name: sniffer\n        image: kubeshark/worker:v53.3\n        command: [./worker, -i, any]\n"
+		r, err := Inject([]byte(text), Default())
+		if err != nil || r.Workers != 1 {
+			t.Errorf("%s: %d workers, %v; want 1", key, r.Workers, err)
+		}
+	}
+}
+
+func TestJSONWithoutAWorkerStaysAsItIs(t *testing.T) {
+	in := "{ \"kind\" : \"ConfigMap\",\t\"apiVersion\":\"v1\" , \"metadata\":{\"name\":\"x\"}}\n"
+	r, err := Inject([]byte(in), Default())
+	if err != nil || string(r.Text) != in {
+		t.Errorf("got %q, %v; want the same bytes", r.Text, err)
+	}
+}
