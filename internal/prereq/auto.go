@@ -170,7 +170,9 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 	switch {
 	case g.kernels == 0:
 		return skip("no selected node can load a module")
-	case len(g.lacking) == g.kernels:
+	case g.unbuilt == g.kernels:
+		return fail("no-module-for-kernel", "the cluster can build a module for none of the "+text.CountOrNo(g.kernels, "kernel"), "Do what supply.kernels says of each.")
+	case len(g.lacking)+g.unbuilt == g.kernels && len(g.lacking) > 0:
 		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(g.kernels, "kernel"), g.remedy, some(g.lacking)...)
 	case len(g.lacking) > 0:
 		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(g.lacking), g.kernels), g.remedy, some(slices.Concat(g.lacking, g.unknown))...)

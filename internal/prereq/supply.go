@@ -117,11 +117,7 @@ func supplyKernels(ctx context.Context, e *env) Finding {
 	if len(list) == 0 {
 		return ok(text.Count(len(kernels), "kernel"))
 	}
-	say := warn
-	if len(list) == len(kernels) {
-		say = fail
-	}
-	return say("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")),
+	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")),
 		slices.Compact(remedies)[0], list...)
 }
 

@@ -281,7 +281,7 @@ func TestModuleBuildNeedsOnlyItsRoleAndTheNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, errOut, code := u.pfring(args...)
-	if code != 1 || strings.Contains(errOut, "forbidden: User") || !strings.Contains(errOut, "leaves no room") {
+	if code != 1 || strings.Contains(errOut, "forbidden: User") || !strings.Contains(errOut, "is exhausted") {
 		t.Errorf("with the role: exit %d\n%s", code, errOut)
 	}
 	for verb, resource := range map[string]string{"get": "pods/log", "list": "pods", "delete": "jobs.batch"} {

@@ -5,6 +5,7 @@ package supply_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -127,6 +128,8 @@ type bed struct {
 	remote   store.Dirs
 	reads    module.SourceOptions
 
+	// patience bounds the wait for a status; 0 is three minutes.
+	patience time.Duration
 	// out is what the controller that start has started last has logged.
 	out *lockedBuffer
 
@@ -438,7 +441,7 @@ func (b *bed) spawn(t testing.TB, kubeconfig string) (pid int) {
 // status waits until the status is as done wants it.
 func (b *bed) status(t testing.TB, what string, done func(*supply.Status) bool) *supply.Status {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(b.patience, 3*time.Minute))
 	defer cancel()
 	var last *supply.Status
 	err := kube.Poll(ctx, what, func(ctx context.Context) (bool, error) {

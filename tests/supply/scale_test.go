@@ -61,7 +61,7 @@ func newScale(b *testing.B, nodes int, kernels []string) *scale {
 	b.Helper()
 	s := &scale{kernels: kernels, bed: &bed{
 		namespace: cluster.Namespace(b, ""), names: supply.NamesOf(release), logs: kube.ServeLogs(b), serve: freePort(b),
-		config: "supply: {parallel: 8}", builds: map[string]int{}, build: good,
+		config: "supply: {parallel: 8}", builds: map[string]int{}, build: good, patience: 10 * time.Minute,
 	}}
 	pods.set(s.namespace, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
 		if pod.Labels["app.kubernetes.io/component"] == "agent" {

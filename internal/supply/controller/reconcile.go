@@ -230,6 +230,9 @@ func (r *reconciler) act(ctx context.Context, l *look) error {
 // agent that has read the one before may be about to fetch them.
 func (r *reconciler) drop(ctx context.Context, l *look) error {
 	const while = 10 * time.Minute
+	if len(l.plan.Drop) == 0 {
+		r.dropped.err = nil
+	}
 	if len(l.plan.Drop) == 0 || l.now.Before(l.index.created.Add(while)) || l.storeFails || l.behind {
 		return nil
 	}
