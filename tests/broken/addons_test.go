@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -347,9 +348,11 @@ func removeAll(t *testing.T, lists ...[]*unstructured.Unstructured) {
 func named(t *testing.T, kind, part string) *unstructured.Unstructured {
 	t.Helper()
 	a := shared.addons
-	for _, list := range [][]*unstructured.Unstructured{a.cert, a.kmm, a.certDefinitions, a.kmmDefinitions} {
-		for _, o := range list {
-			if o.GetKind() == kind && strings.Contains(o.GetName(), part) {
+	all := slices.Concat(a.cert, a.kmm, a.certDefinitions, a.kmmDefinitions)
+	// A whole name goes first: issuers.cert-manager.io is part of another one.
+	for _, matches := range []func(name string) bool{func(name string) bool { return name == part }, func(name string) bool { return strings.Contains(name, part) }} {
+		for _, o := range all {
+			if o.GetKind() == kind && matches(o.GetName()) {
 				return o
 			}
 		}

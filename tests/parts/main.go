@@ -27,6 +27,7 @@ func parts() []part {
 		{"kubectl", toolbin.Kubectl},
 		{"Prometheus' rule tester", toolbin.PromCheck},
 		{"kubelet", toolbin.Kubelet},
+		{"cert-manager", toolbin.CertManager},
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// cert-manager's module, of which tests take the resource definitions alone: it
-// is fetched into Go's own cache and never linked.
+// cert-manager's module, from which tests take the resource definitions: it is
+// fetched into Go's own cache.
 const (
 	certManagerModule = "github.com/cert-manager/cert-manager@v1.21.2"
 	certManagerSum    = "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="
@@ -36,4 +36,15 @@ func CertManagerDefinitions() (string, error) {
 		return "", fmt.Errorf("fetching %s: its checksum is %s, not %s", certManagerModule, answer.Sum, certManagerSum)
 	}
 	return filepath.Join(answer.Dir, "deploy", "crds"), nil
+}
+
+// CertManager returns the path of the program of tests/certmanager. Much of it is
+// compiled for the control plane too; the rest takes about two minutes on two
+// cores, once for each go.sum of its own.
+func CertManager() (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return pinned(filepath.Join(root, "tests", "certmanager"), "certmanager-", ".", "certmanager", "-s -w")
 }
