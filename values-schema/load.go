@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -185,6 +186,22 @@ func (d *Document) addLayer(name string, data []byte) {
 	d.user = mergeFiles(d.user, values)
 }
 
+// notFound is a file that is not there.
+type notFound string
+
+func (name notFound) Error() string { return "file " + string(name) + " not found" }
+
+// Unwrap is what the library says of such a file.
+func (notFound) Unwrap() error { return fs.ErrNotExist }
+
+// plain is the cause of an error of a file, without the call that failed.
+func plain(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
 var errTooLarge = errors.New("too large")
 
 func readValues(name string, stdin io.Reader) (data []byte, err error) {
@@ -196,8 +213,11 @@ func readValues(name string, stdin io.Reader) (data []byte, err error) {
 		return nil, fmt.Errorf("cannot read the values: %s is a URL, and only files are read; download it first", hideUserinfo(name))
 	case name != "-":
 		f, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("cannot read the values: %w", notFound(name))
+		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the values: %w", err)
+			return nil, fmt.Errorf("cannot read the values from %s: %w", name, plain(err))
 		}
 		// It was only read: a failing close loses nothing.
 		defer func() { _ = f.Close() }()
@@ -208,7 +228,7 @@ func readValues(name string, stdin io.Reader) (data []byte, err error) {
 	}
 	data, err = io.ReadAll(io.LimitReader(in, MaxFileSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the values: %w", err)
+		return nil, fmt.Errorf("cannot read the values from %s: %w", name, plain(err))
 	}
 	if len(data) > MaxFileSize {
 		return nil, errTooLarge

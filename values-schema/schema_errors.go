@@ -34,10 +34,49 @@ func (c *check) schemaError(e finding) {
 	}
 }
 
-// patternText says what a pattern asks for, in words where a pattern is long.
+// patternWords say what a pattern of the schema asks for. A test holds that none is
+// missing.
+var patternWords = map[string]string{
+	`^[A-Za-z0-9._:/-]*$`:                                   `must be of letters, digits and . _ : / -`,
+	`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`:                    `must be of a-z, 0-9 and "-", and begin and end with a letter or digit`,
+	`^(0|([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?)$`:      `must be a duration in h, m and s, such as 90s or 1h30m, or 0`,
+	`^[A-Za-z_][A-Za-z0-9_]*$`:                              `must be of letters, digits and "_", and must not begin with a digit`,
+	"^[^\\s\"'\\\\]+$":                                      `must be one word without quotes and backslashes`,
+	`^((https|s3|oci|file)://[^\s]+)?$`:                     `must begin with https://, s3://, oci:// or file://`,
+	`^(untrusted comment:[^\n]*\n)?RW[A-Za-z0-9+/]{54}\s*$`: `must be a minisign public key: 56 characters that begin with RW, or the content of a .pub file`,
+	`^[A-Za-z0-9._+-]*$`:                                    `must be of letters, digits and . _ + -`,
+	`^[A-Za-z0-9-]*$`:                                       `must be of letters, digits and "-"`,
+	`^(https?://[^\s/]+/?)?$`:                               `must be https://HOST or http://HOST, with a port if it needs one and without a path`,
+	`^[-._A-Za-z0-9]+$`:                                     `must be of letters, digits and . _ -`,
+	`^[0-9]+[.][0-9]+[A-Za-z0-9._+~-]*$`:                    `must be a kernel release as uname -r prints it`,
+	`^[1-9][0-9]{0,4}[hm]$`:                                 `must be a duration in h or m, such as 720h`,
+	`^[1-9][0-9]{0,4}[hms]$`:                                `must be a duration in h, m or s, such as 30m`,
+	`^[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?$`:                   `must be a size, such as 1Gi`,
+	`^((s3|oci)://[^\s]+)?$`:                                `must begin with s3:// or oci://`,
+	`^(https?://[^\s]+)?$`:                                  `must begin with https:// or http://`,
+	`^([0-9a-f]{64})?$`:                                     `must be 64 hexadecimal digits, as sha256sum prints them`,
+	`^https?://[^\s]+$`:                                     `must begin with https:// or http://`,
+	`^[a-z0-9]+([._/-]+[a-z0-9]+)*$`:                        `must be a repository of small letters and digits, with . _ / - between them`,
+	`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`: `must be of a-z, 0-9, "-" and ".", and each part between dots must begin and end with a letter or digit`,
+	`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`:                        `must be of letters, digits and . _ -, and begin and end with a letter or digit`,
+	`^[A-Za-z0-9_]*$`:                          `must be of letters, digits and "_"`,
+	`^([0-9]+(ms|s|m|h))+$`:                    `must be a duration, such as 30s`,
+	`^([0-9]+(ms|s|m|h))*$`:                    `must be a duration, such as 10s`,
+	`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}$`:    `must be an absolute path of at least two folders, of letters, digits and . _ -`,
+	`^((/[A-Za-z0-9_-][A-Za-z0-9._-]*){3,})?$`: `must be an absolute path of a file at least two folders deep, of letters, digits and . _ -`,
+	`^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$`:         `must be an image tag: letters, digits and . _ -, not beginning with . or -`,
+	`^(sha256:[0-9a-f]{64})?$`:                 `must be sha256: and 64 hexadecimal digits`,
+	`^[^\s]*$`:                                 `must not contain blanks`,
+	`^((https?|socks5)://[^\s]+)?$`:            `must begin with http://, https:// or socks5://`,
+	`^[A-Z_]+$`:                                `must be a capability in capital letters without CAP_, such as SYS_MODULE`,
+	`^[^\s]+$`:                                 `must not be empty or contain blanks`,
+	`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`:         `must be of a-z, 0-9, "-" and ".", and begin and end with a letter or digit`,
+}
+
+// patternText says what a pattern asks for.
 func patternText(pattern string) string {
-	if strings.HasPrefix(pattern, "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(") {
-		return `invalid name: must be of a-z, 0-9, "-" and ".", and each part between dots must begin and end with a letter or digit`
+	if words, ok := patternWords[pattern]; ok {
+		return words
 	}
 	return "does not match " + pattern
 }
@@ -113,12 +152,28 @@ func (c *check) wrongType(path Path) {
 		hint = "write it without quotes: " + s
 	case v == nil:
 		hint = "remove the key, or give it a value"
+	case want == "a string" && nameOf(v) != "":
+		hint = "write the name alone: " + nameOf(v)
+	case want == "an integer" && v == true:
+		hint = "write 1"
+	case want == "an integer" && v == false:
+		hint = "write 0"
 	case want == "a string" && scalar(v):
 		hint = "write it in quotes: " + quoted(v)
 	default:
 		hint = c.describe(path)
 	}
 	c.errorf("wrong-type", path, hint, "must be %s, this is %s", want, typeOf(v))
+}
+
+// nameOf is the name in a reference as Kubernetes writes it, {name: NAME}, else "".
+func nameOf(v any) string {
+	m, _ := v.(map[string]any)
+	name, _ := m["name"].(string)
+	if len(m) != 1 {
+		return ""
+	}
+	return name
 }
 
 func scalar(v any) bool {
