@@ -14,7 +14,7 @@ spec:
   shortDescription: Put the PF_RING kernel module onto nodes
   description: |
     Says which nodes can have the PF_RING kernel module for Kubeshark, checks the
-    cluster and the values, renders the chart, and shows what became of each node.
+    cluster and the values, renders the chart, and shows what happened to each node.
   platforms:
 EOF
 grep -oE "[0-9a-f]{64}  pfring_${version//./\\.}_[a-z]+_[a-z0-9]+\.(tar\.gz|zip)\$" "$out/checksums.txt" | while read -r sum file; do

@@ -22,7 +22,7 @@ type Bucket interface {
 	Version(ctx context.Context, path string) (string, error)
 	// PutOver is Put over the file with this version, or over none if it is "". It
 	// fails with ErrChanged in the chain when another one is there by now. Servers
-	// that know no conditions for writing store the file all the same.
+	// that know no conditions for writing store the file anyway.
 	PutOver(ctx context.Context, path, version string, data []byte) error
 	// Remove deletes the file at path, if there is one.
 	Remove(ctx context.Context, path string) error

@@ -94,7 +94,7 @@ func (c *Copy) path(name string) string {
 }
 
 // Write takes a part of the index. That it cannot be kept, Commit tells: the
-// original is read all the same.
+// original is read anyway.
 func (c *Copy) Write(p []byte) (int, error) {
 	if c.fault == nil {
 		_, c.fault = c.w.Write(p)

@@ -39,7 +39,7 @@ type Request struct {
 	// MaxSize bounds the module in bytes, compressed or not; 0 is
 	// DefaultMaxSize.
 	MaxSize int64
-	// Memory bounds in bytes what Get holds at once; 0 is no bound of its own.
+	// Memory bounds in bytes what Get holds at once; 0 means no bound of its own.
 	Memory int64
 	// Copy keeps what was fetched, for a time when the source is away; nil keeps
 	// nothing.

@@ -39,7 +39,7 @@ type proved struct {
 // readIndex fetches the index and verifies it as asked for. When its signature
 // does not fit, or half of it seems to be there, both are fetched once more: a
 // publication may have come in between. Together with an error comes what could
-// be read all the same; Total is 0 when nothing could.
+// be read anyway; Total is 0 when nothing could.
 func readIndex(ctx context.Context, s *supply, r Request, keep func(*Entry) bool) (proved, error) {
 	p, err := readIndexOnce(ctx, s, r, keep)
 	if !unsettled(err) {
@@ -80,7 +80,7 @@ func readIndexOnce(ctx context.Context, s *supply, r Request, keep func(*Entry) 
 		}
 		if p.Signer, p.Warnings, err = verify(r.PublicKeys, signature, fetched.signedBy); err != nil {
 			if unsettled(err) && errors.Is(fetched.err, errNoJSON) {
-				err = fetched.err // an error page or a login page is no attack
+				err = fetched.err // an error page or a login page is not an attack
 			}
 			return p, err
 		}
@@ -93,8 +93,8 @@ func readIndexOnce(ctx context.Context, s *supply, r Request, keep func(*Entry) 
 	return p, err
 }
 
-// absent tells whether there may be an index all the same, or a repository of
-// the historic layout: that is told then, and not that there is no signature.
+// absent tells whether there may be an index anyway, or a repository of
+// the historic layout: that is reported then, and not that there is no signature.
 func absent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Reason == outcome.SourceUnsigned || e.Reason == outcome.SourceForbidden)
@@ -174,7 +174,7 @@ func (h *held) signedBy(key minisign.PublicKey, signature []byte) bool {
 }
 
 // current checks what the index says of itself against the request: module,
-// serial and expiry. What is not verified may be expired, but is told.
+// serial and expiry. What is not verified may be expired, but is reported.
 func current(x *Index, signer string, r Request) (warnings []string, err error) {
 	if x.Module != r.ModuleName {
 		return nil, invalidIndex(fmt.Sprintf("it lists %q modules, not %s", x.Module, r.ModuleName))

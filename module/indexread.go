@@ -66,7 +66,7 @@ func scanIndex(r io.Reader, keep func(*Entry) bool) (scanned, error) {
 	return s.out, nil
 }
 
-// errNoJSON is in the chain of the error about an index that is no JSON, such
+// errNoJSON is in the chain of the error about an index that is not JSON, such
 // as an error page.
 var errNoJSON = errors.New("it is not JSON")
 

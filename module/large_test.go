@@ -104,7 +104,7 @@ func TestAModuleOfAnotherReleaseCountsOnlyWithProof(t *testing.T) {
 	}
 }
 
-// Two builds of one kernel release are told apart by uname -v.
+// Two builds of one kernel release are distinguished by uname -v.
 func TestOfTwoBuildsOfAReleaseTheOneThatRunsIsTaken(t *testing.T) {
 	entry := func(version, build string) module.Entry {
 		return entry(func(e *module.Entry) { e.Version, e.KernelVersion, e.Path = version, build, "m/"+version+build+".ko" })

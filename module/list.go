@@ -25,7 +25,7 @@ type Listing struct {
 // List reads what source holds, verified as r asks; r's kernel, architecture
 // and version do not matter. It fails with *Error. When the list is there and
 // is not what r asks for (expired, signed by another, of the historic layout),
-// the listing comes together with the error, so that a person can be told both.
+// the listing comes together with the error, so that both can be reported.
 func List(ctx context.Context, source Source, r Request) (*Listing, error) {
 	s, r := newSupply(source, r), r.withDefaults()
 	l, err := list(ctx, s, r)

@@ -138,6 +138,6 @@ func TestAnUnreadableMemoryIsNoObstacle(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if data, err := os.ReadFile(seen); err != nil || len(data) < 20 {
-		t.Errorf("it was not written anew: %q, %v", data, err)
+		t.Errorf("it was not written again: %q, %v", data, err)
 	}
 }

@@ -110,7 +110,7 @@ func diagnoseInvalid(a attempt, said string) *Refusal {
 	return refuse(outcome.SymbolMismatch, "the module does not fit this kernel's symbols, or its initialisation failed (EINVAL); the node's kernel log says which")
 }
 
-// badValue finds a parameter that is no unsigned number of 32 bits, as all of
+// badValue finds a parameter that is not an unsigned number of 32 bits, as all of
 // PF_RING's are.
 func badValue(parameters string) bool {
 	for _, p := range strings.Fields(parameters) {

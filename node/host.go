@@ -63,7 +63,7 @@ type LoadedModule struct {
 	SrcVersion string
 	// Refs counts what uses the module: open rings, mostly.
 	Refs int
-	// Instance is the inode of /sys/module/NAME, which the kernel gives anew with
+	// Instance is the inode of /sys/module/NAME, which the kernel gives again with
 	// each load; 0 if it cannot be read.
 	Instance uint64
 	// Live is false while the module is being loaded or unloaded.

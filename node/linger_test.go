@@ -10,7 +10,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// told calls f when something is logged that is no warning.
+// told calls f when something is logged that is not a warning.
 type told struct {
 	slog.Handler
 	f func()
@@ -66,7 +66,7 @@ func TestAnAgentLingersUntilAnotherHasTakenTheModuleOver(t *testing.T) {
 		Record{State: o.State}.Write(watching, quiet())
 	})
 	opts.Version, opts.PublicKeys = "8.8.0", nil
-	// The state file of an agent that ended long ago is no sign of one.
+	// The state file of an agent that ended long ago is not a sign of one.
 	old := m.host().blank("n1")
 	old.Backend, old.Module = outcome.PFRing, m.host().Loaded("pf_ring").foreign()
 	Record{State: opts.State}.Write(old, quiet())

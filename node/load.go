@@ -33,7 +33,7 @@ type LoadOptions struct {
 	Parameters string
 	// ReplaceLoaded replaces another version when nothing uses it.
 	ReplaceLoaded bool
-	// Memory bounds in bytes what is held at once; 0 is no bound.
+	// Memory bounds in bytes what is held at once; 0 means no bound.
 	Memory int64
 	// Timeout bounds all of it: finding, fetching and loading.
 	Timeout time.Duration
@@ -52,7 +52,7 @@ type LoadOptions struct {
 	Log    *slog.Logger
 }
 
-// Load makes sure that the module is loaded, and returns what became of it. It
+// Load makes sure that the module is loaded, and returns what happened to it. It
 // never fails otherwise than by an outcome with backend libpcap.
 func Load(ctx context.Context, o LoadOptions) outcome.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
@@ -84,7 +84,7 @@ func (h *Host) blank(node string) outcome.Outcome {
 		SchemaVersion: outcome.SchemaVersion, Node: node, Arch: h.Arch(), BootID: h.BootID(),
 		Backend: outcome.Libpcap, Reason: outcome.Internal, Time: time.Now(),
 	}
-	// Without a release nothing is found, and that is told then.
+	// Without a release nothing is found, and that is reported then.
 	o.Kernel, _ = h.Kernel.Release()
 	return o
 }

@@ -185,8 +185,8 @@ func TestARestartedAgentRemembersWhatItVerifiedInThisBoot(t *testing.T) {
 	}
 }
 
-// What is wanted is version, content and parameters: a difference is mended where
-// the values allow it and nothing uses the module, else it is told.
+// What is wanted is version, content and parameters: a difference is fixed where
+// the values allow it and nothing uses the module, else it is reported.
 func TestAnotherBuildOrOtherParametersAreReplacedOrTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		parameters string

@@ -10,7 +10,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
-// noLimit is from where on a number is no limit: version 1 of control groups
+// noLimit is from where on a number is not a limit: version 1 of control groups
 // writes the largest number of pages instead of "max".
 const noLimit = math.MaxInt64 / 4
 

@@ -12,7 +12,7 @@ import (
 
 // Unload takes the module out of the kernel. While something uses it, it tries
 // again until ctx ends and then gives up with unload-busy: it is never forced.
-// A module that is not loaded is no error.
+// A module that is not loaded is not an error.
 func Unload(ctx context.Context, h *Host, name string) error {
 	if h.SupportsModules() && h.Loaded(name) == nil {
 		return nil

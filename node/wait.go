@@ -24,7 +24,7 @@ type WaitOptions struct {
 	Node       string
 	ModuleName string
 	Mode       WaitMode
-	// Timeout of 0 waits for ever.
+	// Timeout of 0 waits indefinitely.
 	Timeout time.Duration
 	// State is the state file of auto mode, Watch the one of the agent that watches.
 	State, Watch string
@@ -32,7 +32,7 @@ type WaitOptions struct {
 }
 
 // Wait waits until somebody else has loaded the module and it answers, and
-// returns what became of it.
+// returns what happened to it.
 func Wait(ctx context.Context, o WaitOptions) outcome.Outcome {
 	start := time.Now()
 	if o.Timeout > 0 {

@@ -89,7 +89,7 @@ type Durations struct {
 	Load  int64 `json:"load"`
 }
 
-// Outcome is what became of the module on one node during one boot.
+// Outcome is what happened to the module on one node during one boot.
 type Outcome struct {
 	SchemaVersion int       `json:"schemaVersion"`
 	Node          string    `json:"node"`

@@ -104,7 +104,7 @@ type ProbeTarget struct {
 
 // Encode returns p as one JSON line of at most MaxProbeSize bytes, newline
 // included. Messages that are too long lose their middle; where that is not
-// enough, targets that answered go first, and what is left out is told by a
+// enough, targets that answered go first, and what is left out is reported by a
 // last target without an address.
 func (p Probe) Encode() ([]byte, error) {
 	p.SchemaVersion, p.Kind = SchemaVersion, KindProbe

@@ -7,7 +7,7 @@ import (
 
 // fileNames gives each resource a file name of its own, kind-name.yaml in lower
 // case, the same one for the same resources. Two of the same kind and name (in
-// two namespaces or API groups) are told apart by a number, in Helm's order.
+// two namespaces or API groups) are distinguished by a number, in Helm's order.
 func fileNames(resources []Resource) []string {
 	names := make([]string, 0, len(resources))
 	taken := make(map[string]bool, len(resources))

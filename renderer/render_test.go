@@ -37,7 +37,7 @@ func TestRenderTellsARefusalFromAWrongOption(t *testing.T) {
 	}
 }
 
-// What a template breaks is told as an error, with the template's name.
+// What a template breaks is reported as an error, with the template's name.
 func TestRenderTellsABrokenChart(t *testing.T) {
 	for name, c := range map[string]struct{ template, want string }{
 		"not YAML":       {"a: b: c\n", "invalid YAML"},

@@ -46,7 +46,7 @@ func FuzzValidate(f *testing.F) {
 		}
 		doc, err := valuesschema.Load(o)
 		if err != nil {
-			t.Fatalf("what was read is told as unreadable: %v", err)
+			t.Fatalf("what was read is reported as unreadable: %v", err)
 		}
 		for _, p := range doc.Validate() {
 			readable(t, p)

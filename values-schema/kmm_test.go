@@ -21,7 +21,7 @@ type verdict struct {
 }
 
 // Validate refuses what a cluster with KMM refuses, and nothing else without a
-// reason that is told here.
+// reason that is reported here.
 func TestValidateSaysOfKMMValuesWhatAClusterSays(t *testing.T) {
 	text, err := os.ReadFile("testdata/kmm/verdicts.yaml")
 	if err != nil {

@@ -66,7 +66,7 @@ func (d *Document) Merged() map[string]any { return d.merged }
 
 // Load reads and merges values: the files, then --set-json, --set, --set-string
 // and --set-file, which is Helm's order. An error means that something could
-// not be read; what could be read and is wrong is told by Validate.
+// not be read; what could be read and is wrong is reported by Validate.
 func Load(o LoadOptions) (*Document, error) {
 	if o.ReleaseName == "" {
 		o.ReleaseName = "kubeshark-pfring"

@@ -94,10 +94,10 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		})
 	}
 	if _, err := valuesschema.Load(valuesschema.LoadOptions{Files: []string{"-"}}); err == nil {
-		t.Error("no standard input is no error")
+		t.Error("no standard input is not an error")
 	}
 	if _, err := valuesschema.Load(valuesschema.LoadOptions{Files: []string{t.TempDir()}}); err == nil {
-		t.Error("a folder is no error")
+		t.Error("a folder is not an error")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestSetFileTooLargeIsAProblem(t *testing.T) {
 }
 
 // One value may be wrong in a file that is otherwise not even a map: only the
-// worse is told, since the rest is not known.
+// worse is reported, since the rest is not known.
 func TestUnparsableFileIsTheOnlyProblem(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "b.yaml")

@@ -30,7 +30,7 @@ type pattern struct {
 func checkMappings(c *check) {
 	path := module.With("kernelMappings")
 	list := c.list(path)
-	// What is no list at all, the schema refuses.
+	// What is not a list at all, the schema refuses.
 	if v, _ := lookup(c.values, path); c.mode() == "kmm" && len(list) == 0 && (v == nil || list != nil) {
 		c.errorf("mappings-missing", path, "add a mapping with regexp and containerImage", "kmm mode needs at least one mapping")
 	}

@@ -111,7 +111,7 @@ func (c *check) storeCredentials(store Path) {
 		c.errorf("supply-store-credentials", store.With("url"), "name a Secret of type kubernetes.io/dockerconfigjson in tap.kernelModule.imageRepoSecret",
 			"this registry does not accept a module without a login")
 	case !isRegistry && c.str(store.With("endpoint")) != "":
-		c.errorf("supply-store-credentials", store.With("url"), advice, "an S3 service other than AWS's takes no module without a login")
+		c.errorf("supply-store-credentials", store.With("url"), advice, "an S3 service other than AWS does not accept a module without a login")
 	case strings.HasPrefix(address, "s3://") && len(c.object(module.With("serviceAccount", "annotations"))) == 0:
 		c.warnf("supply-store-credentials", store.With("url"), advice+", or an IAM role in serviceAccount.annotations",
 			"the controller can write there only with EKS Pod Identity")

@@ -89,7 +89,7 @@ func TestEveryRuleHasASectionInTheDocs(t *testing.T) {
 	}
 	for line := range strings.Lines(string(data)) {
 		if id, ok := strings.CutPrefix(line, "### "); ok && !slices.Contains(ids, strings.TrimSpace(id)) {
-			t.Errorf("docs/validation.md has a section for %s, which is no rule", strings.TrimSpace(id))
+			t.Errorf("docs/validation.md has a section for %s, which is not a rule", strings.TrimSpace(id))
 		}
 	}
 }

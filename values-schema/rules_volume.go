@@ -24,7 +24,7 @@ var volumeRequires = map[string][]string{
 func (c *check) volume(path Path) {
 	m := c.object(path)
 	if len(m) != 1 {
-		return // the schema takes one at most, and none is told by checkSource
+		return // the schema takes one at most, and none is reported by checkSource
 	}
 	kind := slices.Collect(maps.Keys(m))[0]
 	at := path.With(kind)

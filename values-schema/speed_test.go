@@ -31,7 +31,7 @@ func hostile() map[string]string {
 	}
 }
 
-// Whatever fills a file up to its bound, the problems are told up to theirs. The
+// Whatever fills a file up to its bound, the problems are reported up to theirs. The
 // time grows with the size and not with its square; `go test -bench Hostile`
 // measures it.
 func TestHostileFilesHaveAnEnd(t *testing.T) {

@@ -48,7 +48,7 @@ type check struct {
 	more map[Severity]int
 }
 
-// maxProblems is how many problems are told. Nobody reads so many, and a hostile
+// maxProblems is how many problems are reported. Nobody reads so many, and a hostile
 // file has no end of them.
 const maxProblems = 10_000
 

@@ -77,7 +77,7 @@ func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 }
 
 // told has an outcome written down and prints what holds then. That the agent was
-// interrupted is no verdict on the node: what was written before stands.
+// interrupted is not a verdict on the node: what was written before stands.
 func (s *settings) told(ctx context.Context, o outcome.Outcome, stdout io.Writer, write func() outcome.Outcome) (int, error) {
 	if ctx.Err() != nil && o.Backend != outcome.PFRing {
 		s.log.Warn("interrupted before there was an outcome", "message", o.Message)

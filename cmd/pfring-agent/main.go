@@ -1,5 +1,5 @@
 // Command pfring-agent runs on each node: it loads the PF_RING module or waits
-// for it, watches it, and says what became of it. It talks to the kernel and to
+// for it, watches it, and says what happened to it. It talks to the kernel and to
 // the module repository only.
 package main
 

@@ -26,7 +26,7 @@ type settings struct {
 	watchFile, cacheDir             string
 	hostSys, hostProc, sys, proc    string
 	log                             *slog.Logger
-	// memory is how many bytes a load may hold at once; 0 is no bound.
+	// memory is how many bytes a load may hold at once; 0 means no bound.
 	memory int64
 
 	source        module.SourceOptions
@@ -154,7 +154,7 @@ func (s *settings) check() error {
 }
 
 // publicKeys are those of the flag and of the folder's files. Kubernetes puts
-// links with two dots into the folder of a Secret; they are no keys.
+// links with two dots into the folder of a Secret; they are not keys.
 func (s *settings) publicKeys() ([]string, error) {
 	keys := strings.FieldsFunc(s.keys, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	if s.keyDir == "" {

@@ -121,7 +121,7 @@ func (f *File) CommitAs(base string, mode fs.FileMode) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("cannot write %s: %w", f.name, err), f.discard())
 	}
-	// A folder that cannot be synchronized, as on some systems, is no failure: the
+	// A folder that cannot be synchronized, as on some systems, is not a failure: the
 	// file is whole.
 	if dir, e := f.root.Open(path.Dir(f.name)); e == nil {
 		_ = dir.Sync()

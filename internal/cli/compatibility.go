@@ -137,7 +137,7 @@ func reportNodes(r compatibility.Report) []string {
 	return names
 }
 
-// typed merges and validates the values. Invalid ones are told as by validate,
+// typed merges and validates the values. Invalid ones are reported as by validate,
 // and the answer is then no.
 func (v *valuesFlags) typed(cmd *cobra.Command, release, namespace string) (valuesschema.Values, error) {
 	var values valuesschema.Values

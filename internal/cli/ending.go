@@ -72,7 +72,7 @@ func execute(ctx context.Context, root *cobra.Command) error {
 }
 
 // interrupted is the end of a command that a signal has ended. What is still to be
-// said is no error.
+// said is not an error.
 func interrupted(rest error) error { return &exitError{code: outcome.ExitInterrupted, err: rest} }
 
 // finishing gives every command of the tree the same end: errors of the API server

@@ -194,7 +194,7 @@ func printChange(cmd *cobra.Command, c repository.Change, key *minisign.PrivateK
 }
 
 // printProofs says which modules fit further releases, and of a release that none
-// fits what speaks against one of them.
+// fits what contradicts one of them.
 func printProofs(cmd *cobra.Command, proofs []repository.Proof) error {
 	proved, against := map[string]bool{}, map[string]repository.Proof{}
 	for _, p := range proofs {

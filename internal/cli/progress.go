@@ -13,7 +13,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 )
 
-// seldom is how often progress is told where it is kept, such as in a CI's log.
+// seldom is how often progress is reported where it is kept, such as in a CI's log.
 const seldom = 10 * time.Second
 
 // onTerminal tells whether stderr is a person's terminal.
@@ -23,7 +23,7 @@ func onTerminal(cmd *cobra.Command) bool {
 }
 
 // copyProgress draws a line on a terminal, and prints one now and then elsewhere.
-// Progress that cannot be told is no reason to stop.
+// Progress that cannot be reported is not a reason to stop.
 func copyProgress(cmd *cobra.Command) func(mirror.Progress) {
 	out, start := cmd.ErrOrStderr(), time.Now()
 	if !onTerminal(cmd) {

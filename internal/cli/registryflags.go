@@ -67,7 +67,7 @@ func (r *registryFlags) remote(cmd *cobra.Command) (*image.Remote, error) {
 // notices are lines on stderr, of what goes wrong and is tried again.
 func notices(cmd *cobra.Command) func(string) {
 	return func(text string) {
-		// One that cannot be printed is no reason to stop.
+		// One that cannot be printed is not a reason to stop.
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printout.Line(text))
 	}
 }

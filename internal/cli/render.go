@@ -100,7 +100,7 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 }
 
 // validValues merges the values and refuses invalid ones with the messages of
-// validate. Warnings go to stderr, as the manifests are to be had all the same.
+// validate. Warnings go to stderr, since the manifests are written anyway.
 func (f *renderFlags) validValues(cmd *cobra.Command, chart *renderer.Chart) (map[string]any, error) {
 	o, err := f.values.loadOptions(input(cmd))
 	if err != nil {

@@ -54,7 +54,7 @@ retry -n kubeshark --batch 20`)
 	fl.StringSliceVar(&f.options.Nodes, "node", nil, "only this node; repeatable")
 	fl.StringVar(&f.batch, "batch", "10%", "how many nodes at a time: a number, or a share of those to retry")
 	fl.DurationVar(&f.options.Timeout, "timeout", 5*time.Minute, "how long one batch may take; 0 waits indefinitely")
-	fl.BoolVar(&f.dryRun, "dry-run", false, "only say which nodes")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "only show which nodes")
 	fl.StringVarP(&f.selector, "selector", "l", "", "only nodes with these labels, such as kubernetes.io/arch=arm64")
 	complete(cmd, "release-name", f.kube.completeReleases)
 	complete(cmd, "node", f.kube.completeNodes)
@@ -65,7 +65,7 @@ retry -n kubeshark --batch 20`)
 	return cmd
 }
 
-// badReasons are those that a retry could mend.
+// badReasons are those that a retry could fix.
 func badReasons() []string {
 	var list []string
 	for _, info := range outcome.Reasons() {
@@ -151,7 +151,7 @@ func shorten(names []string) string {
 	return strings.Join(names, " ")
 }
 
-// printRetried says what became of a batch, in the columns of all batches.
+// printRetried says what happened to a batch, in the columns of all batches.
 func printRetried(cmd *cobra.Command, nodes []rollout.Node, wide int) error {
 	rows := make([][]string, 0, len(nodes))
 	for _, n := range nodes {

@@ -105,7 +105,7 @@ func nodeOfRelease(fields []string) (Node, error) {
 		arch = parsed
 	}
 	if len(fields) > 2 || release[0] < '0' || release[0] > '9' || strings.ContainsAny(release, "/\\:{}[],\"'") {
-		return Node{}, fmt.Errorf("%q is no kernel release with an optional architecture, such as \"5.15.0-1050-aws arm64\"", strings.Join(fields, " "))
+		return Node{}, fmt.Errorf("%q is not a kernel release with an optional architecture, such as \"5.15.0-1050-aws arm64\"", strings.Join(fields, " "))
 	}
 	return Node{Name: release, Kernel: release, Arch: arch, OS: "linux", Ready: true}, nil
 }

@@ -31,7 +31,7 @@ func NewNodeLister(config *rest.Config) (NodeLister, error) {
 }
 
 // ListNodes reads all nodes that the label selector matches, page by page. A
-// list whose continuation has expired (410) is begun anew, so that no node is
+// list whose continuation has expired (410) is begun again, so that no node is
 // missed or counted twice.
 func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node, error) {
 	return ListNodesFor(ctx, lister, selector, Targets{})

@@ -19,13 +19,13 @@ const (
 	// maxPages bounds a list: no cluster has 200,000 objects of a kind that this
 	// project reads, and a server that always has one more page never ends.
 	maxPages = 400
-	// maxRestarts bounds how often a list is begun anew because the API server
+	// maxRestarts bounds how often a list is begun again because the API server
 	// gave up its snapshot in the middle of it.
 	maxRestarts = 3
 )
 
 // Pages lists objects page by page and hands each page to take. A list whose
-// continuation has expired (410) is begun anew, after a call of restart, so that
+// continuation has expired (410) is begun again, after a call of restart, so that
 // no object is missed or counted twice. It returns the version of the last page,
 // where a watch goes on. what names the objects in errors.
 func Pages[L metav1.ListInterface](

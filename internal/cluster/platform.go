@@ -73,7 +73,7 @@ func (p Platform) Describe() PlatformInfo {
 	return PlatformInfo{Platform: p, Name: "Linux", Policy: Loads}
 }
 
-// Platforms lists the platforms that are told apart.
+// Platforms lists the platforms that are distinguished.
 func Platforms() []PlatformInfo {
 	const exclude = "Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all."
 	return []PlatformInfo{

@@ -79,7 +79,7 @@ func TestEachPlatformSaysWhyWhatToDoAndWhereThatStands(t *testing.T) {
 		known[info.Platform] = true
 		for what, text := range map[string]string{"why": info.Why, "remedy": info.Remedy} {
 			if !strings.HasSuffix(text, ".") {
-				t.Errorf("%s: %s is no sentence: %q", info.Platform, what, text)
+				t.Errorf("%s: %s is not a sentence: %q", info.Platform, what, text)
 			}
 		}
 		if !strings.HasPrefix(info.Source, "https://") || info.Name == "" {

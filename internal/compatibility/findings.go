@@ -16,7 +16,7 @@ type Finding struct {
 	Nodes                           int
 	// Example is one of the nodes.
 	Example string
-	// Kernels are those that the cause is told of, Message that of the first; Also
+	// Kernels are those that the cause is reported for, Message that of the first; Also
 	// names the others, or is "".
 	Kernels []string
 	Also    string

@@ -52,7 +52,7 @@ func TestAPinnedVersionThatIsNotThereIsNamed(t *testing.T) {
 	}
 }
 
-// Modules that are there and that no node would load are no support, and the
+// Modules that are there and that no node would load do not count as support, and the
 // reason is the node's own.
 func TestARepositoryThatNodesRefuse(t *testing.T) {
 	r := moduletest.NewRepository(t).Add(moduletest.KO{Kernel: kernel}, module.FormatZst).Sign()

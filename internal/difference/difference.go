@@ -37,7 +37,7 @@ type Field struct {
 	After  string `json:"after,omitempty"`
 }
 
-// Change is what becomes of an object.
+// Change is what happens to an object.
 type Change struct {
 	Kind   string  `json:"kind"`
 	Name   string  `json:"name"`
@@ -60,7 +60,7 @@ const (
 	PodRemoved = "pod-removed"
 )
 
-// Node is what becomes of a node.
+// Node is what happens to a node.
 type Node struct {
 	Node   string `json:"node"`
 	Effect string `json:"effect"`

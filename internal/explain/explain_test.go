@@ -47,7 +47,7 @@ func TestEveryNameIsExplained(t *testing.T) {
 			for _, topic := range found {
 				has = has || topic.Kind == kind
 				if len(topic.Markdown) < len(name)+10 {
-					t.Errorf("%s: nothing is told: %q", name, topic.Markdown)
+					t.Errorf("%s: nothing is reported: %q", name, topic.Markdown)
 				}
 			}
 			if !has {

@@ -124,7 +124,7 @@ func isSubsequence(part, whole [][]byte) bool {
 	return len(part) == 0
 }
 
-// A program that writes YAML anew drops comments and sorts keys.
+// A program that writes YAML again drops comments and sorts keys.
 func TestRemoveFindsWhatAnotherProgramHasWrittenAnew(t *testing.T) {
 	for _, name := range fixtures {
 		for variant, o := range variants {
@@ -264,7 +264,7 @@ func TestWhatIsNoWorkerIsLeftAlone(t *testing.T) {
 func TestTheFlagGoesToTheWorkersThatKnowIt(t *testing.T) {
 	for tag, want := range map[string]bool{
 		"v52.0.0": false, "v52.1.0": true, "v52.3.88": true, "v52.3.88-debug": true, "52.3.0": true, "v52.3.89": false, "v52.10.3": false, "v53.3.0": false, "latest": false,
-		// Which of 52.3 the tag v52.3 is cannot be told.
+		// Which of 52.3 the tag v52.3 is cannot be determined.
 		"v52.3": false, "v52.2": true, "v52.4": false,
 	} {
 		text := head + "      containers:\n      - name: sniffer\n        image: reg:5000/worker:" + tag + "\n        command:\n        - ./worker\n        - -i\n"

@@ -9,7 +9,7 @@ import (
 
 // FunctionConfig reads the settings of a Kustomize (KRM) function from its
 // input: the data or the spec of its functionConfig, flag names as keys. ok is
-// false if the input is no ResourceList.
+// false if the input is not a ResourceList.
 func FunctionConfig(input []byte) (settings map[string]string, ok bool, err error) {
 	parts := split(input)
 	root, err := parse(parts[0])
@@ -17,7 +17,7 @@ func FunctionConfig(input []byte) (settings map[string]string, ok bool, err erro
 	for i := 1; i < len(parts) && err == nil && root == nil; i++ {
 		root, err = parse(parts[i])
 	}
-	// What does not parse is no ResourceList; whoever edits it will say why.
+	// What does not parse is not a ResourceList; whoever edits it will say why.
 	if err != nil || scalar(get(root, "kind")) != "ResourceList" {
 		return nil, false, nil //nolint:nilerr // as the comment says
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	Image string
 	// PullPolicy is for Image; "" leaves it to Kubernetes.
 	PullPolicy string
-	// Timeout bounds the wait, in whole seconds; it is never for ever.
+	// Timeout bounds the wait, in whole seconds; it is never indefinitely.
 	Timeout time.Duration
 	// StateFile is tap.kernelModule.stateFile, for auto.
 	StateFile string

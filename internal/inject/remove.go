@@ -7,7 +7,7 @@ import (
 )
 
 // remove takes away what add has added, also where another program has written
-// the YAML anew since.
+// the YAML again since.
 func (w *worker) remove() error {
 	for _, part := range []struct{ key, name string }{{"initContainers", containerName}, {"volumes", volumeName}} {
 		if err := w.removeItem(part.key, part.name); err != nil {

@@ -36,7 +36,7 @@ func RemoveWorkload(manifests []byte, o Options) (Result, error) {
 	return eachWorkload(manifests, &o, func(*workload) error { return nil })
 }
 
-// eachWorkload edits the objects that o names. Their documents are written anew,
+// eachWorkload edits the objects that o names. Their documents are written again,
 // with comments and order kept, and what an earlier run added taken away first.
 func eachWorkload(manifests []byte, o *Options, edit func(*workload) error) (Result, error) {
 	kind, name, err := ParseWorkload(o.Workload)

@@ -41,7 +41,7 @@ const (
 	Removed   = "no longer waits"
 )
 
-// Change is what became of one object.
+// Change is what happened to one object.
 type Change struct {
 	// Object is kind/name.
 	Object, State string

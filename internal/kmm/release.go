@@ -3,7 +3,7 @@ package kmm
 // Field is a field of the Module and the release that brought it.
 type Field struct{ Path, Since string }
 
-// Fields are those of the Module by which releases can be told, newest first,
+// Fields are those of the Module by which releases can be determined, newest first,
 // since the image's tag is often "latest". From the files in
 // config/crd/bases of each release's tag.
 func Fields() []Field {

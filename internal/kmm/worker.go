@@ -24,7 +24,7 @@ func (c Config) Kernel() string {
 // Next is what KMM does next on a node, by the configuration that it wants there
 // and the one that it last loaded; nil is none. A changed configuration is
 // unloaded before the new one is loaded, unless the kernel has changed, and a
-// reboot loads anew. From internal/controllers/nmc_reconciler.go, 2.0 to 2.7.
+// reboot loads again. From internal/controllers/nmc_reconciler.go, 2.0 to 2.7.
 func Next(want, loaded Config, rebooted bool) Action {
 	switch {
 	case want == nil && loaded == nil, want == nil && rebooted:

@@ -8,7 +8,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
-// Version is that of a worker or its chart. The zero value is one that cannot be told.
+// Version is that of a worker or its chart. The zero value is one that cannot be determined.
 type Version struct {
 	major, minor, patch int
 	// floating is true where only major and minor are known: v53.3 is the tag of

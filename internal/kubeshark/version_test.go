@@ -14,7 +14,7 @@ func TestVersions(t *testing.T) {
 		{texts: []string{"v52.3.89"}, says: "version 52.3.89", shell: true},
 		{texts: []string{"v52.4"}, says: "version 52.4", shell: true},
 		{texts: []string{"v52.2"}, says: "version 52.2", flag: true, loads: true},
-		// Which 52.3 it is cannot be told.
+		// Which 52.3 it is cannot be determined.
 		{texts: []string{"v52.3"}, says: "version 52.3"},
 		{texts: []string{"v52.3", "52.3.96"}, says: "version 52.3.96", shell: true},
 		// The tag goes before the chart, unless it leaves the patch open.

@@ -25,7 +25,7 @@ type Seen struct {
 	// AskedSource says that the repository was asked.
 	AskedSource bool
 	// CutOff says that nothing answers from there, unlike a refusal or a
-	// certificate that is not trusted, which a setting mends.
+	// certificate that is not trusted, which a setting fixes.
 	CutOff bool
 }
 

@@ -233,7 +233,7 @@ func gapsOf(report compatibility.Report) gaps {
 }
 
 // judged is what the nodes of auto can have, by the one judgement; failed says why
-// that cannot be told.
+// that cannot be determined.
 func (e *env) judged(ctx context.Context, k valuesschema.KernelModule) (r compatibility.Report, failed *Finding) {
 	return e.judgedBy(ctx, k, true)
 }

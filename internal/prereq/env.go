@@ -51,9 +51,9 @@ type Options struct {
 	Only, Skip []string
 	// Wait is how long in all to wait for checks that may settle.
 	Wait time.Duration
-	// Starting is told each check before it is made; nil is none.
+	// Starting is called with each check before it is made; nil is none.
 	Starting func(Check)
-	// Now is the time against which expiry is told; nil is time.Now.
+	// Now is the time against which expiry is reported; nil is time.Now.
 	Now func() time.Time
 }
 
@@ -86,7 +86,7 @@ func (o Options) target(mode string) *Target {
 type env struct {
 	Options
 	clients once1[*clients]
-	// probeRun is not among the facts: Jobs are not made anew with each look.
+	// probeRun is not among the facts: Jobs are not made again with each look.
 	probeRun once1[*probe.Report]
 
 	mu    sync.Mutex

@@ -97,8 +97,8 @@ func (e *env) tryPod(ctx context.Context, pod *corev1.Pod, what string) Finding 
 	}
 	_, err = c.core.Pods(e.Namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return e.admitted(err, what, "pods", admission{
-		quota:    "Raise the ResourceQuota, or free some of it; tap.kernelModule.agent.resources says what the agent asks for.",
-		priority: "Correct tap.kernelModule.agent.priorityClassName, or make the PriorityClass.",
+		quota:    "Raise the ResourceQuota, or free some of it. tap.kernelModule.agent.resources sets what the agent requests.",
+		priority: "Correct tap.kernelModule.agent.priorityClassName, or create the PriorityClass.",
 	})
 }
 
@@ -185,7 +185,7 @@ func namespaceQuota(ctx context.Context, e *env) Finding {
 		}
 		for _, q := range quotas.Items {
 			if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
-				continue // Which pods it counts is told by the dry run.
+				continue // Which pods it counts is reported by the dry run.
 			}
 			for name, line := range shortOf(q, &ds.Spec.Template.Spec, n) {
 				short = append(short, fmt.Sprintf("%s, %s: mode %s needs %s", q.Name, name, t.Mode, line))

@@ -103,7 +103,7 @@ func (e *env) selectedNodes(ctx context.Context) ([]node, error) {
 	}), nil
 }
 
-// kernel is what nodes are told apart by.
+// kernel is what nodes are distinguished by.
 type kernel struct{ release, arch string }
 
 func (k kernel) String() string { return k.release + " " + k.arch }

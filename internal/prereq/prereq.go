@@ -1,6 +1,6 @@
 // Package prereq checks a live cluster before the module is put on it: small
 // checks in categories, each with an id that is never renamed, what was seen,
-// why it matters and what to do. A check that means nothing after a failed one
+// why it matters and what to do. A check that makes no sense after a failed one
 // is skipped and says so.
 //
 // Checks read; they never change the cluster. What has to be tried is tried by
@@ -45,10 +45,10 @@ type Check struct {
 	Why string
 	// Mode is the one that the check is for, or "" for both.
 	Mode string
-	// Needs are the checks without which this one means nothing: if one of them
+	// Needs are the checks without which this one makes no sense: if one of them
 	// is an error or was skipped, this one is skipped.
 	Needs []string
-	// Settles says that the check may come right by waiting, such as a webhook
+	// Settles says that the check may recover with time, such as a webhook
 	// that is just starting.
 	Settles bool
 

@@ -52,7 +52,7 @@ type Printer struct {
 }
 
 // marks are the glyphs and their colours, and the words where there is no
-// terminal, which a screen reader or grep can tell apart.
+// terminal, which a screen reader or grep can distinguish.
 var marks = map[Result]struct{ glyph, colour, word string }{
 	OK:      {"√", "32;1", "ok"},
 	Warning: {"‼", "33;1", "warning"},

@@ -128,8 +128,8 @@ func (e *env) registries() []string {
 	return list
 }
 
-// RegistryOf is the registry of an image, "" if there is none to be told. As
-// everywhere, a first part without dot or colon is no host.
+// RegistryOf is the registry of an image, "" if there is none to be reported. As
+// everywhere, a first part without dot or colon is not a host.
 func RegistryOf(image string) string {
 	first, _, found := strings.Cut(image, "/")
 	switch {

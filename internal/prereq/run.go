@@ -184,7 +184,7 @@ func (r *Report) add(f Finding) {
 	r.Findings = append(r.Findings, f)
 }
 
-// conclude sums up. Nothing looked at is no success.
+// conclude sums up. Nothing looked at is not success.
 func (r *Report) conclude() {
 	r.OK = r.Errors == 0 && r.Skipped < len(r.Findings)
 	switch {

@@ -211,7 +211,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 	}
 	a := accountRights{user: "system:serviceaccount:" + e.Namespace + ":" + account, namespace: e.Namespace, auth: c.auth}
 	if err := a.ask(ctx, supply.RoleRules(e.Release, daemonSet.Name, &supply.Config{Supply: k.Supply})); apierrors.IsForbidden(err) {
-		return skip("no right to ask what another account may do (localsubjectaccessreviews)")
+		return skip("no right to check the rights of another account (localsubjectaccessreviews)")
 	} else if err != nil {
 		return unread("the controller's rights", err)
 	}
@@ -227,7 +227,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 		return fail("missing-controller-rights", fmt.Sprintf("%d of %d rights are missing", len(missing), asked),
 			"Install the chart's Role and RoleBinding "+account+" again with helm upgrade, and find out what changed them.", missing...)
 	}
-	return ok(fmt.Sprintf("all %d rights are there", asked), notes...)
+	return ok(fmt.Sprintf("you have all %d rights", asked), notes...)
 }
 
 // accountRights asks what a service account may do; with a namespace there, else

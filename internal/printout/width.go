@@ -9,7 +9,7 @@ import (
 )
 
 // Width is how many characters fit on a line of the terminal that w is; 0 for what
-// is no terminal, where nothing is shortened.
+// is not a terminal, where nothing is shortened.
 func Width(w io.Writer) int {
 	file, is := w.(interface{ Fd() uintptr })
 	if !is || !term.IsTerminal(int(file.Fd())) {

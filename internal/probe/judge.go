@@ -25,7 +25,7 @@ const (
 	eventInterval = 2 * time.Second
 )
 
-// hopeless are reasons of a waiting container that no waiting mends.
+// hopeless are reasons of a waiting container that no waiting fixes.
 var hopeless = map[string]string{
 	"ImagePullBackOff": ReasonImagePull, "InvalidImageName": ReasonImagePull, "ErrImageNeverPull": ReasonImagePull,
 	"ImageInspectError": ReasonImagePull, "RegistryUnavailable": ReasonImagePull, "SignatureValidationFailed": ReasonImagePull,

@@ -139,7 +139,7 @@ type Report struct {
 
 // Run probes one node of each group. It fails only when nothing can be tried
 // at all; what a single group lacks stands in its Result. When ctx ends, what
-// was not reached is told as interrupted, and the Jobs are removed all the same.
+// was not reached is reported as interrupted, and the Jobs are removed anyway.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 3 * time.Minute

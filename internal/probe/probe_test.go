@@ -257,7 +257,7 @@ func TestWhatCannotBeRemovedIsTold(t *testing.T) {
 	r := runOf(Options{Clients: Clients{Jobs: client.BatchV1().Jobs("ns")}})
 	r.remove(t.Context())
 	if r.report.Left == nil {
-		t.Error("nothing is told")
+		t.Error("nothing is reported")
 	}
 }
 

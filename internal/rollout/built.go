@@ -24,7 +24,7 @@ type built struct {
 	now        time.Time
 }
 
-// readBuilt reads anew what the controller says, where there is one. What it
+// readBuilt reads again what the controller says, where there is one. What it
 // said before stays if that cannot be read now.
 func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 	if !f.release.Supplied {
@@ -47,7 +47,7 @@ func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 	return warnings
 }
 
-// explain says of a node that fell back for want of a module what becomes of
+// explain says of a node that fell back for want of a module what happens to
 // its kernel's.
 func (b *built) explain(n *Node) {
 	if b == nil || n.State != Fallback && n.State != Failed || !wantsModule(n.Reason) {

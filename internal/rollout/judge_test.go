@@ -303,7 +303,7 @@ func TestTolerationsAreCounted(t *testing.T) {
 }
 
 // Kubernetes taints a node for as long as a condition lasts; the release wants it
-// all the same. The numeric operators are those of the scheduler.
+// anyway. The numeric operators are those of the scheduler.
 func TestOnlyTaintsThatStayExcludeANode(t *testing.T) {
 	for name, test := range map[string]struct {
 		taint       corev1.Taint
@@ -327,7 +327,7 @@ func TestOnlyTaintsThatStayExcludeANode(t *testing.T) {
 	}
 }
 
-// A cause that all nodes have in common is told once, with what to do.
+// A cause that all nodes have in common is reported once, with what to do.
 func TestACommonCauseIsToldOnce(t *testing.T) {
 	f := factsOf()
 	clear(f.targets)

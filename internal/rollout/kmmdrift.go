@@ -72,7 +72,7 @@ func (k *kmmFacts) oldVersion(t *target, have *kmmEntry) words {
 	}
 }
 
-// unloading adds what becomes of the unload.
+// unloading adds what happens to the unload.
 func (k *kmmFacts) unloading(t *target, message string) words {
 	text := k.workerTroubles(t.name)
 	switch {

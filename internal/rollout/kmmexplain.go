@@ -70,7 +70,7 @@ func (k *kmmFacts) waitsFor() string {
 	return ", and waits until the module is unloaded on " + few(on, ", ")
 }
 
-// few joins a list, of which only the beginning is told.
+// few joins a list, of which only the beginning is reported.
 func few(list []string, separator string) string {
 	const most = 5
 	if len(list) > most {

@@ -101,7 +101,7 @@ func (k *kmmFacts) missingImage(t *target) words {
 	}
 }
 
-// pull: a pull pod waits for ever, and one that has failed is never looked at
+// pull: a pull pod waits indefinitely, and one that has failed is never looked at
 // again.
 func (k *kmmFacts) pull(t *target) words {
 	image := k.image(t.kernel)

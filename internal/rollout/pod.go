@@ -134,7 +134,7 @@ func remedy(r outcome.Reason) string {
 	return info.Remedy
 }
 
-// judgeRun corrects an outcome by what became of it since.
+// judgeRun corrects an outcome by what happened to it since.
 func judgeRun(n *Node, p *corev1.Pod, t *target, now time.Time) {
 	run := findStatus(p.Status.ContainerStatuses, "run")
 	ready, changed := readiness(p)

@@ -100,14 +100,14 @@ func (r *Report) age(t time.Time) string {
 }
 
 // cause is why wanted nodes have no module, or what is to be done for them: what is
-// the same for several is told once.
+// the same for several is reported once.
 type cause struct {
 	words, remedy string
 	nodes         []string
 }
 
 // long is the length, in characters, from which words that several nodes have in
-// common are told below the table alone.
+// common are reported below the table alone.
 const long = 60
 
 // shared are the causes of the wanted nodes, in the order in which they come up.

@@ -83,7 +83,7 @@ func (c *Client) read(ctx context.Context, r *Release) (*facts, []string, error)
 	return f, warnings, err
 }
 
-// listPods lists the pods anew and returns where a watch goes on.
+// listPods lists the pods again and returns where a watch goes on.
 func (c *Client) listPods(ctx context.Context, f *facts) (string, error) {
 	r := f.release
 	pods := c.core.Pods(r.Namespace)

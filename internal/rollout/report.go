@@ -105,7 +105,7 @@ func (r *Report) conclude() {
 		s.Reasons[n.Reason]++
 	}
 	r.Summary = s
-	// None of none is no success: mostly a selector that matches nothing.
+	// None of none is not success: mostly a selector that matches nothing.
 	r.Complete = s.Wanted > 0 && s.OK == s.Wanted && s.Outdated == 0
 	r.Verdict = s.verdict()
 }

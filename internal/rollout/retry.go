@@ -23,9 +23,9 @@ type RetryOptions struct {
 	Nodes   []string
 	// Batch is how many nodes at a time.
 	Batch Batch
-	// Timeout bounds how long one batch may take; 0 is for ever.
+	// Timeout bounds how long one batch may take; 0 is indefinitely.
 	Timeout time.Duration
-	// Begin, if not nil, is told of each batch before it begins, Done after it.
+	// Begin, if not nil, is notified of each batch before it begins, Done after it.
 	Begin func(batch, batches int, nodes []string)
 	Done  func([]Node)
 }
@@ -79,7 +79,7 @@ var ErrStuck = errors.New("stopped: the other nodes were not changed")
 
 // Retry deletes the agent's pods on the nodes, batch by batch, so that the
 // DaemonSet makes new ones that load again, and waits for each batch to be
-// settled. It returns what became of the nodes it came to.
+// settled. It returns what happened to the nodes it came to.
 func (c *Client) Retry(ctx context.Context, r *Release, nodes []Node, o RetryOptions) ([]Node, error) {
 	f, _, err := c.read(ctx, r)
 	if err != nil {

@@ -53,7 +53,7 @@ func (r *Release) target(n *corev1.Node) *target {
 
 // untolerated returns the first taint that keeps pods with these tolerations away
 // for good, or "". What Kubernetes taints a node with for as long as a condition
-// lasts, such as not-ready, is not among them: the node is wanted all the same.
+// lasts, such as not-ready, is not among them: the node is wanted anyway.
 func untolerated(taints []taint, tolerations []corev1.Toleration) string {
 	for _, t := range taints {
 		one := []corev1.Taint{{Key: t.key, Value: t.value, Effect: corev1.TaintEffect(t.effect)}}

@@ -129,7 +129,7 @@ type KernelStatus struct {
 	// Job is that of the build that runs.
 	Job string `json:"job,omitempty"`
 	// Inputs is a digest of what builds are made from: with another, Tries begin
-	// anew.
+	// again.
 	Inputs string `json:"inputs,omitempty"`
 }
 

@@ -98,7 +98,7 @@ func (s Supply) foretold(kernel string, systems []string) Answer {
 	}
 	switch {
 	case len(systems) == 0 && !s.AnySystem:
-		return Answer{Supported: Unknown, Reason: BuildUntried, Message: "Whether it can be built depends on the system of its nodes, which is not known.",
+		return Answer{Supported: Unknown, Reason: BuildUntried, Message: "Whether it can be built depends on the system of its nodes, which is unknown.",
 			Remedy: "Read the nodes: leave out --kernel, or set --nodes-from to a saved list of nodes."}
 	case !buildable:
 		return Answer{Supported: CannotBeBuilt, Reason: BuildUnsupported, Message: "It cannot be built in the cluster: " + sentence(withoutRemedy(why)),

@@ -21,7 +21,7 @@ const (
 	// CannotBeBuilt: it would have to, and cannot.
 	WillBeBuilt   Can = "will-be-built"
 	CannotBeBuilt Can = "cannot-be-built"
-	// Unknown: it cannot be told without trying.
+	// Unknown: it cannot be determined without trying.
 	Unknown Can = "unknown"
 	// Excluded: the values leave the node out, so it does not count.
 	Excluded Can = "excluded"

@@ -1,6 +1,6 @@
 // Package waiting tells a person what a command is waiting for, once nothing has
 // been heard for a second. Whoever waits for something slow says so by Begin; who
-// is to be told, and where, comes in with the context, so that libraries need no
+// is to be reported, and where, comes in with the context, so that libraries need no
 // writer.
 //
 // It imports nothing of this project but the escaping of texts.
@@ -22,7 +22,7 @@ const patience = time.Second
 
 type key struct{}
 
-// Notice is where the context's waiting is told.
+// Notice is where the context's waiting is reported.
 type Notice struct {
 	out      io.Writer
 	terminal bool
@@ -35,7 +35,7 @@ type Notice struct {
 	stopped bool
 }
 
-// With returns a context whose waiting is told on out: on a terminal by a line
+// With returns a context whose waiting is reported on out: on a terminal by a line
 // that disappears again, elsewhere by one line for each thing waited for. Stop ends
 // it; nothing is written afterwards.
 func With(ctx context.Context, out io.Writer, terminal bool) (context.Context, *Notice) {
@@ -83,7 +83,7 @@ func (n *Notice) tick() {
 	n.timer = time.AfterFunc(patience, n.tick)
 }
 
-// tell writes. That it cannot is no reason to end a command.
+// tell writes. That it cannot is not a reason to end a command.
 func (n *Notice) tell(what string) {
 	switch {
 	case n.terminal:

@@ -34,7 +34,7 @@ const (
 	kept = 40
 )
 
-// errEndless is the problem of a log that is no build's.
+// errEndless is the problem of a log that is not a build's.
 var errEndless = fmt.Errorf("the log has more than %d MiB and no module in them", maxLog>>20)
 
 // Record is what a build's log says.

@@ -76,11 +76,11 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 		{"negative size", mark + " module -5 " + sum + "\n" + mark + " end\n", "without its size"},
 		{"huge size", mark + " module 99999999999 " + sum + "\n", "the limit is 24 MiB"},
 		{"longer than announced", mark + " module 3 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "longer than announced"},
-		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "unpacking"},
+		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "cannot unpack"},
 		{"two modules", good + good, "2 modules"},
 		{"two modules, the first of which is none", mark + " module -5 " + sum + "\n" + good, "2 modules"},
-		{"binary", "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x00", 3000), "holds no module"},
-		{"another's mark", strings.ReplaceAll(good, mark, "pfring:fedcba9876543210"), "holds no module"},
+		{"binary", "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x00", 3000), "no module found"},
+		{"another's mark", strings.ReplaceAll(good, mark, "pfring:fedcba9876543210"), "no module found"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := decodeText(t, c.log)

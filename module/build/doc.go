@@ -3,7 +3,7 @@
 // elsewhere by the same script or a Dockerfile made from it.
 //
 // How a distribution gets its compiler and headers stands once, in recipes/. A
-// Job prints the module to its log, framed so that it can be told from what the
+// Job prints the module to its log, framed so that it can be distinguished from what the
 // compiler says; no right beyond reading logs is needed to get at it. What comes
 // back is called a module only after it was read and found to be the one asked
 // for.

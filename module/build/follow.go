@@ -17,7 +17,7 @@ import (
 const (
 	// shownLines of a log go with a failure.
 	shownLines = 8
-	// rereads is how often a log is read anew that did not arrive whole.
+	// rereads is how often a log is read again that did not arrive whole.
 	rereads = 5
 )
 
@@ -59,7 +59,7 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 }
 
 // waitingForPlace begins the step of a build whose pod no node has taken yet.
-const waitingForPlace = "waiting for a place: "
+const waitingForPlace = "waiting to be scheduled: "
 
 // late is why a build whose script has not begun ends at the timeout; place is
 // what the scheduler says, if it is that.
@@ -67,7 +67,7 @@ func (b *Builder) late(place string) *Failure {
 	if place != "" {
 		return &Failure{Why: fmt.Sprintf("no node took its pod within %s: %s", b.Timeout, place), Cause: CauseUnscheduled}
 	}
-	return &Failure{Why: fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), Cause: CauseTimeout}
+	return &Failure{Why: fmt.Sprintf("it did not finish within %s (--timeout)", b.Timeout), Cause: CauseTimeout}
 }
 
 // tooLong tells whether the Job has ended by its own deadline.
@@ -264,7 +264,7 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 // ended says how the cluster ended a build; "" if it did not.
 func (b *Builder) ended(ctx context.Context, job, pod string) (string, Cause) {
 	if b.tooLong(ctx, job) {
-		return fmt.Sprintf("it was not done within %s (--timeout)", b.Timeout), CauseTimeout
+		return fmt.Sprintf("it did not finish within %s (--timeout)", b.Timeout), CauseTimeout
 	}
 	p, err := b.pods.Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {

@@ -36,7 +36,7 @@ type family struct {
 	// version out, image has none either.
 	osImage func() *regexp.Regexp
 	image   string
-	// oldest and newest bound the version's first number; 0 is no bound.
+	// oldest and newest bound the version's first number; 0 means no bound.
 	oldest, newest int
 	proven         bool
 }

@@ -58,7 +58,7 @@ type Result struct {
 	Target   Target
 	Module   Module
 	Duration time.Duration
-	// Err is why there is not a module: a *Failure where it was tried.
+	// Err is why there is no module: a *Failure where it was tried.
 	Err error
 }
 
@@ -223,7 +223,7 @@ func (b *Builder) build(ctx context.Context, t Target, number int) (Module, erro
 
 // Attach waits for the end of a Job that Settings.Job has made, whoever has
 // created it, and returns its module, a *Failure, or another error when that
-// cannot be told. It also takes a Job that has ended already. It removes nothing.
+// cannot be determined. It also takes a Job that has ended already. It removes nothing.
 func (b *Builder) Attach(ctx context.Context, t Target, job *batchv1.Job) (Module, error) {
 	left := b.Timeout + margin
 	if !job.CreationTimestamp.IsZero() {
@@ -304,7 +304,7 @@ func Check(data []byte, kernel, arch string) (Module, error) {
 	return Module{Data: data, Info: info, SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
-// refused explains why no Job could be made, which is no answer about a build.
+// refused explains why no Job could be made, which is not an answer about a build.
 func (b *Builder) refused(err error) error {
 	switch {
 	case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):

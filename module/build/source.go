@@ -26,7 +26,7 @@ type Source struct {
 	//
 	// prints. Only that folder is compiled. Unlike an archive's, it is the same
 	// for each way of packing: GitHub makes its archives on request and does not
-	// promise their bytes, and a mirror may pack the source anew.
+	// promise their bytes, and a mirror may pack the source again.
 	Tree string
 }
 

@@ -28,7 +28,7 @@ type Module struct {
 // with all below them. name is the kernel's name of the module that each must
 // be. Of several versions for the same kernel and architecture it takes the
 // highest; the same version twice with different content is an error, as is any
-// file that is not what it should be. All faults are told, not the first only.
+// file that is not what it should be. All faults are reported, not the first only.
 func Read(paths []string, name string) ([]Module, error) {
 	files, err := find(paths)
 	if err != nil {

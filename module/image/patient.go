@@ -38,7 +38,7 @@ const (
 type patient struct {
 	inner          http.RoundTripper
 	idle, patience time.Duration
-	// notify is told of each failure that is tried again.
+	// notify is notified of each failure that is tried again.
 	notify func(string)
 	// sent counts the bytes of bodies that were sent.
 	sent atomic.Int64
@@ -47,7 +47,7 @@ type patient struct {
 // errStalled is why a request was ended that nothing came of.
 var errStalled = errors.New("the registry stopped responding")
 
-// errAgain marks a failed part of an upload: the upload begins anew.
+// errAgain marks a failed part of an upload: the upload begins again.
 type errAgain struct{ error }
 
 func (e errAgain) Unwrap() error { return e.error }
@@ -124,7 +124,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		case r.Context().Err() != nil:
 			return response, err
 		case cause == nil:
-			// That there is no blob, or that one may be sent, is no progress yet.
+			// That there is no blob, or that one may be sent, is not progress yet.
 			if err == nil && r.Method != http.MethodHead && r.Method != http.MethodPost {
 				t.over()
 			}
@@ -134,7 +134,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		if ofUpload(r) {
-			// The body, or the end of it, may have arrived: the upload begins anew, by
+			// The body, or the end of it, may have arrived: the upload begins again, by
 			// asking whether the blob is there.
 			return nil, errAgain{cause}
 		}

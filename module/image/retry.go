@@ -25,7 +25,7 @@ func mayPass(err error) bool {
 		(errors.As(err, &timeout) && timeout.Timeout())
 }
 
-// uploads begin anew after what the transport could not try again by itself. Its
+// uploads begin again after what the transport could not try again by itself. Its
 // own patience ends that; the library's pauses do not listen to a context, so
 // they are short.
 var uploads = []remote.Option{
@@ -34,7 +34,7 @@ var uploads = []remote.Option{
 	remote.WithRetryStatusCodes(),
 }
 
-// beginAnew tells whether an upload is begun anew: when a part of it failed.
+// beginAnew tells whether an upload is begun again: when a part of it failed.
 func beginAnew(err error) bool {
 	var part errAgain
 	return errors.As(err, &part)

@@ -46,7 +46,7 @@ type Options struct {
 	// Request says what the index must pass; its kernel does not matter.
 	Request module.Request
 	// Limit is how long fetching one file may take, with all that is tried again;
-	// 0 is no limit.
+	// 0 means no limit.
 	Limit time.Duration
 	// Want chooses modules; nil takes all.
 	Want func(module.Entry) bool
@@ -59,7 +59,7 @@ type Options struct {
 	// Change makes another file and its entry of each, such as a smaller one, for
 	// an index of its own; nil copies them as they are. It requires Sign.
 	Change func(module.Entry, []byte) (module.Entry, []byte, error)
-	// Progress is told after each file; nil for none. It is called by one at a
+	// Progress is reported after each file; nil for none. It is called by one at a
 	// time.
 	Progress func(Progress)
 }

@@ -66,7 +66,7 @@ func (r *Registry) Put(ctx context.Context, _ module.Entry, data []byte) error {
 }
 
 // Publish moves the tag. Registries know no conditions for that, so it looks just
-// before: what it meets then is told, and what comes within that moment is not.
+// before: what it meets then is reported, and what comes within that moment is not.
 func (r *Registry) Publish(ctx context.Context, have []module.Entry, index, signature []byte) error {
 	files := []image.Stored{{Title: module.IndexName, Data: index, Type: image.IndexType}}
 	if signature != nil {

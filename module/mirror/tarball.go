@@ -84,7 +84,7 @@ func (t *TarSource) Fetch(_ context.Context, path string, max int64) ([]byte, er
 	return data, nil
 }
 
-// Tarball is a destination: one file, for a USB stick. It is written anew beside
+// Tarball is a destination: one file, for a USB stick. It is written again beside
 // the old one, from which it takes what is the same, and replaces that at the
 // end. What a run that failed has come to stays as PATH.part, for the next one.
 type Tarball struct {

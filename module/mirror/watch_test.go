@@ -54,7 +54,7 @@ func bucketServer(t *testing.T, conditions bool) *httptest.Server {
 	return server
 }
 
-// Two writers that began with the same index: the second is told, and does not
+// Two writers that began with the same index: the second gets an error, and does not
 // take the place of what it has not seen.
 func TestOfTwoWritersTheSecondIsTold(t *testing.T) {
 	r, dir := filled(t)

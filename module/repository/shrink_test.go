@@ -41,7 +41,7 @@ func TestUpdateCompressesWhatIsThere(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", path, len(plain), err)
 		}
 		if path == "d/pf_ring.ko.zst" && string(data) != string(before) {
-			t.Error("a file was written anew that is as it should be")
+			t.Error("a file was written again that is as it should be")
 		}
 	}
 	for _, gone := range []string{"a/pf_ring.ko", "b/pf_ring.ko", "c/pf_ring.ko.xz"} {

@@ -74,7 +74,7 @@ func ParseSymvers(release string, data []byte) (Symvers, error) {
 const layout = "module_layout"
 
 // Fits tells whether a module was proved to fit the release: it has checksums,
-// and each is that of the kernel. why says what speaks against it.
+// and each is that of the kernel. why says what contradicts it.
 func (s Symvers) Fits(symbols []module.Symbol) (fits bool, why string) {
 	if !slices.ContainsFunc(symbols, func(sym module.Symbol) bool { return sym.Name == layout }) {
 		return false, "it was built without MODVERSIONS, so it has no checksums of the symbols it requires"
@@ -121,7 +121,7 @@ func fits(own string, symbols []module.Symbol, before []module.Fit, list []Symve
 // Proof says whether a module was proved to fit a kernel release.
 type Proof struct {
 	Release, Path string
-	// Why says what speaks against it; "" is proved.
+	// Why says what contradicts it; "" is proved.
 	Why string
 }
 

@@ -102,7 +102,7 @@ func definitionsIn(dir string) ([]*unstructured.Unstructured, error) {
 }
 
 // kmmDefinitions are stand-ins for KMM's, with the fields by which its releases
-// are told. hack/kmm-real runs KMM's own.
+// are reported. hack/kmm-real runs KMM's own.
 func kmmDefinitions() ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for kind, plural := range map[string]string{
@@ -361,7 +361,7 @@ func named(t *testing.T, kind, part string) *unstructured.Unstructured {
 	return nil
 }
 
-// changed breaks one object for a case, and mends it afterwards.
+// changed breaks one object for a case, and fixes it afterwards.
 func changed(t *testing.T, kind, part string, change func(*unstructured.Unstructured)) {
 	t.Helper()
 	well := named(t, kind, part)

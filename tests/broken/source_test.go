@@ -102,7 +102,7 @@ func (s *sourceServer) fill(root string) (err error) {
 			return err
 		}
 	}
-	// Something that is no index, and a signature over something else.
+	// Something that is not an index, and a signature over something else.
 	for name, text := range map[string]string{"garbage/index.json": "<html>moved</html>"} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {

@@ -174,7 +174,7 @@ func TestTwoKernelsAreBuiltAtTheSameTimeAndKept(t *testing.T) {
 				t.Errorf("kernel %s was to be built on a node with %s", got, kernel)
 			}
 			both.Done()
-			both.Wait() // for ever if they run one after the other
+			both.Wait() // indefinitely if they run one after the other
 			return builds(moduletest.KO{Kernel: kernel, Padding: 1 << 20})(ctx, pod, log)
 		})
 	}
@@ -217,7 +217,7 @@ func mustIndex(t *testing.T, dir string) {
 	}
 }
 
-// What goes wrong is told in a line or two, with what to do and what the log
+// What goes wrong is reported in a line or two, with what to do and what the log
 // says of it; nothing is called a module that is none.
 func TestWhatGoesWrongIsSaid(t *testing.T) {
 	good := func(kernel string) moduletest.KO { return moduletest.KO{Kernel: kernel, Padding: 200 << 10} }

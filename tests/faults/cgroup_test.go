@@ -39,7 +39,7 @@ type job struct {
 	Does string
 }
 
-// done is what became of it.
+// done is what happened to it.
 type done struct {
 	Outcome outcome.Outcome
 	// Taken are the digests of the modules that its kernel was given.

@@ -11,7 +11,7 @@ import (
 
 var documented = regexp.MustCompile("(?m)^\\| ([^|]+) \\| `([a-z-]+)`")
 
-// The documentation has the very rows that are tried, with what becomes of them.
+// The documentation has the very rows that are tried, with what happens to them.
 func TestTheDocumentedTableIsTheOneThatIsTried(t *testing.T) {
 	root, err := toolbin.Root()
 	if err != nil {

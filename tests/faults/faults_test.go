@@ -40,7 +40,7 @@ func newRepository(t *testing.T) *repository {
 	return &repository{r.Sign(), ko.Bytes()}
 }
 
-// site is where a repository is served, and how the agent is told.
+// site is where a repository is served, and how the agent is configured for it.
 type site struct {
 	name string
 	// serve puts the files up and returns the server's address.
@@ -211,7 +211,7 @@ func (j job) source() module.SourceOptions {
 	return module.SourceOptions{URL: j.URL, Endpoint: j.Endpoint, CredentialsDir: j.CredentialsDir, CAFile: j.CAFile, PathStyle: j.PathStyle}
 }
 
-// judge holds what became of a load against the row; taken are the digests of
+// judge holds what happened to a load against the row; taken are the digests of
 // the modules that the kernel was given.
 func (f row) judge(t *testing.T, s site, r *repository, o outcome.Outcome, taken []string) {
 	t.Helper()

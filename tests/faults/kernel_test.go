@@ -15,7 +15,7 @@ import (
 const release = "6.1.0-56-amd64"
 
 // kernel stands in for the one that takes modules, and notes what it is given:
-// tests/vm has the real one, where a fault cannot be told from the network's own.
+// tests/vm has the real one, where a fault cannot be distinguished from the network's own.
 type kernel struct {
 	node.Kernel
 	root, proc, sys string

@@ -18,7 +18,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// row is one fault. Its name and what becomes of it stand in docs/faults.md.
+// row is one fault. Its name and what happens to it stand in docs/faults.md.
 type row struct {
 	name string
 	// spoil changes what the repository holds, harm what passes on the way, and
@@ -32,7 +32,7 @@ type row struct {
 	hangs bool
 	want  outcome.Reason
 	says  string
-	// byDigest is what becomes of it where files are asked for by their digests; ""
+	// byDigest is what happens to it where files are asked for by their digests; ""
 	// is the same.
 	byDigest outcome.Reason
 	// historic pushes what there is instead of an index: an image of its layout.
@@ -83,7 +83,7 @@ func elsewhere(change func(*url.URL)) func(*module.SourceOptions, string) {
 	}
 }
 
-// answering are answers that are no file.
+// answering are answers that are not the file.
 func answering() []row {
 	return []row{
 		{name: "404 for everything", want: outcome.SourceInvalid, harm: always(status(http.StatusNotFound, 0))},

@@ -26,7 +26,7 @@ func TestARepositoryIsMirroredIntoABucketAndOutOfIt(t *testing.T) {
 	if _, said, err = pfring(t, "module", "mirror", dir, "s3://site/pf+ring", endpoint, "--public-key", key); err != nil || !strings.Contains(said, "3 modules, 0 new") {
 		t.Errorf("again: %v %s", err, said)
 	}
-	// What somebody has changed there is put anew.
+	// What somebody has changed there is put again.
 	changed := filepath.Join(bucket.Dir, "site", "pf+ring", "modules/amd64/6.1.0-19/8.9.0/pf_ring.ko")
 	if err := os.WriteFile(changed, []byte("changed"), 0o644); err != nil {
 		t.Fatal(err)

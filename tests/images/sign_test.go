@@ -78,7 +78,7 @@ func TestOurKernelSignatureIsSignFiles(t *testing.T) {
 		}
 		mustRun(t, "module", "sign-kernel", ours, "--key", key, "--cert", key, "--hash", hash, "--replace")
 		if again, err := os.ReadFile(ours); err != nil || !bytes.Equal(a, again) {
-			t.Errorf("signed anew it is not the same (%v)", err)
+			t.Errorf("signed again it is not the same (%v)", err)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type verdict struct {
 	Differs, Hook   bool
 }
 
-// argo asks Argo CD's own library about objects and what became of them in the cluster.
+// argo asks Argo CD's own library about objects and what happened to them in the cluster.
 func (b *bed) argo(wanted []object) map[string]verdict {
 	b.t.Helper()
 	program, err := toolbin.Argo()

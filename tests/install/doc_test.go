@@ -34,7 +34,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	os.Exit(kube.Main(m, func(ctx context.Context, cluster *kube.Cluster) error {
 		shared.Cluster = cluster
-		// The tests wait more than they work, so the number of processors is no measure.
+		// The tests wait more than they work, so the number of processors is not a measure.
 		if err := flag.Set("test.parallel", "8"); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// fate is what becomes of a pod: it ends well unless something is set.
+// fate is what happens to a pod: it ends well unless something is set.
 type fate struct {
 	// hold keeps it running.
 	hold bool

@@ -20,7 +20,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// Result is what becomes of a pod on a node. It is asked for again until the
+// Result is what happens to a pod on a node. It is asked for again until the
 // pod is ready, and after Resync.
 type Result struct {
 	// Hold keeps the pod in its init container, or before its first container if it has none.

@@ -55,7 +55,7 @@ var compilers = []string{
 	"libgnutls30", "libhogweed6", "libnettle8", "libkrb5-3", "libk5crypto3", "libcom-err2", "libkrb5support0", "libsasl2-2", "libp11-kit0", "libtasn1-6", "libkeyutils1", "libffi8",
 }
 
-// needless are parts of paths of files that no compile of a module reads; without
+// unnecessary are parts of paths of files that no compile of a module reads; without
 // them the emulated node has half as much to unpack.
 var needless = []string{
 	"usr/share/", "/gconv/", "/lto1", "lto-dump", "lto-wrapper", "ld.gold", "-dwp", "gcov", ".a", "/libstdc++", "/plugin/", "usr/include/",
@@ -87,7 +87,7 @@ func (b *bed) pushCompiler(t *testing.T, k vm.Kernel) {
 	b.registry.Push(t, "compiler:1", files, "/bin/sh")
 }
 
-// tree are the files below a folder, but for needless ones, with a prefix before
+// tree are the files below a folder, but for unnecessary ones, with a prefix before
 // their names.
 func tree(t *testing.T, dir, prefix string, wanted func(name string) bool) []layer.File {
 	t.Helper()

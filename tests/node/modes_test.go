@@ -23,7 +23,7 @@ func changesModes(t *testing.T, b *bed, n *node.Node) {
 		t.Errorf("%+v", got)
 	}
 	processOf(t, n, "run").has(t, map[string]string{"CapEff": none, "CapBnd": none, "Uid": "65532 65532 65532 65532"})
-	// With the parameters that it was loaded with: others would be told.
+	// With the parameters that it was loaded with: others would be reported.
 	b.upgrade(t, slowly)
 	b.says(t, n, outcome.AlreadyLoaded)
 	events, worst := stop()

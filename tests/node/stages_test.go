@@ -116,7 +116,7 @@ func remove(t *testing.T, n *node.Node) {
 func retries(t *testing.T, b *bed, n *node.Node, good *moduletest.Repository) {
 	before := b.pod(t)
 	if r := b.onCluster(t, "retry"); r.code != outcome.ExitNo || !strings.Contains(r.out, string(outcome.SignatureInvalid)) {
-		t.Errorf("nothing is mended: exit code %d\n%s%s", r.code, r.out, r.err)
+		t.Errorf("nothing is fixed: exit code %d\n%s%s", r.code, r.out, r.err)
 	}
 	b.serve(t, "forged", good)
 	r := b.onCluster(t, "retry", "--reason", string(outcome.SignatureInvalid))

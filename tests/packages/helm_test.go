@@ -91,7 +91,7 @@ func (h *home) worksAsPlugin(version string) {
 	}
 }
 
-// install installs a plugin that nobody has signed, which Helm 4 has to be told.
+// install installs a plugin that nobody has signed, which Helm 4 has to be reported.
 func (h *home) install(source string) {
 	h.t.Helper()
 	args := []string{"plugin", "install", source}

@@ -17,7 +17,7 @@ import (
 )
 
 // begin starts pfring as a process of its own, and returns when its first pod
-// is there, whose container goes on for ever.
+// is there, whose container goes on indefinitely.
 func (b *bed) begin() (cmd *exec.Cmd, out *bytes.Buffer) {
 	b.t.Helper()
 	b.run(func(*corev1.Pod, *corev1.Node) *kube.Result { r := kube.Held(); return &r }, nil)

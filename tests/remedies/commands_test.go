@@ -205,7 +205,7 @@ var kinds = []string{"nodes", "node", "pod", "pods", "daemonset", "daemonsets", 
 	"crd", "events", "job", "jobs", "module", "modules", "docker-registry", "generic", "resourcequota", "certificate", "nodemodulesconfig"}
 
 // foreign are the words of a command of another program: its verb, what it is about,
-// and what follows that is no plain text.
+// and what follows that is not a plain text.
 func foreign(words []string) []string {
 	for len(words) > 2 && words[0] == "-n" {
 		words = append(words[2:], words[:2]...)

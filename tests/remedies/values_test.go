@@ -31,7 +31,7 @@ func keys(t *testing.T) map[string]valuesschema.Key {
 // dotted is a path of keys in a text, also one that begins below tap.kernelModule.
 var dotted = regexp.MustCompile(`(?:^|[ ('"` + "`" + `=,])((?:tap\.|source\.|supply\.|kmm\.|agent\.|serviceAccount\.|openshift\.|networkPolicy\.|metrics\.|cache\.)[A-Za-z0-9]+(?:\.[A-Za-z0-9]+|\[\])*)`)
 
-// foreignKeys are of other charts, of objects, or are no keys.
+// foreignKeys are of other charts, of objects, or are not keys.
 var foreignKeys = []string{
 	"tap.noKernelModule", "tap.capabilities", "tap.docker.tag", "tap.packetCapture", "supply.kernels[]", "kmm.sigs", "kmm.node", "tap.workerSpec", "tap.nodeSelectorTerms",
 	"tap.tolerations", "tap.labels", "tap.annotations", "tap.securityContext",

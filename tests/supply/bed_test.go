@@ -192,7 +192,7 @@ func restrictedPod() *corev1.PodSecurityContext {
 	return &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
 }
 
-// handle is what becomes of a pod: builds do as the test says, agents fetch.
+// handle is what happens to a pod: builds do as the test says, agents fetch.
 func (b *bed) handle(pod *corev1.Pod, node *corev1.Node) kube.Result {
 	if pod.Labels["app.kubernetes.io/component"] == "agent" {
 		return kube.Result{Outcome: b.fetch(node)}

@@ -26,14 +26,14 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/s3"
 )
 
-// gate stands before a bucket or a registry, and can refuse or be told of what
+// gate stands before a bucket or a registry, and can refuse or be notified of what
 // passes.
 type gate struct {
 	address string
 	mu      sync.Mutex
 	// refuse answers a request itself, if it returns true.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
-	// passed is told of a request once it is answered.
+	// passed is notified of a request once it is answered.
 	passed func(r *http.Request)
 }
 
@@ -356,7 +356,7 @@ func TestAKilledPublishIsFinished(t *testing.T) {
 }
 
 // On a volume: what a controller has kept is there for the next one, a second one
-// waits for the first, and a file that is damaged is built anew.
+// waits for the first, and a file that is damaged is built again.
 func TestModulesAreKeptOnAVolume(t *testing.T) {
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
 	b.config, b.storeDir = "supply: {store: {type: persistentVolumeClaim}}", t.TempDir()

@@ -185,7 +185,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		{name: "a module of other source", config: "supply: {pfringVersion: 8.8.0}", build: good, reason: supply.WrongModule, message: "not 8.8.0"},
 		{name: "binary", build: func(*corev1.Pod, string) (string, kube.Result) {
 			return "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x1b[2J", 5000), kube.Result{}
-		}, reason: supply.NoModule, message: "holds no module"},
+		}, reason: supply.NoModule, message: "no module found"},
 		{name: "too large to be one", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
 			return printed(pod, append(moduletest.KO{Kernel: kernel}.Bytes(), make([]byte, 20<<20)...)), kube.Result{}
 		}, reason: supply.NoModule, message: "larger than 16 MiB"},
@@ -404,7 +404,7 @@ func TestAForeignConfigMapIsLeftAloneAndBuiltBeside(t *testing.T) {
 	if err != nil || cm.Data["mine"] != "yes" {
 		t.Errorf("%+v %v", cm, err)
 	}
-	// What is damaged or gone is built anew.
+	// What is damaged or gone is built again.
 	if err := cluster.Client.CoreV1().ConfigMaps(b.namespace).Delete(t.Context(), name+"-2", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

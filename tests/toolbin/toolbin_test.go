@@ -31,7 +31,7 @@ func TestToolIsBuiltOnceAndRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !os.SameFile(before, after) {
-		t.Error("the second call built it anew")
+		t.Error("the second call built it again")
 	}
 	out, err := exec.Command(helm, "version", "--short").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "v3.") {

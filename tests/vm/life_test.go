@@ -108,7 +108,7 @@ func alreadyLoaded(t *testing.T, r *rig) {
 	r.wantVersion(t, "8.9.0")
 }
 
-// earlierBoot: what another boot's state file says of a module is no word about
+// earlierBoot: what another boot's state file says of a module is not a word about
 // this one's.
 func earlierBoot(t *testing.T, r *rig) {
 	o := r.loads(t, outcome.Loaded, true)

@@ -12,7 +12,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/vm"
 )
 
-// TestLoad goes through what can become of a file on two kernels: each row's
+// TestLoad goes through what can happen to a file on two kernels: each row's
 // outcome, and what the kernel then really has.
 func TestLoad(t *testing.T) {
 	for _, suite := range []vm.Suite{vm.Stable, vm.Backports} {
@@ -120,7 +120,7 @@ func changedAfterSigning(t *testing.T, r *rig) []byte {
 func disguised(t *testing.T, ko []byte, magic string) []byte {
 	t.Helper()
 	if own := vermagic(t, ko); len(own) < len(magic) {
-		// Shorter flags would be told from the kernel's own, the release not.
+		// Shorter flags would be distinguished from the kernel's own, the release not.
 		magic = magic[:len(own)]
 	}
 	return withVermagic(t, ko, magic)

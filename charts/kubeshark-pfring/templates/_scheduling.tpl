@@ -1,7 +1,7 @@
 {{/*
 Tolerations as a JSON list: the agent's own, else those of Kubeshark's workers; an empty list is none. Kubeshark's charts from
 52.5 on name them in tap.tolerations.workers, by default NoExecute. The ones before tolerate NoExecute always, and NoSchedule
-unless tap.ignoreTainted. They are told by keys that went away at that time or before.
+unless tap.ignoreTainted. They are recognized by keys that were removed at that time or before.
 */}}
 {{- define "pfring.workerTolerations" -}}
 {{- $tap := default dict .Values.tap -}}

@@ -112,7 +112,7 @@ tap.kernelModule.source, as JSON. The historic tap.kernelModule.image is an oci:
 {{- $source := default dict $km.source -}}
 {{- $url := default "" $source.url -}}
 {{- if and $km.image (has (trimSuffix "/" $url) (list "" (include "pfring.historicRoot" .))) -}}
-{{- /* As for Docker, a first part without dot or colon is no registry. */ -}}
+{{- /* As for Docker, a first part without dot or colon is not a registry. */ -}}
 {{- $first := splitList "/" $km.image | first -}}
 {{- $isRegistry := and (contains "/" $km.image) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
 {{- $url = printf "oci://%s%s" (ternary "" "docker.io/" $isRegistry) $km.image -}}

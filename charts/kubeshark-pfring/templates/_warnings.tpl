@@ -58,7 +58,7 @@
 {{- $out = append $out (printf "KMM loads nothing on a node before it has the label kmm.node.kubernetes.io/version-module.%s.%s=%s." (index . 2) $s.kmm.moduleName (include "pfring.string" $s.kmm.version)) -}}
 {{- end -}}
 {{- if eq (regexReplaceAll "[a-zµ]" (include "pfring.string" $s.waitTimeout) "" | trimAll "0.") "" -}}
-{{- $out = append $out "tap.kernelModule.waitTimeout is 0: pods wait for KMM for ever, and helm --wait with them." -}}
+{{- $out = append $out "tap.kernelModule.waitTimeout is 0: pods wait for KMM indefinitely, and helm --wait with them." -}}
 {{- end -}}
 {{- toJson $out -}}
 {{- end -}}

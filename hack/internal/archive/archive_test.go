@@ -123,7 +123,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, files, err)
 		}
 		if _, err := Read(name, []byte("no archive")); err == nil {
-			t.Errorf("%s: what is no archive was read", name)
+			t.Errorf("%s: what is not an archive was read", name)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 func isFull(err error) bool { return errors.Is(err, store.ErrFull) }
 
-// words are what people are told of a build that gave no module.
+// words explain to people a build that gave no module.
 type words struct {
 	reason          supply.Reason
 	message, remedy string

@@ -200,6 +200,6 @@ func TestTheCacheKeepsLittleOfAgentsThatWork(t *testing.T) {
 	fallen, _ := keepPod(later)
 	object := func(o any) client.Object { return o.(client.Object) } //nolint:forcetypeassert // of a test
 	if matters(object(working), object(working)) || !matters(object(working), object(fallen)) || !matters(object(fallen), object(working)) {
-		t.Error("what changes for a node is not told from what does not")
+		t.Error("what changes for a node is not distinguished from what does not")
 	}
 }

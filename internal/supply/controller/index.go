@@ -22,7 +22,7 @@ import (
 
 const (
 	// indexLife is how long an index is valid, and indexFresh how old it gets
-	// before it is signed anew.
+	// before it is signed again.
 	indexLife  = 90 * 24 * time.Hour
 	indexFresh = 30 * 24 * time.Hour
 )

@@ -196,7 +196,7 @@ func (r *reconciler) results(ctx context.Context, l *look) {
 			continue
 		}
 		if known := (*build.Failure)(nil); !errors.As(f.err, &known) {
-			// It says nothing of the build: look at the Job anew.
+			// It says nothing of the build: look at the Job again.
 			r.log.Info("following a build again", "job", name, "error", f.err.Error())
 			delete(r.followers, name)
 			continue

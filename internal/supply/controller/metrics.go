@@ -9,7 +9,7 @@ import (
 
 var (
 	buildsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "pfring_supply_builds_total", Help: "Builds that have ended, by kernel release, architecture and result: built or failed.",
+		Name: "pfring_supply_builds_total", Help: "Finished builds, by kernel release, architecture and result: built or failed.",
 	}, []string{"kernel", "arch", "result"})
 	buildSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "pfring_supply_build_seconds", Help: "Seconds from the creation of a build's Job to its end.",

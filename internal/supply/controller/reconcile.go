@@ -212,7 +212,7 @@ func (r *reconciler) held(l *look) string {
 }
 
 // act takes the steps, in an order in which each can be the last: what a later
-// one removes, an earlier one has made needless.
+// one removes, an earlier one has made unnecessary.
 func (r *reconciler) act(ctx context.Context, l *look) error {
 	var errs []error
 	if l.daemonSet != nil {

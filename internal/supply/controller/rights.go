@@ -157,7 +157,7 @@ func (r *reconciler) seeRights(ctx context.Context, l *look) {
 	}
 }
 
-// again is when to look anew; zero if nothing is missing.
+// again is when to look again; zero if nothing is missing.
 func (r *rights) again() time.Time {
 	if len(r.lacks) == 0 && !r.doubt {
 		return time.Time{}

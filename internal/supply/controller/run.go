@@ -69,7 +69,7 @@ type Options struct {
 }
 
 // DefaultLeaseDuration is longer than usual. Who loses the Lease ends, and serves
-// no module until it has started anew, so a slow API server must not cost it; and
+// no module until it has started again, so a slow API server must not cost it; and
 // nobody waits for the next leader, as capture does not wait for builds.
 const DefaultLeaseDuration = time.Minute
 

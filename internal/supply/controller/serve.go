@@ -43,7 +43,7 @@ func (s *serving) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cert == nil {
-		return nil, errors.New("there is not a certificate yet")
+		return nil, errors.New("there is no certificate yet")
 	}
 	return s.cert, nil
 }

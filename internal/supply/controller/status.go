@@ -18,7 +18,7 @@ import (
 )
 
 // readStatus reads what was written last: tries and pauses live there. A status
-// that cannot be read begins anew.
+// that cannot be read begins again.
 func (r *reconciler) readStatus(ctx context.Context) (*supply.Status, error) {
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Status}, cm)

@@ -99,7 +99,7 @@ func TestAFailedBuildWaitsLongerEachTime(t *testing.T) {
 	if got := begun(Decide(s)); got != "6.1.0-1-amd64:8.9.0:4" {
 		t.Errorf("begins %s", got)
 	}
-	// Other inputs, such as a corrected proxy, begin anew and at once.
+	// Other inputs, such as a corrected proxy, begin again and at once.
 	s.Now, s.Inputs = now, func(build.Target, string) string { return "other" }
 	if got := begun(Decide(s)); got != "6.1.0-1-amd64:8.9.0:1" {
 		t.Errorf("begins %s", got)

@@ -23,7 +23,7 @@ type Store interface {
 	Open(ctx context.Context, e module.Entry) ([]byte, error)
 	// Remove takes the file of e away, if it is there.
 	Remove(ctx context.Context, e module.Entry) error
-	// Room is how many modules the store takes in all; 0 is no bound.
+	// Room is how many modules the store takes in all; 0 means no bound.
 	Room() int
 }
 

@@ -57,7 +57,7 @@ func Roll(b Bundle, wanted string, now time.Time) (rolled Bundle, inUse Anchor, 
 	case at < 0:
 		rolled = append(rolled, Anchor{Text: strings.TrimSpace(wanted), ID: id, Since: now})
 	case at < len(rolled)-1:
-		// Wanted again: it goes last, and begins anew unless it is still in use.
+		// Wanted again: it goes last, and begins again unless it is still in use.
 		a := rolled[at]
 		if !a.Retired.IsZero() {
 			a.Since, a.Used, a.Retired = now, time.Time{}, time.Time{}

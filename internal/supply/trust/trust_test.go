@@ -58,7 +58,7 @@ func TestARotationOfARotationKeepsWhatIsInUse(t *testing.T) {
 	if inUse.Text != "C" {
 		t.Errorf("in use %s of %+v", inUse.Text, b)
 	}
-	// Back to the first one: it begins anew.
+	// Back to the first one: it begins again.
 	b, inUse, _ = Roll(b, "A", start.Add(time.Hour))
 	if inUse.Text != "C" {
 		t.Errorf("in use %s of %+v", inUse.Text, b)

@@ -23,7 +23,7 @@ HOST=${PFRING_HOST_USR:-}
 MAKE_ARGS=
 say() { printf '%s %s\n' "$MARK" "$*"; }
 die() { say fail "$*"; exit 1; }
-case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is no kernel release" ;; esac
+case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is not a kernel release" ;; esac
 WORK=${PFRING_WORK:-}
 [ -n "$WORK" ] || WORK=$(mktemp -d) || die "there is no room for temporary files"
 mkdir -p "$WORK" || die "there is no room for temporary files"

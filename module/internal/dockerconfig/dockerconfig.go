@@ -21,7 +21,7 @@ type Login struct {
 	IdentityToken, RegistryToken string
 }
 
-// ErrForm is returned for what is no docker config. Nothing of the content is in
+// ErrForm is returned for what is not a docker config. Nothing of the content is in
 // it.
 var ErrForm = errors.New("it is not a docker config file")
 

@@ -121,7 +121,7 @@ func (s *Source) String() string {
 }
 
 // Fetch gets the layer with this title of the index artifact. The artifact is
-// looked up anew for the signature and the index, whichever is fetched first,
+// looked up again for the signature and the index, whichever is fetched first,
 // so that both are of the same publication.
 func (s *Source) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
 	var data stream.Buffer

@@ -18,7 +18,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// refreshBefore is how long before their end keys are had anew.
+// refreshBefore is how long before their end keys are had again.
 const refreshBefore = 5 * time.Minute
 
 // maxIdentityAnswer bounds, in bytes, what an identity service may answer.

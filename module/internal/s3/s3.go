@@ -50,7 +50,7 @@ type Source struct {
 }
 
 // Open returns the repository in o.Bucket. It fails with *fault.Error when the
-// endpoint is no URL.
+// endpoint is not a URL.
 func Open(o Options) (*Source, error) {
 	s := &Source{Options: o, region: o.Region}
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {

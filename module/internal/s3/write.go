@@ -48,7 +48,7 @@ var ErrChanged = errors.New("another writer changed it in the meantime")
 var errUnconditional = errors.New("the server does not support conditional writes")
 
 // PutOver is Put over the object with this version of it, or over none if it is
-// "". A server that knows no conditions for writing stores it all the same.
+// "". A server that knows no conditions for writing stores it anyway.
 func (s *Source) PutOver(ctx context.Context, path, version string, data []byte) error {
 	sum := sha256.Sum256(data)
 	text := hex.EncodeToString(sum[:])

@@ -19,7 +19,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// statusError is an answer that is no success.
+// statusError is an answer that is not success.
 type statusError struct {
 	response *http.Response // its body was read and closed
 	body     []byte
@@ -56,7 +56,7 @@ func (e *statusError) text() string {
 	return line
 }
 
-// refused hears the source on an answer that is no success: it may know better.
+// refused lets the source interpret an answer that is not success: it may know better.
 func (f *fetching) refused(ctx context.Context, s *statusError) error {
 	f.wait = retryAfter(s.response.Header, time.Now())
 	if f.Refused != nil {

@@ -37,7 +37,7 @@ type Request struct {
 	// Sign adds credentials to each attempt; nil adds none.
 	Sign func(context.Context, *http.Request) error
 	// Refused looks first at an answer other than 2xx, of which body is the
-	// beginning. It may mend the request and ask for another try, which it gets
+	// beginning. It may fix the request and ask for another try, which it gets
 	// once, or return an error; false and nil leave it to the client.
 	Refused func(ctx context.Context, r *http.Response, body []byte) (again bool, err error)
 }
@@ -164,7 +164,7 @@ func (f *fetching) request(ctx context.Context, alive func()) (*http.Request, er
 		return nil, err
 	}
 	if len(f.Body) > 0 {
-		// A body that goes out piece by piece is no silence.
+		// A body that goes out piece by piece is not silence.
 		r.Body = struct {
 			io.Reader
 			io.Closer

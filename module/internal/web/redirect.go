@@ -11,7 +11,7 @@ import (
 const maxRedirects = 5
 
 // errRedirect is in the chain of an error about a redirect, which no retry
-// mends.
+// fixes.
 var errRedirect = errors.New("redirect refused")
 
 // checkRedirect follows a few redirects, never from TLS to plain HTTP, and

@@ -69,7 +69,7 @@ func (b Block) Plan() (run *Run, test [2]string, err error) {
 				run.Cluster = true
 			case strings.HasPrefix(part, "exit "):
 				if run.Exit, err = strconv.Atoi(part[len("exit "):]); err != nil {
-					return nil, test, fmt.Errorf("%s: %q is no exit code", b.Place(), part)
+					return nil, test, fmt.Errorf("%s: %q is not an exit code", b.Place(), part)
 				}
 			case part != "":
 				return nil, test, fmt.Errorf("%s: %q is not known here", b.Place(), part)

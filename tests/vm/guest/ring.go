@@ -18,7 +18,7 @@ const (
 )
 
 // captureRing opens a ring of PF_RING itself on the loopback of its network
-// namespace, sends as many packets there as it is told, reads none of them, and
+// namespace, sends as many packets there as it is reported, reads none of them, and
 // says what the memory that it shares with the kernel counts: packets, and those
 // of them that were lost. Then it keeps the ring until it is ended.
 func captureRing(count string) error {
@@ -49,7 +49,7 @@ func captureRing(count string) error {
 		return err
 	}
 	for range packets {
-		// Nobody listens, and every other packet is told so.
+		// Nobody listens, and every other packet is reported so.
 		_, _ = conn.Write([]byte("packet"))
 	}
 	const total, lost = 40, 48 // offsets of tot_pkts and tot_lost

@@ -18,7 +18,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     MAKE_ARGS=; \
     say() { printf '%s %s\n' "$MARK" "$*"; }; \
     die() { say fail "$*"; exit 1; }; \
-    case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is no kernel release" ;; esac; \
+    case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is not a kernel release" ;; esac; \
     WORK=${PFRING_WORK:-}; \
     [ -n "$WORK" ] || WORK=$(mktemp -d) || die "there is no room for temporary files"; \
     mkdir -p "$WORK" || die "there is no room for temporary files"; \
