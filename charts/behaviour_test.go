@@ -71,7 +71,7 @@ func TestNotesNameTheNextCommandAndWhatWillNotWork(t *testing.T) {
 		"unsigned source": {"tap: {kernelModule: {source: {url: \"https://m.example\"}}}", []string{"No public key is set"}},
 		"kmm":             {kmmMode, []string{"KMM's worker pods", "helm test"}},
 		"off":             {"tap: {kernelModule: {enabled: false}}", []string{"Nothing is installed"}},
-		"for ever":        {"tap: {kernelModule: {mode: kmm, waitTimeout: 0}}", []string{"for ever"}},
+		"indefinitely":    {"tap: {kernelModule: {mode: kmm, waitTimeout: 0}}", []string{"indefinitely"}},
 	} {
 		files, err := renderFiles(t, defaultRelease, c.values)
 		if err != nil {

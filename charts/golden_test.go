@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // Every file testdata/NAME.values.yaml renders to testdata/NAME.golden.yaml.
 func TestChartRendersGoldenManifests(t *testing.T) {

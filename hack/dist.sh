@@ -23,7 +23,7 @@ for shell in bash zsh fish powershell; do
 done
 go run ./hack/reference --man "$build/man"
 "$build/licenses" --texts ./cmd/pfring >"$build/THIRD_PARTY_LICENSES"
-# In an archive the program is built already, and stands beside plugin.yaml.
+# In an archive the program is already built, and is beside plugin.yaml.
 sed -e '/^#/d' -e '/^hooks:/,$d' -e 's,/bin/pfring,/pfring,' plugin.yaml >"$build/plugin.yaml"
 
 for platform in $platforms; do

@@ -11,7 +11,7 @@ fi
 
 # tests/vm boots kernels and builds modules; the kernel's own build tools are
 # linked with libelf and libssl. tests/node makes disks; tests/build compiles in
-# a Debian of its own.
+# a separate Debian.
 packages=(gcc make minisign openssl zstd binutils git ca-certificates xz-utils kmod libelf1 libssl3 qemu-system-x86 qemu-system-arm gcc-12-aarch64-linux-gnu binutils-aarch64-linux-gnu e2fsprogs debootstrap "$@")
 
 missing=()

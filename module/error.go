@@ -2,7 +2,7 @@ package module
 
 import "github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 
-// Error is why a module could not be had or is not the wanted one. Find it with
+// Error is why a module is unavailable or not the wanted one. Find it with
 // errors.As; its Reason goes into the outcome.
 type Error = fault.Error
 

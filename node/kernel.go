@@ -21,7 +21,7 @@ type Kernel interface {
 	// read, which is needed after a failure only.
 	Listen() KernelLog
 	// KernelVersion is that of uname(2), which tells two builds of a release
-	// apart; "" if it cannot be had.
+	// apart; "" if it is unavailable.
 	KernelVersion() string
 }
 

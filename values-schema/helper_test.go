@@ -14,7 +14,7 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // chartDefaults is the chart's values.yaml.
 func chartDefaults(t testing.TB) []byte {

@@ -49,7 +49,7 @@ that these nodes or kernels need.
 The index must pass --verify, and every module its digest, before anything is stored.
 What is already stored is not fetched again, and the index is written last: run it again
 after a failure, or to add what is new. Index and signature are copied as they are, so the
-nodes' keys stay the same; with --key the copy gets an index of its own, of the modules
+nodes' keys stay the same; with --key the copy gets its own index, of the modules
 chosen only, signed with that key, and with --strip and --compress smaller modules.
 Only kernel modules are copied: a file that is not a module, or not the module that the
 index describes, ends the run. The values to use are printed.`,

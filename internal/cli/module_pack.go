@@ -52,8 +52,8 @@ Without a tag each kernel gets its own image, tagged with its release as KMM's
 ${KERNEL_FULL_VERSION} has it; with a tag all kernels go into one image. Modules for
 amd64 and arm64 become one index. Tags are written last.
 
-KMM runs /bin/sh, mkdir and cp in the image, so it is built upon --base, an image by
-reference or oci:DIR, or upon static programs of --busybox. --base scratch is enough
+KMM runs /bin/sh, mkdir and cp in the image, so it is built on --base, an image by
+reference or oci:DIR, or on static programs of --busybox. --base scratch is enough
 for images that only the agent reads.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },

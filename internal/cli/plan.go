@@ -264,5 +264,5 @@ func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
 	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(o.Files)); err != nil {
 		return err
 	}
-	return no(errors.New("the planned values conflict with yours (see above, where - stands for the planned ones); nothing was written"))
+	return no(errors.New("the planned values conflict with yours (see above, where - means the planned ones). Nothing was written"))
 }

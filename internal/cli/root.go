@@ -78,8 +78,8 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 inter
 
 // Main runs the command tree for a main function until ctx ends: it takes the
 // program's name from args[0], prints the error that is left, and returns the exit
-// code. It turns the standard logger off: Helm writes remarks to it that mean
-// nothing to a user, such as one on each map that stands where the chart has a list.
+// code. It turns the standard logger off: Helm writes remarks to it that do
+// not help a user, such as one on each map that stands where the chart has a list.
 func Main(ctx context.Context, args []string) int {
 	log.SetOutput(io.Discard)
 	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}

@@ -13,7 +13,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cli"
 )
 
-var update = flag.Bool("update", false, "write what the scripts compare anew")
+var update = flag.Bool("update", false, "write what the scripts compare")
 
 // The scripts run this test's binary as the program, one process a command.
 func TestMain(m *testing.M) {

@@ -26,15 +26,15 @@ func TestMappingsAreChosenAsByKMM(t *testing.T) {
 		kernel string
 		want   int // -1 is none
 	}{
-		"the first that matches":           {[]valuesschema.KernelMapping{re("5"), re("^5.+$")}, "5.15.0-1-aws", 0},
-		"a literal has no priority":        {[]valuesschema.KernelMapping{re("^.+$"), lit("5.15.0-1-aws")}, "5.15.0-1-aws", 0},
-		"a literal is the whole release":   {[]valuesschema.KernelMapping{lit("5.15.0"), lit("5.15.0-1-aws")}, "5.15.0-1-aws", 1},
-		"a regexp is not anchored":         {[]valuesschema.KernelMapping{re(`amzn2\.`)}, "5.10.1-1.amzn2.x86_64", 0},
-		"the trailing plus is cut off":     {[]valuesschema.KernelMapping{lit("6.6.87")}, "6.6.87+", 0},
-		"a literal with a plus never fits": {[]valuesschema.KernelMapping{lit("6.6.87+")}, "6.6.87+", -1},
-		"none fits":                        {[]valuesschema.KernelMapping{lit("1.2.3"), re("^9")}, "6.1.0-1-amd64", -1},
-		"none there":                       {nil, "6.1.0-1-amd64", -1},
-		"an empty literal is no literal":   {[]valuesschema.KernelMapping{{ContainerImage: image}, re("6")}, "6.1.0-1-amd64", 1},
+		"the first that matches":            {[]valuesschema.KernelMapping{re("5"), re("^5.+$")}, "5.15.0-1-aws", 0},
+		"a literal has no priority":         {[]valuesschema.KernelMapping{re("^.+$"), lit("5.15.0-1-aws")}, "5.15.0-1-aws", 0},
+		"a literal is the whole release":    {[]valuesschema.KernelMapping{lit("5.15.0"), lit("5.15.0-1-aws")}, "5.15.0-1-aws", 1},
+		"a regexp is not anchored":          {[]valuesschema.KernelMapping{re(`amzn2\.`)}, "5.10.1-1.amzn2.x86_64", 0},
+		"the trailing plus is cut off":      {[]valuesschema.KernelMapping{lit("6.6.87")}, "6.6.87+", 0},
+		"a literal with a plus never fits":  {[]valuesschema.KernelMapping{lit("6.6.87+")}, "6.6.87+", -1},
+		"none fits":                         {[]valuesschema.KernelMapping{lit("1.2.3"), re("^9")}, "6.1.0-1-amd64", -1},
+		"none there":                        {nil, "6.1.0-1-amd64", -1},
+		"an empty literal is not a literal": {[]valuesschema.KernelMapping{{ContainerImage: image}, re("6")}, "6.1.0-1-amd64", 1},
 	} {
 		got, ok, err := mappings(test.list...).Find(test.kernel)
 		if err != nil || ok != (test.want >= 0) || ok && got.Index != test.want {

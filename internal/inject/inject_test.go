@@ -15,7 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "write golden files again")
 
 // fixtures are manifests in the shape that Kubeshark's chart renders in these versions.
 var fixtures = []string{"52.0", "52.3.88", "52.10", "53.3", "krm"}
@@ -411,7 +411,7 @@ func TestWrongOptions(t *testing.T) {
 		"wait with":          func(o *Options) { o.WaitWith = "patience" },
 		"flag":               func(o *Options) { o.WorkerFlag = "perhaps" },
 		"pull policy":        func(o *Options) { o.PullPolicy = "Sometimes" },
-		"for ever":           func(o *Options) { o.Timeout = 0 },
+		"indefinitely":       func(o *Options) { o.Timeout = 0 },
 		"too long":           func(o *Options) { o.Timeout = 2 * time.Hour },
 		"agent, no image":    func(o *Options) { o.WaitWith = WithAgent },
 		"worker, image":      func(o *Options) { o.WaitWith, o.Image = WithWorker, "a:1" },

@@ -131,7 +131,7 @@ func (w *workload) add(o *Options) error {
 		push(child(w.spec, "volumes", yaml.SequenceNode), volume)
 	}
 	if scalar(get(w.spec, "hostNetwork")) != "true" {
-		w.warnings = append(w.warnings, "it has no hostNetwork: true, so it sees the traffic of its own pod only")
+		w.warnings = append(w.warnings, "it has no hostNetwork: true, so it sees only its own pod's traffic")
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func certManagerChecks() []Check {
 		},
 		{
 			ID: "cert-manager.controllers", Mode: ModeKMM, Title: "cert-manager runs", Needs: defined,
-			Why:     "The controller issues KMM's certificate, and the cainjector tells the API server to trust it.",
+			Why:     "The controller issues KMM's certificate, and the cainjector makes the API server trust it.",
 			Settles: true, look: certManagerRuns,
 		},
 		{

@@ -140,7 +140,7 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	return ok("all "+text.CountOrNo(len(all), "kernel")+" have one", some(lines)...)
 }
 
-// imagesPresent tells of images that cannot be had, by the worst of the reasons.
+// imagesPresent reports images that are unavailable, by the worst of the reasons.
 func imagesPresent(ctx context.Context, e *env) Finding {
 	all, err := e.images(ctx)
 	if err != nil {

@@ -27,7 +27,7 @@ type ProbeOptions struct {
 	Progress func(done, all int)
 }
 
-// Probe runs the probe alone, for who wants its facts without the checks.
+// Probe runs the probe alone, for callers that want its facts without the checks.
 func Probe(ctx context.Context, o Options) (*probe.Report, error) {
 	if o.Probe == nil {
 		return nil, errors.New("--probe is not set")
@@ -129,7 +129,7 @@ func (e *env) registries() []string {
 }
 
 // RegistryOf is the registry of an image, "" if there is none to be reported. As
-// everywhere, a first part without dot or colon is not a host.
+// usual, a first part without dot or colon is not a host.
 func RegistryOf(image string) string {
 	first, _, found := strings.Cut(image, "/")
 	switch {

@@ -153,7 +153,7 @@ func answered(r *probe.Report, visit func(probe.Result, outcome.Probe)) (nodes i
 	return nodes
 }
 
-// groupLine is a group with how many nodes it speaks for, and what about them.
+// groupLine is a group with how many nodes it represents, and what about them.
 func groupLine(g probe.Result, about string) string {
 	return fmt.Sprintf("%s (%s, seen on %s): %s", g.Group, text.CountOrNo(g.Nodes, "node"), g.Node, about)
 }

@@ -153,7 +153,7 @@ func TestOnlyAndSkipTakeIdsAndCategories(t *testing.T) {
 }
 
 func report(t *testing.T) *Report {
-	list := chain(ok("it answers"), warn("odd", "3 nodes are odd", "Mend them.", "n1 is odd", "n2 \x1b[31mis\nodd"), fail("bad", "it does <not> work", "Do it."), ok("unseen"))
+	list := chain(ok("it answers"), warn("odd", "3 nodes are odd", "Fix them.", "n1 is odd", "n2 \x1b[31mis\nodd"), fail("bad", "it does <not> work", "Do it."), ok("unseen"))
 	r := run(t, append(list, Check{ID: "other.z", Title: "it works", look: looks(ok("yes"))}))
 	r.Where = webpage.Where{Cluster: "https://10.0.0.1:6443", Context: "lab", Namespace: "kubeshark", Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	return r

@@ -88,7 +88,7 @@ type Options struct {
 	Progress func(done, all int)
 }
 
-// Group is the nodes that one probe speaks for.
+// Group is the nodes that one probe represents.
 type Group struct {
 	Kernel, Arch, Zone string
 	Nodes              int

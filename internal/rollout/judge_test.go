@@ -15,7 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "write golden files again")
 
 var (
 	now   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -19,7 +19,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
 
-// kmmModule is what is read of KMM's Module. KMM's own Go types cannot be had as
+// kmmModule is what is read of KMM's Module. KMM's own Go types cannot be used as
 // a dependency.
 type kmmModule struct {
 	metav1.ObjectMeta `json:"metadata"`

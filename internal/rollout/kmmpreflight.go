@@ -14,7 +14,7 @@ import (
 )
 
 // Preflight is what a PreflightValidation of KMM says of the release's Module:
-// whether the image for another kernel can be had in the cluster, with its own
+// whether the image for another kernel is available in the cluster, with its own
 // pull secret.
 type Preflight struct {
 	Name   string `json:"name"`

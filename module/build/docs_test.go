@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table in docs/build.md anew")
+var update = flag.Bool("update", false, "write the table in docs/build.md again")
 
 func TestTheDocumentedRecipesAreThese(t *testing.T) {
 	const path, begin, stop = "../../docs/build.md", "<!-- recipes: go test ./module/build -update -->\n", "<!-- end -->"

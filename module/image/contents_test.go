@@ -46,16 +46,16 @@ func TestReaderSeesAnImageAsAContainerWould(t *testing.T) {
 		path    string
 		indexed bool
 	}{
-		"all in order":                         {[][]layer.File{plain, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
-		"bin is a link":                        {[][]layer.File{merged, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
-		"bin is no link, and sh is elsewhere":  {[][]layer.File{merged[1:], modules}, []string{"sh"}, "/" + folder + "extra/pf_ring.ko", true},
-		"no shell":                             {[][]layer.File{modules}, []string{"cp", "mkdir", "sh"}, "/" + folder + "extra/pf_ring.ko", true},
-		"a file taken away":                    {[][]layer.File{plain, modules, {file(folder + ".wh.modules.dep.bin")}}, nil, "/" + folder + "extra/pf_ring.ko", false},
-		"a folder taken away":                  {[][]layer.File{plain, modules, {file(folder + ".wh.extra")}}, nil, "", true},
-		"a folder made anew":                   {[][]layer.File{plain, modules, {file(folder + ".wh..wh..opq"), file(folder + "modules.dep.bin")}}, nil, "", true},
-		"taken away and put back":              {[][]layer.File{plain, modules, {file(folder + ".wh.extra")}, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
-		"a name that begins like the whiteout": {[][]layer.File{plain, modules, {file(folder + ".wh.ext")}}, nil, "/" + folder + "extra/pf_ring.ko", true},
-		"another module":                       {[][]layer.File{plain, {{Name: folder + "veth.ko", Data: ko}, file(folder + "modules.dep.bin")}}, nil, "", true},
+		"all in order":                           {[][]layer.File{plain, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
+		"bin is a link":                          {[][]layer.File{merged, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
+		"bin is not a link, and sh is elsewhere": {[][]layer.File{merged[1:], modules}, []string{"sh"}, "/" + folder + "extra/pf_ring.ko", true},
+		"no shell":                               {[][]layer.File{modules}, []string{"cp", "mkdir", "sh"}, "/" + folder + "extra/pf_ring.ko", true},
+		"a file taken away":                      {[][]layer.File{plain, modules, {file(folder + ".wh.modules.dep.bin")}}, nil, "/" + folder + "extra/pf_ring.ko", false},
+		"a folder taken away":                    {[][]layer.File{plain, modules, {file(folder + ".wh.extra")}}, nil, "", true},
+		"a folder made again":                    {[][]layer.File{plain, modules, {file(folder + ".wh..wh..opq"), file(folder + "modules.dep.bin")}}, nil, "", true},
+		"taken away and put back":                {[][]layer.File{plain, modules, {file(folder + ".wh.extra")}, modules}, nil, "/" + folder + "extra/pf_ring.ko", true},
+		"a name that begins like the whiteout":   {[][]layer.File{plain, modules, {file(folder + ".wh.ext")}}, nil, "/" + folder + "extra/pf_ring.ko", true},
+		"another module":                         {[][]layer.File{plain, {{Name: folder + "veth.ko", Data: ko}, file(folder + "modules.dep.bin")}}, nil, "", true},
 	} {
 		got, err := image.NewReader(image.DirName, "pf_ring").Read(t.Context(), layered(t, test.layers...), release)
 		if err != nil {

@@ -58,7 +58,7 @@ func CallerKeychain(file string) (authn.Keychain, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nothing but the helpers: an entry that is broken is no matter until it is
+	// Nothing but the helpers: a broken entry does not matter until it is
 	// needed.
 	var named struct {
 		CredsStore  string            `json:"credsStore"`

@@ -23,7 +23,7 @@ type Destination interface {
 	// Put stores the file of e.
 	Put(ctx context.Context, e module.Entry, data []byte) error
 	// Publish makes the index the current one, after all files that it lists
-	// in have have been put. signature is nil for none. A Watcher fails when the
+	// in have are stored. signature is nil for none. A Watcher fails when the
 	// current index is another than at Begin, as far as it can tell.
 	Publish(ctx context.Context, have []module.Entry, index, signature []byte) error
 	// Sequential asks for one file after the other.

@@ -270,7 +270,7 @@ func TestPlanSeesWhatIsInstalled(t *testing.T) {
 	selector := addNodes(t, 2, "planned", func(i int) string { return fmt.Sprintf("6.1.0-%d-amd64", i) })
 	s := serve(t, "6.1.0-0-amd64")
 	args := append([]string{"plan", "-l", selector, "-o", "json", "--image-repository", "registry.example.com/pf-ring"}, s.flags()...)
-	// Where no operator answers, kmm is for who asks for it.
+	// Where no operator answers, kmm is for those who ask for it.
 	if before := planOf(t, args); before.Way != plan.Auto || asks(before, "Install") || !asks(before, "6.1.0-1-amd64") {
 		t.Errorf("nothing is installed: %s, %+v", before.Way, before.First)
 	}

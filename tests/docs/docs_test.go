@@ -44,7 +44,7 @@ func TestGeneratedReferencesAreUpToDate(t *testing.T) {
 
 func reasons() []byte {
 	var b strings.Builder
-	b.WriteString("# Reasons\n\nWhy a node has the backend it has. The code stands in the outcome (`reason`), in `pfring status`, in the pod's\n" +
+	b.WriteString("# Reasons\n\nWhy a node has the backend it has. The code is in the outcome (`reason`), in `pfring status`, in the pod's\n" +
 		"termination message and in the metric `pfring_backend`. Codes are added, never renamed.\n")
 	titles := map[outcome.Group]string{
 		outcome.GroupGood: "PF_RING is in use", outcome.GroupRepository: "The module repository", outcome.GroupFile: "The module file",

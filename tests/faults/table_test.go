@@ -90,7 +90,7 @@ func answering() []row {
 		{name: "404 for the module", want: outcome.NoModuleForKernel, harm: onModule(status(http.StatusNotFound, 0))},
 		{name: "403", want: outcome.SourceForbidden, harm: always(status(http.StatusForbidden, 0))},
 		{name: "500 three times, then fine", want: outcome.Loaded, harm: always(status(http.StatusInternalServerError, 3))},
-		{name: "500 for ever", hangs: true, want: outcome.SourceUnreachable, harm: always(status(http.StatusInternalServerError, 0)), says: "500"},
+		{name: "500 without end", hangs: true, want: outcome.SourceUnreachable, harm: always(status(http.StatusInternalServerError, 0)), says: "500"},
 		{name: "redirect loop", want: outcome.SourceInvalid, says: "redirect", harm: always(around)},
 		{name: "redirect away from TLS", want: outcome.SourceInvalid, says: "redirect", harm: always(plain)},
 		{name: "a login page instead of the index", want: outcome.SourceInvalid, harm: always(text("<html><body>Log in \x1b[31m</body></html>"))},
@@ -125,7 +125,7 @@ func proving() []row {
 			r.Sign()
 			return at(module.SignatureName, bytesOf(before, 1))
 		}},
-		{name: "index and signature out of step for ever", want: outcome.SignatureInvalid, byDigest: outcome.DigestMismatch, harm: func(_ *testing.T, r *repository) harm {
+		{name: "index and signature out of step without end", want: outcome.SignatureInvalid, byDigest: outcome.DigestMismatch, harm: func(_ *testing.T, r *repository) harm {
 			before := r.Files[module.SignatureName]
 			r.Index.Serial++
 			r.Sign()

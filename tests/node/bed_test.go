@@ -125,7 +125,7 @@ func (b *bed) pods(t *testing.T) []corev1.Pod {
 	return living
 }
 
-// show logs pods and events for who looks into a failure.
+// show logs pods and events for whoever looks into a failure.
 func (b *bed) show(t *testing.T) {
 	ctx := context.Background() // that of the test is over
 	pods, err := b.cluster.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})

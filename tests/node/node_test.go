@@ -45,8 +45,8 @@ func TestARealNode(t *testing.T) {
 		{"no module for the kernel", func(t *testing.T) { fallsBack(t, b, n, "others", outcome.NoModuleForKernel) }},
 		{"a pod without the capability", func(t *testing.T) { lacksCapability(t, b, n) }},
 		{"a signature of somebody else", func(t *testing.T) { fallsBack(t, b, n, "forged", outcome.SignatureInvalid) }},
-		{"retry once the repository is mended", func(t *testing.T) { retries(t, b, n, repository) }},
-		{"kmm waits for who loads the module", func(t *testing.T) { waitsForKMM(t, b, n) }},
+		{"retry once the repository is fixed", func(t *testing.T) { retries(t, b, n, repository) }},
+		{"kmm waits for whatever loads the module", func(t *testing.T) { waitsForKMM(t, b, n) }},
 		{"unloadOnDestroy and uninstall leave nothing", func(t *testing.T) { uninstalls(t, b, n) }},
 	} {
 		if !t.Run(stage.name, stage.run) {

@@ -19,7 +19,7 @@ const supplyEnv = "PFRING_TEST_SUPPLY"
 
 // TestTheClusterSuppliesItself installs the chart without a module repository:
 // Jobs build, the controller signs and serves, and agents that fell back are
-// started again, by nobody's hand. Each step goes on from where the one before
+// started again, automatically. Each step goes on from where the one before
 // it ended.
 func TestTheClusterSuppliesItself(t *testing.T) {
 	b, w := newSuppliedBed(t)

@@ -69,7 +69,7 @@ func texts(t *testing.T) []text {
 	return all
 }
 
-// textsOf finds the texts of a file: literals, joined by + with what is not one.
+// textsOf finds the texts of a file: literals, joined by + with other expressions.
 func textsOf(path string) ([]text, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)

@@ -15,7 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
-// Server is a running one. It refuses who has not the keys.
+// Server is a running one. It refuses requests without the keys.
 type Server struct {
 	// Address is host and port on the loopback, without TLS.
 	Address string

@@ -390,7 +390,7 @@ func TestModulesAreKeptOnAVolume(t *testing.T) {
 	touch(t, b)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := kube.Poll(ctx, "the damaged module to be built anew", func(context.Context) (bool, error) { return b.built() == 4, nil }); err != nil {
+	if err := kube.Poll(ctx, "the damaged module to be built again", func(context.Context) (bool, error) { return b.built() == 4, nil }); err != nil {
 		t.Fatal(err)
 	}
 	b.status(t, "all kernels to be built", fine(3))

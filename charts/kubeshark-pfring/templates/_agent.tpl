@@ -92,7 +92,7 @@ IfNotPresent
 {{- end -}}
 
 {{/*
-The registry of this project's images, with what stands before their names: global.imageRegistry takes the place of the host in
+The registry of this project's images, with the prefix of their names: global.imageRegistry takes the place of the host in
 tap.docker.registry, as in other charts. Call with the root context.
 */}}
 {{- define "pfring.registry" -}}

@@ -51,7 +51,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- end -}}
 {{- end -}}
 
-{{/* Call with a list of the root context, the build and where it stands. */}}
+{{/* Call with a list of the root context, the build and its path. */}}
 {{- define "pfring.checkBuild" -}}
 {{- $build := index . 1 -}}
 {{- $at := index . 2 -}}
@@ -66,7 +66,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- define "pfring.checkTolerations" -}}
 {{- range . -}}
 {{- if not (has (default "Equal" .operator) (list "Equal" "Exists")) -}}
-{{- fail (printf "tap.kernelModule.agent.tolerations: KMM supports only the operators Equal and Exists, got %q; give the agent tolerations of its own" .operator) -}}
+{{- fail (printf "tap.kernelModule.agent.tolerations: KMM supports only the operators Equal and Exists, got %q; set separate tolerations for the agent" .operator) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -85,9 +85,9 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- end -}}
 {{- end -}}
 
-{{/* The agent gets the file's folder writable from the host, so that must be one of its own and not /, /run or /etc. */}}
+{{/* The agent gets the file's folder writable from the host, so that must be a separate folder and not /, /run or /etc. */}}
 {{- define "pfring.checkStateFile" -}}
 {{- if and . (or (not (regexMatch "^(/[A-Za-z0-9._-]+){3,}$" .)) (regexMatch "/[.][.]?(/|$)" .)) -}}
-{{- fail (printf "tap.kernelModule.stateFile: %q is not an absolute path with a folder of its own at least two levels deep, such as /run/kubeshark-pfring/state.json" .) -}}
+{{- fail (printf "tap.kernelModule.stateFile: %q is not an absolute path in a separate folder at least two levels deep, such as /run/kubeshark-pfring/state.json" .) -}}
 {{- end -}}
 {{- end -}}

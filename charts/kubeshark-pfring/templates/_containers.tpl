@@ -86,7 +86,7 @@ volumeMounts:
 {{- define "pfring.containerImage" -}}
 image: {{ .agent.image | quote }}
 imagePullPolicy: {{ .agent.pullPolicy | quote }}
-{{- /* The outcome stands in the message; if the agent dies before it writes one, its last log lines do. */}}
+{{- /* The outcome is in the message; if the agent dies before it writes one, its last log lines do. */}}
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end -}}
 

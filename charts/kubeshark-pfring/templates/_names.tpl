@@ -1,5 +1,5 @@
 {{/*
-Name of the namespaced objects. Two releases never share one: each of the two suffixes tells which releases it belongs to,
+Name of the namespaced objects. Two releases never share one: each of the two suffixes shows which releases it belongs to,
 and a release name (at most 53 characters) is never cut. So a release named kubeshark-pfring gets kubeshark-pfring-agent.
 nameOverride takes the suffix's place, fullnameOverride that of the whole. The labels stay, since pfring finds its objects by them.
 */}}

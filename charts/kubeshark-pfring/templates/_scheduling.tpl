@@ -47,7 +47,7 @@ unless tap.ignoreTainted. They are recognized by keys that were removed at that 
 
 {{/*
 What a node must be that can ever run the agent, as a JSON list of requirements: there is an image for two architectures, and
-labels give away nodes that stand for a service or for nothing at all.
+labels reveal nodes that represent a service or nothing at all.
 */}}
 {{- define "pfring.possibleNodes" -}}
 {{- list

@@ -1,5 +1,5 @@
 {{/*
-tap.kernelModule.supply with every block present, as JSON. "on" tells whether the controller is installed. Call with the root
+tap.kernelModule.supply with every block present, as JSON. "on" says whether the controller is installed. Call with the root
 context.
 */}}
 {{- define "pfring.supply" -}}

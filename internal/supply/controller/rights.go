@@ -21,7 +21,7 @@ const (
 	// rightsAwait is how soon those are that nothing works without.
 	rightsAwait = 2 * time.Second
 	// rightsRemedy says what to do about them.
-	rightsRemedy = "Give the controller's service account the rights of the chart's Role and ClusterRole (docs/supply.md, Rights): helm upgrade makes them anew."
+	rightsRemedy = "Give the controller's service account the rights of the chart's Role and ClusterRole (docs/supply.md, Rights): helm upgrade creates them again."
 )
 
 // rights asks what the controller's own account may do.

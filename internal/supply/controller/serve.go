@@ -91,7 +91,7 @@ func (s *moduleServer) Start(ctx context.Context) error {
 	return web.Shutdown(last)
 }
 
-// load reads the certificate that the leader has made, for who is not the leader.
+// load reads the certificate that the leader has made, for replicas that are not the leader.
 func (s *moduleServer) load(ctx context.Context) {
 	pause := time.Second
 	for {

@@ -69,7 +69,7 @@ func (r *reconciler) judgeShown(l *look) {
 		r.storeFailed(l, "cannot read the index", v.err)
 	case !r.ours(l, v):
 		l.storeFails = true
-		l.problem(supply.ForeignObject, "Set supply.store.url to a place of its own for this release, or delete "+module.IndexName+" and "+module.SignatureName+" there.",
+		l.problem(supply.ForeignObject, "Set supply.store.url to a separate place for this release, or delete "+module.IndexName+" and "+module.SignatureName+" there.",
 			"%s of %s is not signed by this release's key; it is left alone, so nothing is published", module.IndexName, r.store)
 	case l.index.object != nil && l.index.serial > 0:
 		data := l.index.object.BinaryData

@@ -1,5 +1,5 @@
 # Amazon Linux 2. Kernels from 5.4 on come from amazon-linux-extras and were
-# built with a compiler of their own.
+# built with its own compiler.
 HEADERS=kernel-devel-$K
 KERNEL_SRC=/usr/src/kernels/$K
 GONE="there are no headers: $HEADERS is neither on the node nor in the repositories. Install it on the node (yum install $HEADERS), or take a newer node image and build for its kernel"

@@ -1,5 +1,5 @@
 # Azure Linux 3 and CBL-Mariner 2. Flavours have no mark in the release, so each
-# one's headers are looked for; which one it is, the release's number tells.
+# one's headers are looked for; the release's number shows which one it is.
 NAMES="kernel-devel kernel-hwe-devel kernel-64k-devel kernel-mshv-devel kernel-rt-devel"
 HEADERS=kernel-devel-$K
 KERNEL_SRC=/usr/src/linux-headers-$K

@@ -1,7 +1,7 @@
 # Red Hat Enterprise Linux 8 to 10, what is built from it (Rocky, Alma, Oracle,
-# CentOS Stream) and Fedora. A kernel's flavour stands behind a "+" (RHEL 9:
+# CentOS Stream) and Fedora. A kernel's flavour follows a "+" (RHEL 9:
 # x86_64+rt, aarch64+64k, +debug), in the release (RHEL 8: .rt7.198.el8_6, Oracle's
-# .el9uek) or nowhere, and each has headers of its own.
+# .el9uek) or nowhere, and each has its own headers.
 V=${K%+*}
 case $K in
   *+*) NAMES=kernel-${K##*+}-devel ;;
@@ -12,7 +12,7 @@ case $K in
 esac
 HEADERS=${NAMES%% *}-$V
 KERNEL_SRC=/usr/src/kernels/$K
-GONE="there are no headers: $HEADERS is neither on the node nor in the repositories, which keep only current kernels. Install it on the node while it can be had (dnf install $HEADERS; RHEL's own needs a subscription), or update the node's kernel, reboot and build for that"
+GONE="there are no headers: $HEADERS is neither on the node nor in the repositories, which keep only current kernels. Install it on the node while it is available (dnf install $HEADERS; RHEL's own needs a subscription), or update the node's kernel, reboot and build for that"
 tools() { retry dnf -y -q --setopt=install_weak_deps=False install gcc make binutils elfutils-libelf-devel diffutils findutils tar gzip xz kmod || die "the compiler could not be installed: is there a way to the distribution's repositories, or a proxy to set?"; }
 archive() {
   . /etc/os-release

@@ -15,7 +15,7 @@ import (
 // lets a reader try the next layout.
 var ErrNotFound = errors.New("not found")
 
-// Error is why a module could not be had or is not the wanted one.
+// Error is why a module is unavailable or not the wanted one.
 type Error struct {
 	// Reason is the stable code, as in the outcome.
 	Reason outcome.Reason

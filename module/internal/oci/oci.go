@@ -30,7 +30,7 @@ const titleAnnotation = "org.opencontainers.image.title"
 
 // Options say which repository and how to get in.
 type Options struct {
-	// Registry is a host with or without a port; one without a dot or port is no
+	// Registry is a host with or without a port; one without a dot or port is not a
 	// host but part of a name at Docker Hub, as in an image's name. Repository
 	// is a path in it, with the tag of a historic image if one is meant.
 	Registry, Repository string

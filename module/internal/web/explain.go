@@ -66,7 +66,7 @@ func (f *fetching) refused(ctx context.Context, s *statusError) error {
 		}
 		if again && !f.mended {
 			f.mended = true
-			return errMended
+			return errFixed
 		}
 	}
 	if s.response.StatusCode == http.StatusRequestedRangeNotSatisfiable {

@@ -26,22 +26,22 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		says     string
 		requests int
 	}{
-		"404":          {status(404, "no such thing"), outcome.SourceInvalid, "does not exist", 1},
-		"410":          {status(410, ""), outcome.SourceInvalid, "does not exist", 1},
-		"403":          {status(403, "<Error>secret details"), outcome.SourceForbidden, "403 Forbidden. ", 1},
-		"401":          {status(401, "log in"), outcome.SourceForbidden, "401 Unauthorized: log in", 1},
-		"400":          {status(400, ""), outcome.SourceInvalid, "400", 1},
-		"500 for ever": {status(500, ""), outcome.SourceUnreachable, "500 Internal Server Error", attempts},
-		"503 for ever": {status(503, ""), outcome.SourceUnreachable, "503", attempts},
-		"304 unasked":  {status(304, ""), outcome.SourceInvalid, "304", 1},
-		"part unasked": {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
+		"404":             {status(404, "no such thing"), outcome.SourceInvalid, "does not exist", 1},
+		"410":             {status(410, ""), outcome.SourceInvalid, "does not exist", 1},
+		"403":             {status(403, "<Error>secret details"), outcome.SourceForbidden, "403 Forbidden. ", 1},
+		"401":             {status(401, "log in"), outcome.SourceForbidden, "401 Unauthorized: log in", 1},
+		"400":             {status(400, ""), outcome.SourceInvalid, "400", 1},
+		"500 without end": {status(500, ""), outcome.SourceUnreachable, "500 Internal Server Error", attempts},
+		"503 without end": {status(503, ""), outcome.SourceUnreachable, "503", attempts},
+		"304 unasked":     {status(304, ""), outcome.SourceInvalid, "304", 1},
+		"part unasked":    {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
 		"waits too long": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "70")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, outcome.SourceUnreachable, "503", 1},
-		"cut for ever":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "closed the connection", attempts},
-		"silence for ever": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "stopped responding", attempts},
-		"too long, told":   {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)+1) }, outcome.TooLarge, "limit", 1},
+		"cut without end":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "closed the connection", attempts},
+		"silence without end": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "stopped responding", attempts},
+		"too long, told":      {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)+1) }, outcome.TooLarge, "limit", 1},
 		"endless": {func(_ int, w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write(file)

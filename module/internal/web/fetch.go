@@ -78,7 +78,7 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 		if err == nil {
 			return &Response{Header: f.header, Body: f.buffer.Bytes()}, nil
 		}
-		if errors.Is(err, errMended) {
+		if errors.Is(err, errFixed) {
 			continue
 		}
 		if failed++; f.got > had {
@@ -105,8 +105,8 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 	}
 }
 
-// errMended asks for an attempt that does not count.
-var errMended = errors.New("mended")
+// errFixed asks for an attempt that does not count.
+var errFixed = errors.New("fixed")
 
 // errStalled means that the server stopped responding.
 var errStalled = errors.New("the server stopped responding")

@@ -33,7 +33,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     NAMES=$HEADERS; \
     case $K in *-pve) NAMES="proxmox-headers-$K pve-headers-$K" ;; *-v[78]+|*-v7l+|*-v8-16k+) NAMES="raspberrypi-kernel-headers $NAMES" ;; esac; \
     KERNEL_SRC=/usr/src/linux-headers-$K; \
-    GONE="there are no headers: $HEADERS is neither on the node nor in the archive, which keeps only current kernels. Install it on the node while it can be had (apt-get install $HEADERS), or update the node's kernel, reboot and build for that"; \
+    GONE="there are no headers: $HEADERS is neither on the node nor in the archive, which keeps only current kernels. Install it on the node while it is available (apt-get install $HEADERS), or update the node's kernel, reboot and build for that"; \
     apt() { apt-get -y -qq -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 --no-install-recommends "$@"; }; \
     INDEXED=; \
     index() { \

@@ -39,7 +39,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     esac; \
     HEADERS=${NAMES%% *}-$V; \
     KERNEL_SRC=/usr/src/kernels/$K; \
-    GONE="there are no headers: $HEADERS is neither on the node nor in the repositories, which keep only current kernels. Install it on the node while it can be had (dnf install $HEADERS; RHEL's own needs a subscription), or update the node's kernel, reboot and build for that"; \
+    GONE="there are no headers: $HEADERS is neither on the node nor in the repositories, which keep only current kernels. Install it on the node while it is available (dnf install $HEADERS; RHEL's own needs a subscription), or update the node's kernel, reboot and build for that"; \
     tools() { retry dnf -y -q --setopt=install_weak_deps=False install gcc make binutils elfutils-libelf-devel diffutils findutils tar gzip xz kmod || die "the compiler could not be installed: is there a way to the distribution's repositories, or a proxy to set?"; }; \
     archive() { \
       . /etc/os-release; \
