@@ -127,7 +127,7 @@ func TestALoadedModuleIsKeptWhateverTheRepositorySays(t *testing.T) {
 		"the pinned one, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.8.0", nil }, "8.8.0", 0, outcome.AlreadyLoaded, "", "8.8.0"},
 		"pinned, to be replaced, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) {
 			o.Version, o.ReplaceLoaded, o.PublicKeys = "8.9.0", true, nil
-		}, "8.8.0", 0, outcome.OtherVersionLoaded, "cannot be had", "8.8.0"},
+		}, "8.8.0", 0, outcome.OtherVersionLoaded, "is unavailable", "8.8.0"},
 		"another, pinned, source is away": {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.PublicKeys = "8.9.0", nil }, "8.8.0", 0, outcome.OtherVersionLoaded, "8.9.0 is wanted", "8.8.0"},
 		"pinned, to be replaced":          {func(_ *testing.T, _ *machine, o *LoadOptions) { o.Version, o.ReplaceLoaded = "8.9.0", true }, "8.8.0", 0, outcome.Replaced, "replaced by 8.9.0", "8.9.0"},
 		"in use by one":                   {func(_ *testing.T, _ *machine, o *LoadOptions) { o.ReplaceLoaded = true }, "8.8.0", 1, outcome.OtherVersionLoaded, "in use", "8.8.0"},

@@ -54,7 +54,7 @@ func rows() []row {
 			{"", "ms/seen", "status --wait, a change is seen after, ms", "", 1000},
 		}},
 		{"controller", "./tests/supply", "BenchmarkScale", 1, []figure{
-			{"", "anonymous-MiB", "controller, 5,000 nodes, 40 kernels, memory of its own, MiB", "", 64},
+			{"", "anonymous-MiB", "controller, 5,000 nodes, 40 kernels, own memory, MiB", "", 64},
 			{"", "peak-RSS-MiB", "controller, the most that was resident, with its program, MiB", "", 128},
 			{"", "%CPU-rest", "controller, at rest, % of a core", "", 1},
 			{"", "%CPU-churn", "controller, 100 nodes a minute come and go, % of a core", "", 5},

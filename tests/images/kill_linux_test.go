@@ -264,7 +264,7 @@ func TestAKilledPushLeavesTheOldIndexOrTheNewOne(t *testing.T) {
 			s.Close()
 			t.Logf("killed at each of %d requests", n-1)
 			if n < 5 {
-				t.Error("it made too few requests to be told of")
+				t.Error("it made too few requests to see this")
 			}
 			return
 		}
