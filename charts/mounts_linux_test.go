@@ -88,7 +88,7 @@ func mountsOf(t *testing.T, ds any, host, root string) string {
 	for _, m := range mounts {
 		source, to := from[at(m, "name")], filepath.Join(root, at(m, "mountPath").(string))
 		if source == "" {
-			t.Fatalf("%v is no volume", at(m, "name"))
+			t.Fatalf("%v is not a volume", at(m, "name"))
 		}
 		fmt.Fprintf(&script, "mkdir -p %q; mount --bind %q %q\n", to, source, to)
 		if at(m, "readOnly") == true {

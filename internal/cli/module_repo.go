@@ -40,8 +40,8 @@ stripped, since that would break the signature: strip first, then sign.
 release, and lists that in the index. It takes the Module.symvers of that release, which
 its headers package has. Proofs stay in the index as long as the file stays the same.
 
---kernel-version says what uname -v prints on the nodes that a module is for. It tells
-two builds of one kernel release apart, as Ubuntu's HWE kernels and kernels built by hand
+--kernel-version says what uname -v prints on the nodes that a module is for. It distinguishes
+two builds of one kernel release, as Ubuntu's HWE kernels and kernels built by hand
 have them: without it two modules for one release are refused. VERSION may be a folder of
 the kernel's headers, which has it. It stays in the index as long as the file stays.`,
 		Args: cobra.ExactArgs(1),

@@ -39,11 +39,11 @@ func (l Limit) leavesOut(n *corev1.Node) string {
 	case n.Labels["eks.amazonaws.com/compute-type"] == "fargate":
 		return "it is of AWS Fargate, which runs no DaemonSet"
 	case kind == "virtual-kubelet":
-		return "it is a virtual kubelet, with no kernel of its own"
+		return "it is a virtual kubelet, without its own kernel"
 	case kind == "kwok":
 		return "it is simulated by kwok, and runs nothing"
 	case n.Labels["liqo.io/type"] == "virtual-node":
-		return "it stands for another cluster (Liqo), with no kernel of its own"
+		return "it represents another cluster (Liqo), without its own kernel"
 	case arch != "" && arch != "amd64" && arch != "arm64":
 		return "there is no agent for its architecture " + arch
 	}

@@ -39,7 +39,7 @@ func TestWhatIsLeftOutIsSaid(t *testing.T) {
 		"Liqo":                     {node: labelled("linux", "amd64", "liqo.io/type=virtual-node"), limit: cluster.AgentNodes, why: "Liqo"},
 		"a label":                  {node: labelled("linux", "amd64", "pool=web"), limit: cluster.AgentNodes, labels: "pool=capture", why: "it lacks the label pool=capture"},
 		"a term":                   {node: labelled("linux", "amd64", "pool=web"), limit: cluster.AgentNodes, terms: "pool", why: "no term of the node affinity"},
-		// What no setting helps against is told first.
+		// What no setting helps against is reported first.
 		"a label, on Fargate": {node: labelled("linux", "amd64", "eks.amazonaws.com/compute-type=fargate"), labels: "pool=capture", why: "AWS Fargate"},
 	} {
 		targets := cluster.Targets{Limit: test.limit}

@@ -28,7 +28,7 @@ func UseOf(packetCapture string) string {
 	case OtherBackend(packetCapture):
 		return "captures with " + packetCapture + ", so PF_RING is of no use to it and it need not wait for the module"
 	case packetCapture == "":
-		return "is told no capture backend, and may use PF_RING"
+		return "has no capture backend configured, and may use PF_RING"
 	case packetCapture == "pf_ring":
 		return "is told to capture with pf_ring"
 	}

@@ -90,7 +90,7 @@ func TestTwoBuildsOfAReleaseAreToldApartByTheKernelVersion(t *testing.T) {
 		if len(got) != 2 || !strings.HasPrefix(got[hwe], "hwe/") || strings.HasPrefix(got[own], "hwe/") {
 			t.Errorf("%v", got)
 		}
-		// From then on the index knows, also of what becomes of the files.
+		// From then on the index knows, also what happens to the files.
 		o.KernelVersions, o.Shrink = nil, repository.Shrink{Strip: true, Compress: true}
 	}
 }
