@@ -63,7 +63,7 @@ func bindRing(ring int, device string) error {
 	if err != nil {
 		return err
 	}
-	address := unix.RawSockaddrLinklayer{Family: ringFamily, Protocol: unix.ETH_P_ALL, Ifindex: int32(of.Index)} //nolint:gosec // a small number
+	address := unix.RawSockaddrLinklayer{Family: ringFamily, Protocol: unix.ETH_P_ALL, Ifindex: int32(of.Index)}
 	// #nosec G103 -- the kernel reads the structure and keeps nothing of it
 	if _, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(ring), uintptr(unsafe.Pointer(&address)), unsafe.Sizeof(address)); errno != 0 {
 		return errno
