@@ -167,7 +167,7 @@ func (r *rights) again() time.Time {
 
 // isForbidden looks into joined errors too.
 func isForbidden(err error) bool {
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // of this very error
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		return slices.ContainsFunc(several.Unwrap(), isForbidden)
 	}
 	return apierrors.IsForbidden(err)

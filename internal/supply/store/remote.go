@@ -207,7 +207,7 @@ func (r *Remote) open() (backend, error) {
 		if err != nil {
 			return backend{}, err
 		}
-		return backend{b, b, b, b.Bucket.Remove, func() bool { return false }}, nil
+		return backend{b, b, b, b.Remove, func() bool { return false }}, nil
 	}
 	o.DockerConfig = existing(filepath.Join(r.dirs.DockerConfig, ".dockerconfigjson"))
 	source, err := module.OpenSource(o)
