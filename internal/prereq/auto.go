@@ -171,7 +171,7 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 	case g.kernels == 0:
 		return skip("no selected node can load a module")
 	case g.unbuilt == g.kernels:
-		return fail("no-module-for-kernel", "the cluster can build a module for none of the "+text.CountOrNo(g.kernels, "kernel"), "Do what supply.kernels says of each.")
+		return fail("no-module-for-kernel", "the cluster can build a module for none of the "+text.CountOrNo(g.kernels, "kernel"), "Do what supply.kernels says about each.")
 	case len(g.lacking)+g.unbuilt == g.kernels && len(g.lacking) > 0:
 		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(g.kernels, "kernel"), g.remedy, some(g.lacking)...)
 	case len(g.lacking) > 0:

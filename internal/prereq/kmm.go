@@ -200,7 +200,7 @@ func (e *env) issued(ctx context.Context, namespace string) Finding {
 		return skip("no right to list certificates.cert-manager.io in " + namespace)
 	}
 	if apierrors.IsNotFound(err) {
-		// What is not served is told by its own check, whatever the group has else.
+		// What is not served is reported by its own check, whatever the group has else.
 		return skip("depends on cert-manager.definitions")
 	}
 	if err != nil {
