@@ -478,7 +478,7 @@ func TestALoneCarriageReturnIsRefused(t *testing.T) {
 }
 
 func TestAWorkerIsFoundByItsLabelWhateverItsName(t *testing.T) {
-	for _, key := range workerLabels {
+	for _, key := range kubeshark.WorkerLabels() {
 		text := "apiVersion: apps/v1\nkind: DaemonSet\nmetadata:\n  name: another\n  labels:\n    " + key + ": worker\n" +
 			"spec:\n  template:\n    spec:\n      containers:\n      - name: sniffer\n        image: kubeshark/worker:v53.3\n        command: [./worker, -i, any]\n"
 		r, err := Inject([]byte(text), Default())
