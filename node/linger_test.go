@@ -89,8 +89,15 @@ func TestWatchMarksTheStateFileAsItsOwn(t *testing.T) {
 	w := NewWatch(WatchOptions{Host: m.host(), Node: "n1", ModuleName: "pf_ring", Poll: time.Millisecond, Log: quiet()})
 	w.Record.State = state
 	ctx, stop := context.WithCancel(t.Context())
-	go w.Run(ctx)
-	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
 	for marked := false; !marked; time.Sleep(time.Millisecond) {
 		info, err := os.Stat(state)
 		if err != nil {
