@@ -126,6 +126,6 @@ func TestARightThatIsMissingIsToldByWhatItIsFor(t *testing.T) {
 	}
 	t.Run("no right at all", func(t *testing.T) {
 		kubeconfig := user(t, "nobody", nil)
-		attempt{mode: "auto", namespace: where, kubeconfig: kubeconfig}.finds(t, read, install, "nodes.selected error forbidden", "namespace.exists error forbidden")
+		attempt{mode: "auto", namespace: where, kubeconfig: kubeconfig}.finds(t, read, install, "nodes.selected error forbidden", "nodes.capture error forbidden", "namespace.exists error forbidden")
 	})
 }

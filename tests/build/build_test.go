@@ -384,7 +384,7 @@ func TestANamespaceThatRefusesIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pfring(t.Context(), namespace, args...).want(t, 1, "the quota of namespace "+namespace+" leaves no room")
+		pfring(t.Context(), namespace, args...).want(t, 1, "the quota of namespace "+namespace+" is exhausted")
 		nothingLeft(t, namespace)
 	})
 	t.Run("not there", func(t *testing.T) {
@@ -395,7 +395,7 @@ func TestANamespaceThatRefusesIsExplained(t *testing.T) {
 func TestNothingIsMadeWhenThereIsNothingToDo(t *testing.T) {
 	namespace, kernel := cluster.Namespace(t, ""), "6.1.0-80-amd64"
 	node(t, kernel, func(context.Context, *corev1.Pod, *logBuffer) end { t.Error("built"); return end{} })
-	pfring(t.Context(), namespace, "module", "build", "--kernel", "6.1.0-81-amd64").want(t, 2, "no node runs kernel 6.1.0-81-amd64; there are: 6.1.0-80-amd64 amd64")
+	pfring(t.Context(), namespace, "module", "build", "--kernel", "6.1.0-81-amd64").want(t, 2, "no node runs kernel 6.1.0-81-amd64, only 6.1.0-80-amd64 amd64")
 	pfring(t.Context(), namespace, "module", "build", "--kernel", "../6.1").want(t, 2, "invalid kernel release")
 	pfring(t.Context(), namespace, "module", "build", "--source", "file:///nowhere", "--set", "tap.kernelModule.source.verify=none").want(t, 2, "set --kernel or --all")
 	file := filepath.Join(t.TempDir(), "file")

@@ -27,7 +27,7 @@ func TestBlocksAndTheirMarks(t *testing.T) {
 
 func TestWhatIsNoMarkIsToldSo(t *testing.T) {
 	for mark, says := range map[string]string{
-		"": "has no mark", "run: moon": "not known here", "run: exit x": "no exit code", "not run: no": "say why",
+		"": "has no mark", "run: moon": "not known here", "run: exit x": "is not an exit code", "not run: no": "say why",
 		"tested by: here": "a folder and a test", "walk": "has no mark",
 	} {
 		if _, _, err := (Block{File: "x.md", Line: 1, Mark: mark}).Plan(); err == nil || !strings.Contains(err.Error(), says) {
