@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,4 +106,30 @@ func calls(body *ast.BlockStmt) (found bool) {
 		return true
 	})
 	return found
+}
+
+func TestThePageGetsItsTableAndKeepsItsText(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(page, []byte("before\n"+tableBegins+"old\n"+tableEnds+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	value := 3.0
+	table := Table{Lines: []Line{{What: "start", Value: &value, Aim: 9, Met: true}}}
+	for range 2 {
+		if err := table.writeInto(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"before\n", "| start |  | 3 | ≤ 9 | met |", "\nafter\n"} {
+		if strings.Count(string(text), want) != 1 {
+			t.Errorf("%q is not there once in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "old") {
+		t.Error("the old table is still there")
+	}
 }

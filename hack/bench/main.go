@@ -19,10 +19,11 @@ import (
 func main() {
 	only := flag.String("row", "", "run only this row; empty runs all")
 	out := flag.String("out", "dist/bench", "folder for bench.json and bench.md; empty writes none")
+	page := flag.String("page", "", "also replace the table between the marks of this page, such as docs/performance.md")
 	limit := flag.Duration("limit", 20*time.Minute, "time for all rows together; what has not run by then is shown as not run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *only, *out, *limit)
+	err := run(ctx, *only, *out, *page, *limit)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
@@ -30,7 +31,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only, out string, limit time.Duration) error {
+func run(ctx context.Context, only, out, page string, limit time.Duration) error {
 	chosen, err := choose(rows(), only)
 	if err != nil {
 		return err
@@ -49,10 +50,15 @@ func run(ctx context.Context, only, out string, limit time.Duration) error {
 		fmt.Fprintf(os.Stderr, "%s took %s\n", r.Name, time.Since(begin).Round(time.Second))
 	}
 	fmt.Print(table.Text())
-	if out == "" {
-		return nil
+	if out != "" {
+		if err := table.write(out); err != nil {
+			return err
+		}
 	}
-	return table.write(out)
+	if page != "" {
+		return table.writeInto(page)
+	}
+	return nil
 }
 
 // choose returns the row of a name, or all.

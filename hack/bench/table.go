@@ -106,3 +106,27 @@ func (t *Table) write(dir string) error {
 	}
 	return nil
 }
+
+// The marks between which a page has its table.
+const (
+	tableBegins = "<!-- table begins -->\n"
+	tableEnds   = "<!-- table ends -->"
+)
+
+// writeInto replaces the table of a page.
+func (t *Table) writeInto(page string) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return fmt.Errorf("cannot read the page: %w", err)
+	}
+	before, rest, begins := strings.Cut(string(text), tableBegins)
+	_, after, ends := strings.Cut(rest, tableEnds)
+	if !begins || !ends {
+		return fmt.Errorf("no table found in %s: must have the lines %q and %q", page, strings.TrimSpace(tableBegins), tableEnds)
+	}
+	text = []byte(before + tableBegins + "\n" + t.Markdown() + "\n" + tableEnds + after)
+	if err := os.WriteFile(page, text, 0o644); err != nil {
+		return fmt.Errorf("cannot write the page: %w", err)
+	}
+	return nil
+}
