@@ -62,12 +62,12 @@ func (m Mappings) Lookup(ctx context.Context, images *Images) Lookup {
 		case err != nil:
 			return Answer{Supported: No, Reason: ReasonNoMapping, Message: err.Error() + ".",
 				Remedy: "Correct the mapping; pfring validate explains it."}
+		case kmm.Unserved(kernel) != "" && !kmm.Stalls(kernel): // no mapping would help
+			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: UnservedRemedy}
 		case !ok:
 			return Answer{Supported: No, Reason: ReasonNoMapping,
 				Message: fmt.Sprintf("None of the %d kernel mappings matches %s.", len(m.List), kernel),
 				Remedy:  fmt.Sprintf("Add a mapping: {literal: %q, containerImage: …}", kmm.Trim(kernel))}
-		case kmm.Unserved(kernel) != "":
-			return Answer{Supported: No, Reason: ReasonKernelUnserved, Message: kmm.Unserved(kernel) + ".", Remedy: UnservedRemedy}
 		}
 		a := mapped.answer(ctx, images, arch)
 		a.Mapping, a.Image = fmt.Sprintf("kernelMappings[%d]", mapped.Index), mapped.Image

@@ -79,7 +79,8 @@ func TestLookupByMappingsSaysWhatIsNotKnown(t *testing.T) {
 	}{
 		"an image":              {image, "6.1.0-1", compatibility.Unknown, compatibility.ReasonImageNotChecked, "r/m:6.1.0-1"},
 		"an image that is made": {built, "6.1.0-1", compatibility.Yes, compatibility.ReasonBuilt, "r/m:6.1.0-1"},
-		"no mapping":            {image, "6.1.0-2+", compatibility.No, compatibility.ReasonNoMapping, "6.1.0-2"},
+		"no mapping":            {image, "6.1.0-2", compatibility.No, compatibility.ReasonNoMapping, "6.1.0-2"},
+		"no mapping would help": {image, "6.1.0-2+", compatibility.No, compatibility.ReasonKernelUnserved, "mode auto"},
 		"a broken regexp":       {valuesschema.KernelMapping{Regexp: "(", ContainerImage: "r"}, "6.1.0-1", compatibility.No, compatibility.ReasonNoMapping, "kernelMappings[0]"},
 		"a strange kernel":      {valuesschema.KernelMapping{Regexp: ".", ContainerImage: "r"}, "6.1", compatibility.No, compatibility.ReasonKernelUnserved, "fewer than three"},
 		"a plus at the end":     {image, "6.1.0-1+", compatibility.No, compatibility.ReasonKernelUnserved, "mode auto"},

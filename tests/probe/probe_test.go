@@ -86,7 +86,7 @@ func TestKernelsSayWhatStandsInTheWay(t *testing.T) {
 			f.want("probe.signatures", prereq.Warning, "signature-required", "3 of 6 nodes", oldKernel, "lockdown integrity").others("probe.signatures")
 		}},
 		"signatures everywhere": {all: kube.Machine{"sys/module/module/parameters/sig_enforce": "Y\n"}, code: 1, check: func(f findings) {
-			f.want("probe.signatures", prereq.Error, "signature-required", "every kernel", "sig_enforce yes").others("probe.signatures")
+			f.want("probe.signatures", prereq.Error, "signature-required", "every probed kernel", "sig_enforce yes").others("probe.signatures")
 		}},
 		"not to be seen": {old: kube.Machine{"hostsys/kernel/security/lockdown": "-"}, check: func(f findings) {
 			f.want("probe.signatures", prereq.Warning, "lockdown-unknown", "does not report them").others("probe.signatures")
