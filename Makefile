@@ -85,7 +85,7 @@ mutants: ## Measure how many changes of hack/mutants/mutants.yaml each package's
 playground: ## A control plane with 40 simulated nodes and a module repository, on loopback, to try the commands on
 	go run ./tests/playground
 
-bench: ## Compare with helm, kubectl, insmod and others in one run; BENCH=ROW runs one row; leaves dist/bench; PAGE=docs/performance.md writes that page anew
+bench: ## Compare with helm, kubectl, insmod and others in one run; BENCH=ROW runs one row; leaves dist/bench; PAGE=docs/performance.md updates that page
 	@hack/install-test-deps.sh buildah
 	go run ./hack/bench $(if $(BENCH),-row $(BENCH)) $(if $(PAGE),-page $(PAGE))
 
