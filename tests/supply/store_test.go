@@ -3,6 +3,7 @@ package supply_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -161,7 +162,7 @@ func readFile(t *testing.T, o module.SourceOptions, name string) []byte {
 		t.Fatal(err)
 	}
 	data, err := source.Fetch(t.Context(), name, 1<<20)
-	if err != nil && !strings.Contains(err.Error(), "no such file") {
+	if err != nil && !errors.Is(err, module.ErrNotFound) {
 		t.Fatal(err)
 	}
 	return data
