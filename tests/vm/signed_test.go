@@ -29,9 +29,9 @@ func TestSignatures(t *testing.T) {
 	}{
 		{"sig_enforce", "module.sig_enforce=1", []signedCase{
 			{"unsigned", "unsigned", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "this one is not signed"},
-			{"foreign key", "foreign", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},
+			{"foreign key", "foreign", "pf_ring", "EKEYREJECTED", outcome.SignatureRequired, "does not accept the module's signature"},
 			{"truncated", "truncated", "pf_ring", "EKEYREJECTED", outcome.Truncated, ""},
-			{"changed after signing", "changed", "dummy", "EKEYREJECTED", outcome.SignatureRequired, "carries a signature"},
+			{"changed after signing", "changed", "dummy", "EKEYREJECTED", outcome.SignatureRequired, "does not accept the module's signature"},
 			{"trusted", "trusted", "dummy", "", outcome.NotUsable, "/proc/net/dummy"},
 		}},
 		{"lockdown", "lockdown=integrity", []signedCase{
