@@ -181,7 +181,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		}, reason: supply.NoModule, message: "2 modules"},
 		{name: "no module in the place of one", build: func(pod *corev1.Pod, _ string) (string, kube.Result) {
 			return printed(pod, []byte("#!/bin/sh\n")), kube.Result{}
-		}, reason: supply.WrongModule, message: "not the module"},
+		}, reason: supply.WrongModule, message: "did not produce the module"},
 		{name: "a module of other source", config: "supply: {pfringVersion: 8.8.0}", build: good, reason: supply.WrongModule, message: "not 8.8.0"},
 		{name: "binary", build: func(*corev1.Pod, string) (string, kube.Result) {
 			return "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x1b[2J", 5000), kube.Result{}
@@ -198,7 +198,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		}, reason: supply.LogEndless, message: "more than 64 MiB"},
 		{name: "too large for the store", build: func(pod *corev1.Pod, kernel string) (string, kube.Result) {
 			return printed(pod, moduletest.KO{Kernel: kernel, Padding: 1 << 20}.Bytes()), kube.Result{}
-		}, reason: supply.StoreFull, message: "a ConfigMap takes 900", remedy: "persistentVolumeClaim"},
+		}, reason: supply.StoreFull, message: "a ConfigMap can hold 900", remedy: "persistentVolumeClaim"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t, c.level, "6.1.0-18-amd64")
