@@ -113,7 +113,7 @@ func (w World) Compatibility(k valuesschema.KernelModule) compatibility.Report {
 	switch {
 	case k.Mode == "kmm":
 		m := compatibility.Mappings{List: k.KernelMappings, ModuleName: "pfring-pf-ring", Namespace: "kubeshark"}
-		mapped := m.Lookup(context.TODO(), nil)
+		mapped := m.Lookup(context.Background(), nil)
 		g.Source = func(kernel, arch string) verdict.Answer {
 			a := mapped(kernel, arch)
 			if a.Reason != compatibility.ReasonImageNotChecked {

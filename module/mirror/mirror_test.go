@@ -320,8 +320,8 @@ func TestAFolderKeepsNothingThatIsDamaged(t *testing.T) {
 	damaged := bytes.Clone(r.Files[path])
 	damaged[100] ^= 1
 	moduletest.WriteFiles(t, to, map[string][]byte{path: damaged})
-	if mended := run(); mended != 1 {
-		t.Errorf("%d were fetched, one is damaged", mended)
+	if copied := run(); copied != 1 {
+		t.Errorf("%d were fetched, one is damaged", copied)
 	}
 }
 
@@ -353,8 +353,8 @@ func TestATarballTakesNothingOverThatIsDamaged(t *testing.T) {
 	if err := os.WriteFile(file, damaged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if mended := run(); mended.Copied != 1 {
-		t.Errorf("%d were fetched, one is damaged", mended.Copied)
+	if again := run(); again.Copied != 1 {
+		t.Errorf("%d were fetched, one is damaged", again.Copied)
 	}
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, whole) {
 		t.Errorf("the tarball differs: %v", err)
