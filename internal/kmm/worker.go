@@ -1,6 +1,9 @@
 package kmm
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Action is what KMM's next worker pod does on a node.
 type Action string
@@ -19,6 +22,14 @@ type Config map[string]any
 func (c Config) Kernel() string {
 	s, _ := c["kernelVersion"].(string)
 	return s
+}
+
+// Loads tells whether a module of that name is loaded by it: as the one that modprobe
+// is called with, or before that one, in modulesLoadingOrder.
+func (c Config) Loads(module string) bool {
+	modprobe, _ := c["modprobe"].(map[string]any)
+	order, _ := modprobe["modulesLoadingOrder"].([]any)
+	return modprobe["moduleName"] == module || slices.Contains(order, any(module))
 }
 
 // Next is what KMM does next on a node, by the configuration that it wants there

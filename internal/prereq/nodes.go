@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
@@ -324,7 +325,7 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 		o := &all[i]
 		how, ours := ownLoader(o), o.GetLabels()["app.kubernetes.io/name"] == "kubeshark-pfring" && o.GetLabels()["app.kubernetes.io/component"] == "agent"
 		switch name := "DaemonSet " + o.GetNamespace() + "/" + o.GetName(); {
-		case e.own(o):
+		case e.own("DaemonSet", o):
 		case ours:
 			owners = append(owners, owner{name, daemonSetTakes(o)})
 		case how != "":
@@ -340,8 +341,8 @@ func (e *env) otherOwners(ctx context.Context) ([]owner, error) {
 	}
 	for i := range list.Items {
 		o := &list.Items[i]
-		name, _, _ := unstructured.NestedString(o.Object, "spec", "moduleLoader", "container", "modprobe", "moduleName")
-		if name != "pf_ring" || e.own(o) {
+		container, _, _ := unstructured.NestedMap(o.Object, "spec", "moduleLoader", "container")
+		if !kmm.Config(container).Loads("pf_ring") || e.own("Module", o) {
 			continue
 		}
 		selector, _, _ := unstructured.NestedStringMap(o.Object, "spec", "selector")
@@ -372,9 +373,20 @@ func containersOf(o *unstructured.Unstructured) []kubeshark.Container {
 	return all
 }
 
-// own tells whether an object belongs to the release that is checked.
-func (e *env) own(o *unstructured.Unstructured) bool {
-	return o.GetNamespace() == e.Namespace && o.GetLabels()["app.kubernetes.io/instance"] == e.Release
+// own tells whether an object of a kind belongs to the release that is checked: by its name,
+// or by its label, over which Argo CD writes the name of its application.
+func (e *env) own(kind string, o *unstructured.Unstructured) bool {
+	if o.GetNamespace() != e.Namespace {
+		return false
+	}
+	for _, t := range e.Targets {
+		for _, wanted := range t.Objects {
+			if wanted.GetKind() == kind && wanted.GetName() == o.GetName() {
+				return true
+			}
+		}
+	}
+	return o.GetLabels()["app.kubernetes.io/instance"] == e.Release
 }
 
 func daemonSetTakes(o *unstructured.Unstructured) func(node) bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -129,11 +130,13 @@ type kmmFacts struct {
 func (c *Client) readKMM(ctx context.Context, f *facts) (*kmmFacts, error) {
 	k := &kmmFacts{nodes: map[string]*kmmNode{}, lost: f.workers}
 	r := f.release
-	modules, err := listKMM[kmmModule](ctx, c, "modules", r.Namespace, labels.Set{labelInstance: r.Name}.String())
-	if err != nil || len(modules) == 0 {
+	modules, err := listKMM[kmmModule](ctx, c, "modules", r.Namespace, labels.Set{labelName: chartName}.String())
+	if err != nil {
 		return k, err
 	}
-	k.module = modules[0]
+	if k.module = r.module(modules); k.module == nil {
+		return k, nil
+	}
 	nodes, err := listKMM[kmmNode](ctx, c, "nodemodulesconfigs", "", "")
 	if err != nil {
 		return k, err
@@ -152,6 +155,21 @@ func (c *Client) readKMM(ctx context.Context, f *facts) (*kmmFacts, error) {
 	}
 	k.stall(f.targets)
 	return k, nil
+}
+
+// module is the release's among the chart's Modules of its namespace: by the label,
+// and where Argo CD has put its application's name there, by the chart's name for it.
+func (r *Release) module(all []*kmmModule) *kmmModule {
+	for _, is := range []func(*kmmModule) bool{
+		func(m *kmmModule) bool { return m.Labels[labelInstance] == r.Name },
+		func(m *kmmModule) bool { return m.Name == r.Name+"-pf-ring" },
+		func(*kmmModule) bool { return len(all) == 1 },
+	} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return all[i]
+		}
+	}
+	return nil
 }
 
 // named finds the object named as the Module. KMM before 2.4 has none.

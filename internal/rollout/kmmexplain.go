@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,7 +43,32 @@ func (c *Client) explainKMM(ctx context.Context, f *facts, r *Report) []string {
 	}
 	k.explain(f, r)
 	r.Preflights = c.preflights(ctx, k.module)
-	return nil
+	return k.rivals(r)
+}
+
+// rivals warns of other Modules that KMM has load pf_ring on nodes of this release:
+// each unloads what the other one has loaded.
+func (k *kmmFacts) rivals(r *Report) []string {
+	on := map[string][]string{}
+	for i := range r.Nodes {
+		node := &r.Nodes[i]
+		if !node.Wanted || k.nodes[node.Node] == nil {
+			continue
+		}
+		for _, e := range k.nodes[node.Node].Spec.Modules {
+			name := e.Namespace + "/" + e.Name
+			if e.Config.Loads("pf_ring") && name != k.module.Namespace+"/"+k.module.Name {
+				on[name] = append(on[name], node.Node)
+			}
+		}
+	}
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(on)) {
+		slices.Sort(on[name])
+		warnings = append(warnings, fmt.Sprintf("the Module %s loads pf_ring too, on %s: when one of the two is deleted or changed, KMM unloads PF_RING there. Keep one of them, or divide the nodes by their selectors",
+			name, few(on[name], ", ")))
+	}
+	return warnings
 }
 
 // waitsFor says what the deletion of a Module waits for.

@@ -22,6 +22,8 @@ const (
 	labelName      = "app.kubernetes.io/name"
 	labelInstance  = "app.kubernetes.io/instance"
 	labelComponent = "app.kubernetes.io/component"
+	// agents selects the DaemonSets of all releases.
+	agents = labelName + "=" + chartName + "," + labelComponent + "=agent"
 )
 
 // generationAnnotation of a DaemonSet and generationLabel of its pods tell which
@@ -53,34 +55,46 @@ type Release struct {
 // FindRelease finds the release of a name in a namespace. With name "" it takes
 // the only one there.
 func FindRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string) (*Release, error) {
-	set := labels.Set{labelName: chartName, labelComponent: "agent"}
-	if name != "" {
-		set[labelInstance] = name
-	}
-	opts := metav1.ListOptions{LabelSelector: set.String()}
-	list, err := client.DaemonSets(namespace).List(ctx, opts)
+	list, err := client.DaemonSets(namespace).List(ctx, metav1.ListOptions{LabelSelector: agents})
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the release in namespace %s: %w", namespace, err)
 	}
-	switch len(list.Items) {
+	switch found := ofRelease(list.Items, name); len(found) {
 	case 0:
-		return nil, notInstalled(ctx, client, namespace, name, opts)
+		return nil, notInstalled(ctx, client, namespace, name)
 	case 1:
-		return releaseOf(&list.Items[0]), nil
+		return releaseOf(&found[0]), nil
+	default:
+		return nil, fmt.Errorf("namespace %s has the releases %s. Choose one with --release-name", namespace, strings.Join(instances(found, false), ", "))
 	}
-	return nil, fmt.Errorf("namespace %s has the releases %s. Choose one with --release-name", namespace, strings.Join(instances(list.Items, false), ", "))
+}
+
+// ofRelease are the DaemonSets of a release's name; "" is any.
+func ofRelease(list []appsv1.DaemonSet, name string) []appsv1.DaemonSet {
+	return slices.DeleteFunc(list, func(ds appsv1.DaemonSet) bool { return name != "" && instance(&ds) != name })
+}
+
+// instance is the name of a DaemonSet's release. Its selector tells, which cannot be
+// changed: Argo CD writes the name of its application over the label of the object.
+func instance(ds *appsv1.DaemonSet) string {
+	if s := ds.Spec.Selector; s != nil && s.MatchLabels[labelInstance] != "" {
+		return s.MatchLabels[labelInstance]
+	}
+	return ds.Labels[labelInstance]
 }
 
 // notInstalled says where there is a release, if that can be read.
-func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string, opts metav1.ListOptions) error {
+func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string) error {
 	what := "no release of " + chartName
 	if name != "" {
 		what = "no release " + name
 	}
 	hint := "install it with helm, or set the namespace with -n"
 	// Only a hint: without the right to look further there is none.
-	if all, err := client.DaemonSets("").List(ctx, opts); err == nil && len(all.Items) > 0 {
-		hint = "there is " + strings.Join(instances(all.Items, true), ", ") + "; name its namespace with -n"
+	if all, err := client.DaemonSets("").List(ctx, metav1.ListOptions{LabelSelector: agents}); err == nil {
+		if found := ofRelease(all.Items, name); len(found) > 0 {
+			hint = "there is " + strings.Join(instances(found, true), ", ") + "; name its namespace with -n"
+		}
 	}
 	return fmt.Errorf("%w: %s in namespace %s; %s", ErrNotInstalled, what, namespace, hint)
 }
@@ -88,7 +102,7 @@ func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, nam
 func instances(list []appsv1.DaemonSet, withNamespace bool) []string {
 	var names []string
 	for i := range list {
-		name := list[i].Labels[labelInstance]
+		name := instance(&list[i])
 		if withNamespace {
 			name += " in namespace " + list[i].Namespace
 		}
@@ -101,7 +115,7 @@ func instances(list []appsv1.DaemonSet, withNamespace bool) []string {
 func releaseOf(ds *appsv1.DaemonSet) *Release {
 	pod := &ds.Spec.Template.Spec
 	r := &Release{
-		Name: ds.Labels[labelInstance], Namespace: ds.Namespace, DaemonSet: ds.Name, Mode: "auto",
+		Name: instance(ds), Namespace: ds.Namespace, DaemonSet: ds.Name, Mode: "auto",
 		generation: ds.Annotations[generationAnnotation],
 		targets:    cluster.Targets{Labels: pod.NodeSelector},
 		tolerates:  append(slices.Clone(pod.Tolerations), daemonTolerations()...),

@@ -38,15 +38,11 @@ func (r *Report) Failing() *Report {
 
 // All finds the releases of all namespaces, those of one name if it is not "".
 func (c *Client) All(ctx context.Context, name string) ([]*Release, error) {
-	set := labels.Set{labelName: chartName, labelComponent: "agent"}
-	if name != "" {
-		set[labelInstance] = name
-	}
 	var all []*Release
-	_, err := cluster.Pages(ctx, "daemonsets.apps", metav1.ListOptions{LabelSelector: set.String()}, c.apps.DaemonSets("").List,
+	_, err := cluster.Pages(ctx, "daemonsets.apps", metav1.ListOptions{LabelSelector: agents}, c.apps.DaemonSets("").List,
 		func() { all = nil }, func(page *appsv1.DaemonSetList) {
-			for i := range page.Items {
-				all = append(all, releaseOf(&page.Items[i]))
+			for _, ds := range ofRelease(page.Items, name) {
+				all = append(all, releaseOf(&ds))
 			}
 		})
 	if err != nil {
