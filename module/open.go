@@ -91,6 +91,7 @@ func (o SourceOptions) client() (*web.Client, error) {
 	return web.New(web.Options{
 		CAFile: o.CAFile, ProxyHTTP: o.ProxyHTTP, ProxyHTTPS: o.ProxyHTTPS, ProxyNo: o.ProxyNo,
 		ProxyUser: login.Username, ProxyPassword: login.Password, UserAgent: o.UserAgent, Log: o.Log,
+		UnknownHostFinal: o.UnknownHostFinal,
 	})
 }
 

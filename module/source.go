@@ -53,4 +53,7 @@ type SourceOptions struct {
 	UserAgent string
 	// Log gets retries and warnings; nil drops them.
 	Log *slog.Logger
+	// UnknownHostFinal ends with the first answer of DNS that a host does not exist.
+	// It is for a person who waits: a node that is starting may know the name soon.
+	UnknownHostFinal bool
 }

@@ -26,6 +26,8 @@ type LoadOptions struct {
 	Files                            []string
 	Set, SetString, SetFile, SetJSON []string
 	Stdin                            io.Reader
+	// Open opens a file of Files and SetFile; nil is os.Open.
+	Open func(name string) (io.ReadCloser, error)
 	// Defaults is the chart's values.yaml.
 	Defaults []byte
 	// DefaultsOf is an earlier Document with the same defaults, which then are
@@ -163,7 +165,7 @@ func (d *Document) addDefaults() error {
 }
 
 func (d *Document) addFile(name string) error {
-	data, err := readValues(name, d.opts.Stdin)
+	data, err := d.opts.read(name)
 	if name == "-" {
 		name = "stdin"
 	}
@@ -204,15 +206,18 @@ func plain(err error) error {
 
 var errTooLarge = errors.New("too large")
 
-func readValues(name string, stdin io.Reader) (data []byte, err error) {
-	in := stdin
+func (o *LoadOptions) read(name string) (data []byte, err error) {
+	in, open := o.Stdin, o.Open
+	if open == nil {
+		open = func(name string) (io.ReadCloser, error) { return os.Open(name) }
+	}
 	switch {
 	case name == "":
 		return nil, errors.New("cannot read the values: a file name is empty")
 	case strings.Contains(name, "://"):
 		return nil, fmt.Errorf("cannot read the values: %s is a URL, and only files are read; download it first", hideUserinfo(name))
 	case name != "-":
-		f, err := os.Open(name)
+		f, err := open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("cannot read the values: %w", notFound(name))
 		}
@@ -239,7 +244,7 @@ func readValues(name string, stdin io.Reader) (data []byte, err error) {
 func (d *Document) addSets() error {
 	var unreadable error
 	read := func(rs []rune) (any, error) {
-		data, err := readValues(string(rs), d.opts.Stdin)
+		data, err := d.opts.read(string(rs))
 		if errors.Is(err, errTooLarge) {
 			return nil, fmt.Errorf("%s is larger than %d MiB", string(rs), MaxFileSize>>20)
 		}

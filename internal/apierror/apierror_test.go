@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 )
@@ -105,6 +108,22 @@ func TestWhatTheAPIServerSaysIsPutIntoWords(t *testing.T) {
 		"a cut connection": {func(*testing.T) error {
 			return fmt.Errorf("cannot list nodes: %w", &url.Error{Op: "Get", URL: "https://h/api/v1/nodes?labelSelector=a%3Db", Err: io.EOF})
 		}, apierror.Unreachable, []string{"https://h: the server closed the connection"}},
+		"a credential plugin that is not installed": {func(t *testing.T) error {
+			return list(t, withPlugin("no-such-plugin", "Get it from https://example.com."))
+		}, apierror.NoCredentials,
+			[]string{"credential plugin no-such-plugin is not installed, or not in $PATH. Install it. The kubeconfig says: Get it from https://example.com."}},
+		"a credential plugin that fails": {func(t *testing.T) error { return list(t, withPlugin("false", "")) }, apierror.NoCredentials,
+			[]string{"credential plugin failed: executable false failed with exit code 1. Run the plugin by hand"}},
+		"a credential plugin that prints something else": {func(t *testing.T) error { return list(t, withPlugin("echo", "", "<html>")) }, apierror.NoCredentials,
+			[]string{"printed no credentials that Kubernetes knows. Run the plugin by hand"}},
+		"a credential plugin that prints nothing": {func(t *testing.T) error { return list(t, withPlugin("true", "")) }, apierror.NoCredentials,
+			[]string{"printed no credentials"}},
+		"a credential plugin that prints another version": {func(t *testing.T) error {
+			return list(t, withPlugin("echo", "", `{"apiVersion":"client.authentication.k8s.io/v1alpha1","kind":"ExecCredential","status":{"token":"secret"}}`))
+		}, apierror.NoCredentials, []string{"printed no credentials that Kubernetes knows", "apiVersion in the kubeconfig"}},
+		"a credential plugin that prints no token": {func(t *testing.T) error {
+			return list(t, withPlugin("echo", "", `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{}}`))
+		}, apierror.NoCredentials, []string{"printed no credentials"}},
 		"an overloaded server": {func(*testing.T) error {
 			return fmt.Errorf("cannot list nodes: %w", &url.Error{Op: "Get", URL: "https://h/api", Err: &apierror.OverloadedError{Wait: time.Hour}})
 		}, apierror.Throttled, []string{"the API server at https://h is overloaded and asks to wait 1h0m0s"}},
@@ -122,7 +141,7 @@ func TestWhatTheAPIServerSaysIsPutIntoWords(t *testing.T) {
 					t.Errorf("%q does not say %q", got, want)
 				}
 			}
-			for _, bad := range []string{"%3D", "labelSelector", "Get \"", "dial tcp", "x509", "\x1b", "\n", "\r", "strconv"} {
+			for _, bad := range []string{"%3D", "labelSelector", "Get \"", "dial tcp", "x509", "json:", "struct", "secret", "\x1b", "\n", "\r", "strconv"} {
 				if strings.Contains(got.Error(), bad) {
 					t.Errorf("%q has %q in it", got, bad)
 				}
@@ -132,6 +151,13 @@ func TestWhatTheAPIServerSaysIsPutIntoWords(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withPlugin gets its credentials from a program.
+func withPlugin(command, hint string, args ...string) *rest.Config {
+	return &rest.Config{Host: "https://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
+		Command: command, Args: args, APIVersion: "client.authentication.k8s.io/v1", InstallHint: hint, InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+	}}
 }
 
 func TestOtherErrorsStayAsTheyAre(t *testing.T) {
@@ -167,5 +193,20 @@ func TestAKubeconfigIsNamedByItsPath(t *testing.T) {
 	}
 	if got := load("/nope/config", "").Error(); !strings.Contains(got, "kubeconfig /nope/config not found") || strings.Contains(got, "stat ") {
 		t.Error(got)
+	}
+	for text, want := range map[string]string{
+		"users: [{name: u, user: {exec: {command: false, apiVersion: v1}}}]": "invalid users.user.exec.command: must be a string, not a value of type bool.",
+		"clusters: nonsense":         "invalid clusters: must be a map or a list, not a value of type string.",
+		"current-context: a\n\tb: c": "line 2",
+		"<html>":                     "must be a map or a list, not a value of type string.",
+	} {
+		file := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := load(file, "").Error()
+		if !strings.HasPrefix(got, "cannot read kubeconfig "+file+": ") || !strings.Contains(got, want) || strings.Contains(got, "Go ") || strings.Count(got, file) != 1 {
+			t.Errorf("%q: %s", text, got)
+		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // ofWay words an error from the way to the API server.
@@ -43,9 +45,8 @@ func wayTo(err error, c Caller) Words {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return Words{Unreachable, "interrupted", ""}
-	case strings.Contains(err.Error(), "getting credentials: exec"):
-		return Words{NoCredentials, "the kubeconfig's credential plugin failed: " + shown(afterLast(err.Error(), "getting credentials: ")),
-			"Run the plugin by hand and log in again, or install it."}
+	case strings.Contains(err.Error(), credentials):
+		return plugin(afterLast(err.Error(), credentials), c)
 	case errors.As(err, &dns) && (dns.IsNotFound || !dns.IsTimeout):
 		return Words{UnknownHost, "the name " + shown(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and the server's name in the kubeconfig" + named(c.Kubeconfig) + "."}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
@@ -60,6 +61,32 @@ func wayTo(err error, c Caller) Words {
 		return Words{Unreachable, "the server closed the connection", "Try again. " + address}
 	}
 	return Words{Unreachable, cause(err), address}
+}
+
+// credentials is where the client library says what its credential plugin did.
+const credentials = "getting credentials: " // #nosec G101 -- a word
+
+// plugin words the failure of a credential plugin, of which the client library gives
+// a text alone.
+func plugin(said string, c Caller) Words {
+	name, hint, missing := strings.Cut(strings.TrimPrefix(said, "exec: executable "), " not found")
+	switch {
+	case missing && strings.HasPrefix(said, "exec: "):
+		// What follows is advice to the plugin's user in general, and then the
+		// kubeconfig's own.
+		_, hint, _ = strings.Cut(hint, "#client-go-credential-plugins")
+		w := Words{NoCredentials, "the kubeconfig's credential plugin " + shown(name) + " is not installed, or not in $PATH", "Install it."}
+		if hint = shown(strings.TrimSpace(hint)); hint != "" {
+			w.Remedy += " The kubeconfig says: " + hint
+		}
+		return w
+	case strings.HasPrefix(said, "exec: "):
+		return Words{NoCredentials, "the kubeconfig's credential plugin failed: " + shown(strings.TrimPrefix(said, "exec: ")), "Run the plugin by hand and log in again."}
+	case strings.HasPrefix(said, "decoding stdout: "), strings.Contains(said, "plugin"):
+		return Words{NoCredentials, "the kubeconfig's credential plugin printed no credentials that Kubernetes knows",
+			"Run the plugin by hand, and compare what it prints with the apiVersion in the kubeconfig" + named(c.Kubeconfig) + "."}
+	}
+	return Words{NoCredentials, "cannot get credentials: " + shown(said), "Check the user's entry in the kubeconfig" + named(c.Kubeconfig) + "."}
 }
 
 // certificate words a server's certificate that is not trusted.
@@ -150,8 +177,26 @@ func Kubeconfig(err error, explicit, env, context string) error {
 	case strings.Contains(text, "does not exist") && context != "":
 		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run: kubectl config get-contexts", where, context), err}
 	}
-	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s", where, text), err}
+	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s.", where, strings.TrimSuffix(parsing(text), ".")), err}
 }
+
+// parsing says what is wrong in a file without Go's names of it.
+func parsing(text string) string {
+	if _, rest, found := strings.Cut(text, "error loading config file "); found {
+		_, text, _ = strings.Cut(rest, ": ")
+	}
+	m := wrongType().FindStringSubmatch(text)
+	if m == nil {
+		return strings.TrimPrefix(text, "yaml: ")
+	}
+	want := map[string]string{"string": "a string", "bool": "true or false", "int": "a number"}[m[3]]
+	if want == "" {
+		want = "a map or a list"
+	}
+	return fmt.Sprintf("invalid %s: must be %s, not a value of type %s", m[2], want, m[1])
+}
+
+var wrongType = lazyregexp.New(`json: cannot unmarshal (\w+) into Go (?:struct field \w+\.([\w.\[\]-]+)|value) of type (\S+)`)
 
 // inner is the quoted name in the client library's text.
 func inner(text string) string {

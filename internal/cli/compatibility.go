@@ -141,7 +141,7 @@ func reportNodes(r compatibility.Report) []string {
 // and the answer is then no.
 func (v *valuesFlags) typed(cmd *cobra.Command, release, namespace string) (valuesschema.Values, error) {
 	var values valuesschema.Values
-	o, err := v.loadOptions(input(cmd))
+	o, err := v.loadOptions(cmd, input(cmd))
 	if err != nil {
 		return values, err
 	}

@@ -109,7 +109,7 @@ func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade b
 	if upgrade {
 		v = f.values
 	}
-	o, err := v.loadOptions(input(cmd))
+	o, err := v.loadOptions(cmd, input(cmd))
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ const maxManifests = 64 << 20
 func (f *injectFlags) read(cmd *cobra.Command) ([]byte, error) {
 	from, name := input(cmd), "stdin"
 	if f.file != "-" {
-		file, err := os.Open(f.file) // #nosec G304 -- the user's own file
+		file, err := openFile(cmd.Context(), f.file)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the manifests: %w", err)
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -16,17 +17,53 @@ func input(cmd *cobra.Command) io.Reader {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return &interruptible{ctx: ctx, from: cmd.InOrStdin()}
+	return &interruptible{ctx, cmd.InOrStdin(), "standard input"}
 }
 
 type interruptible struct {
 	ctx  context.Context
 	from io.Reader
+	// name is what is waited for.
+	name string
 }
 
 type readResult struct {
 	n   int
 	err error
+}
+
+// openFile opens a file of the user's. One that may keep its reader waiting, such as a
+// named pipe or what a shell's <(command) stands for, is read as standard input is.
+func openFile(ctx context.Context, name string) (io.ReadCloser, error) {
+	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return os.Open(name) // #nosec G304 -- the user's own file
+	}
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	end, done := waiting.Begin(ctx, name), make(chan opened, 1)
+	defer end()
+	go func() {
+		// That of a named pipe waits until somebody writes to it.
+		file, err := os.Open(name) // #nosec G304 -- the user's own file
+		done <- opened{file, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case got := <-done:
+		if got.err != nil {
+			return nil, got.err
+		}
+		return pipe{&interruptible{ctx, got.file, name}, got.file}, nil
+	}
+}
+
+// pipe is a file that keeps its reader waiting, and can be read once.
+type pipe struct {
+	io.Reader
+	io.Closer
 }
 
 // Read leaves a blocked read behind when the context ends; the process, or the
@@ -36,7 +73,7 @@ func (r *interruptible) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, context.Cause(r.ctx)
 	}
-	defer waiting.Begin(r.ctx, "standard input")()
+	defer waiting.Begin(r.ctx, r.name)()
 	buf, done := make([]byte, len(p)), make(chan readResult, 1)
 	go func() {
 		n, err := r.from.Read(buf)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -139,7 +138,7 @@ func openLog(cmd *cobra.Command, name string) (io.Reader, func() error, error) {
 	if name == "-" {
 		return cmd.InOrStdin(), func() error { return nil }, nil
 	}
-	file, err := os.Open(name)
+	file, err := openFile(cmd.Context(), name)
 	if err != nil {
 		return nil, nil, err
 	}

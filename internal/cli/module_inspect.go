@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
-	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -137,30 +138,41 @@ func inspect(cmd *cobra.Command, name string, f *inspectFlags) (inspected, error
 // readModule reads a file, or what a URL leads to.
 func readModule(cmd *cobra.Command, name string) ([]byte, error) {
 	if !strings.Contains(name, "://") {
-		return readBounded(name)
+		return readBounded(cmd.Context(), name)
 	}
 	i := strings.LastIndexByte(name, '/')
 	limit, err := requestTimeout(cmd)
 	if err != nil {
 		return nil, err
 	}
-	source, err := module.OpenSource(module.SourceOptions{URL: name[:i], UserAgent: userAgent(), Log: sourceLog(cmd)})
+	source, err := module.OpenSource(module.SourceOptions{URL: name[:i], UserAgent: userAgent(), Log: sourceLog(cmd), UnknownHostFinal: true})
 	if err != nil {
 		return nil, err
 	}
 	defer waiting.Begin(cmd.Context(), source.String())()
-	return bounded{source, limit}.Fetch(cmd.Context(), name[i+1:], module.DefaultMaxSize)
+	data, err := bounded{source, limit}.Fetch(cmd.Context(), name[i+1:], module.DefaultMaxSize)
+	if e := (*module.Error)(nil); errors.As(err, &e) {
+		advised := *e
+		advised.Do = verdict.Caller{Argument: true}.Remedy(e)
+		err = &advised
+	}
+	return data, err
 }
 
 // readBounded reads no more than a module may have: the path may be a device, or
 // a disk image.
-func readBounded(name string) ([]byte, error) {
-	data, err := readfile.Bounded(name, module.DefaultMaxSize)
-	if errors.Is(err, readfile.ErrTooLarge) {
-		return nil, no(fmt.Errorf("%s: larger than %d MiB, the limit for a module", name, module.DefaultMaxSize>>20))
-	}
+func readBounded(ctx context.Context, name string) ([]byte, error) {
+	file, err := openFile(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the module: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(file, module.DefaultMaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the module: %w", err)
+	}
+	if len(data) > module.DefaultMaxSize {
+		return nil, no(fmt.Errorf("%s: larger than %d MiB, the limit for a module", name, module.DefaultMaxSize>>20))
 	}
 	return data, nil
 }

@@ -158,7 +158,7 @@ func (f *mirrorFlags) openSource(cmd *cobra.Command, text string) (module.Source
 	}
 	source, err := module.OpenSource(module.SourceOptions{
 		URL: text, Region: f.region, Endpoint: f.endpoint, PathStyle: f.pathStyle, CAFile: f.caFile, UserAgent: userAgent(),
-		Login: image.CallerLogin(f.dockerConfig), Log: sourceLog(cmd),
+		Login: image.CallerLogin(f.dockerConfig), Log: sourceLog(cmd), UnknownHostFinal: true,
 	})
 	return source, func() error { return nil }, err
 }
@@ -177,7 +177,7 @@ func (f *mirrorFlags) openDestination(cmd *cobra.Command, text string) (mirror.D
 	case scheme == "s3" && isURL:
 		return mirror.NewBucket(module.SourceOptions{
 			URL: text, Region: cmp.Or(f.toRegion, f.region), Endpoint: cmp.Or(f.toEndpoint, f.endpoint), PathStyle: f.pathStyle,
-			CAFile: f.caFile, UserAgent: userAgent(), Log: sourceLog(cmd),
+			CAFile: f.caFile, UserAgent: userAgent(), Log: sourceLog(cmd), UnknownHostFinal: true,
 		})
 	case isURL:
 		return nil, fmt.Errorf("cannot write to %s://: not supported. Mirror to a folder, then upload the folder with your server's tool, index.json and its signature last", scheme)

@@ -59,7 +59,7 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	data, err := readBounded(path)
+	data, err := readBounded(cmd.Context(), path)
 	if err != nil {
 		return err
 	}

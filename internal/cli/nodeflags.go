@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ func (n *nodeFlags) nodes(ctx context.Context, stdin io.Reader, targets cluster.
 		}
 		return nodes, nil
 	case n.from != "":
-		text, err := readAll(n.from, stdin)
+		text, err := readAll(ctx, n.from, stdin)
 		if err != nil {
 			return nil, fmt.Errorf("--nodes-from: %w", unreadable(n.from, err))
 		}
@@ -132,9 +131,9 @@ func unreadable(name string, err error) error {
 const maxInput = 512 << 20
 
 // readAll reads a file, or stdin when its name is -.
-func readAll(name string, stdin io.Reader) ([]byte, error) {
+func readAll(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := openFile(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -246,7 +246,7 @@ func (f *planFlags) addons(ctx context.Context) (cluster.Addons, error) {
 
 // accepted makes sure that validate takes the written values after the user's.
 func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
-	o, err := f.values.loadOptions(bytes.NewReader(data))
+	o, err := f.values.loadOptions(cmd, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}

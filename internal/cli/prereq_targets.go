@@ -28,7 +28,7 @@ func (f *prereqFlags) targets(cmd *cobra.Command, namespace string) ([]prereq.Ta
 	var stdin []byte
 	if slices.Contains(f.values.files, "-") {
 		// Both modes read the same values.
-		if stdin, err = readAll("-", input(cmd)); err != nil {
+		if stdin, err = readAll(cmd.Context(), "-", input(cmd)); err != nil {
 			return nil, fmt.Errorf("cannot read the values: %w", err)
 		}
 	}
@@ -70,7 +70,7 @@ func (f *prereqFlags) base(ctx context.Context, namespace string) ([]byte, error
 
 // document merges and validates the values for a mode.
 func (f *prereqFlags) document(cmd *cobra.Command, base, stdin []byte, namespace, mode string) (*valuesschema.Document, error) {
-	o, err := f.values.loadOptions(bytes.NewReader(stdin))
+	o, err := f.values.loadOptions(cmd, bytes.NewReader(stdin))
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 // validValues merges the values and refuses invalid ones with the messages of
 // validate. Warnings go to stderr, since the manifests are written anyway.
 func (f *renderFlags) validValues(cmd *cobra.Command, chart *renderer.Chart) (map[string]any, error) {
-	o, err := f.values.loadOptions(input(cmd))
+	o, err := f.values.loadOptions(cmd, input(cmd))
 	if err != nil {
 		return nil, err
 	}

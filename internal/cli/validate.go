@@ -82,7 +82,7 @@ func runValidate(cmd *cobra.Command, f *validateFlags) error {
 }
 
 func (f *validateFlags) validate(cmd *cobra.Command) ([]valuesschema.Problem, error) {
-	o, err := f.values.loadOptions(input(cmd))
+	o, err := f.values.loadOptions(cmd, input(cmd))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,9 @@ import (
 type valuesFlags struct {
 	files, set, setString, setFile, setJSON []string
 	subchart                                string
+
+	// pipes are the contents of files that can be read once.
+	pipes map[string][]byte
 }
 
 func (v *valuesFlags) register(cmd *cobra.Command) {
@@ -37,7 +42,7 @@ func (v *valuesFlags) register(cmd *cobra.Command) {
 
 // loadOptions are the flags as package valuesschema wants them, over the
 // defaults of the built-in chart.
-func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, error) {
+func (v *valuesFlags) loadOptions(cmd *cobra.Command, stdin io.Reader) (valuesschema.LoadOptions, error) {
 	if twice(v.files, "-") {
 		return valuesschema.LoadOptions{}, errors.New("standard input is named twice; it can be read once")
 	}
@@ -48,7 +53,30 @@ func (v *valuesFlags) loadOptions(stdin io.Reader) (valuesschema.LoadOptions, er
 	return valuesschema.LoadOptions{
 		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,
 		Subchart: v.subchart, Stdin: stdin, Defaults: defaults,
+		Open: func(name string) (io.ReadCloser, error) { return v.open(cmd.Context(), name) },
 	}, nil
+}
+
+// open opens a values file. What can be read once, such as <(command) of a shell, is
+// kept: prereq reads the values for each mode, and plan with its own below them.
+func (v *valuesFlags) open(ctx context.Context, name string) (io.ReadCloser, error) {
+	if data, kept := v.pipes[name]; kept {
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}
+	file, err := openFile(ctx, name)
+	if _, isPipe := file.(pipe); err != nil || !isPipe {
+		return file, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(file, valuesschema.MaxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if v.pipes == nil {
+		v.pipes = map[string][]byte{}
+	}
+	v.pipes[name] = data
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 func twice(list []string, s string) bool {

@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -21,8 +23,41 @@ const longestWait = 30 * time.Second
 // they come again where the API server is overloaded: not longer than the request's
 // own deadline (--request-timeout), and never longer than half a minute. The client
 // library itself would wait ten times for as long as the server says.
+//
+// A credential plugin of the kubeconfig is named while it keeps a request waiting:
+// it may ask for a password in a browser, or hang.
 func Patient(config *rest.Config) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patient{next} })
+	if config.ExecProvider == nil || !strings.Contains(config.Host, "://") {
+		return
+	}
+	// The client library puts the plugin around all that is wrapped, so what goes around
+	// the plugin has to be a transport of its own.
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		return // The first client that is made of config says so.
+	}
+	plugin := "the kubeconfig's credential plugin " + config.ExecProvider.Command
+	plain := rest.AnonymousClientConfig(config)
+	plain.TLSClientConfig, plain.WrapTransport, plain.Dial, plain.Proxy = rest.TLSClientConfig{}, nil, nil, nil
+	plain.Transport = &plugged{transport, plugin}
+	*config = *plain
+}
+
+// plugged is a transport with a credential plugin, which is named until the request
+// is on its way.
+type plugged struct {
+	next   http.RoundTripper
+	plugin string
+}
+
+// pluginKey has what ends naming the plugin, in a request's context.
+type pluginKey struct{}
+
+func (p *plugged) RoundTrip(r *http.Request) (*http.Response, error) {
+	end := waiting.Begin(r.Context(), p.plugin)
+	defer end()
+	return p.next.RoundTrip(r.WithContext(context.WithValue(r.Context(), pluginKey{}, end)))
 }
 
 type patient struct{ next http.RoundTripper }
@@ -30,6 +65,9 @@ type patient struct{ next http.RoundTripper }
 func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	server := "the API server at " + r.URL.Scheme + "://" + r.URL.Host
 	first := time.Now()
+	if end, ok := r.Context().Value(pluginKey{}).(func()); ok {
+		end()
+	}
 	for {
 		end := waiting.Begin(r.Context(), server)
 		response, err := p.next.RoundTrip(r)

@@ -7,14 +7,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 )
 
 // overloaded refuses the first times, and asks to come again after seconds.
@@ -38,6 +41,56 @@ func overloaded(t *testing.T, times int32, seconds string) (*http.Client, string
 		t.Fatal(err)
 	}
 	return client, server.URL, &asked
+}
+
+// A credential plugin is named while it is waited for, then the server.
+func TestACredentialPluginThatKeepsARequestWaitingIsNamed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(server.Close)
+	config := &rest.Config{Host: server.URL, Timeout: time.Minute, ExecProvider: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode, Command: "sh",
+		Args: []string{"-c", `sleep 1.5; echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`},
+	}}
+	cluster.Patient(config)
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out lockedBuffer
+	ctx, notice := waiting.With(t.Context(), &out, false)
+	defer notice.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	notice.Stop()
+	if body, _ := io.ReadAll(response.Body); string(body) != "Bearer t" || !strings.Contains(out.String(), "Waiting for the kubeconfig's credential plugin sh …") {
+		t.Errorf("the server got %q; %q", body, out.String())
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 func TestAnOverloadedServerIsAskedAgainWithTheSameBody(t *testing.T) {

@@ -169,11 +169,11 @@ func unreadable(image, registry string, err error) Answer {
 	if reason, why, remedy := unreached(err); reason != "" {
 		return Answer{
 			Supported: Unknown, Reason: reason, Remedy: remedy,
-			Message: fmt.Sprintf("%s could not be looked up from here: %s: %s (%v).", image, registry, why, err),
+			Message: fmt.Sprintf("%s could not be looked up from here: %s: %s%s.", image, registry, why, detail(err)),
 		}
 	}
 	return Answer{
-		Supported: Unknown, Reason: ReasonImageUnreachable, Message: fmt.Sprintf("%s could not be looked up from here: %v.", image, err),
+		Supported: Unknown, Reason: ReasonImageUnreachable, Message: fmt.Sprintf("%s could not be looked up from here: %v.", image, withoutCall(err)),
 		Remedy: "Check the registry's name and the network path to it. To skip the lookup, set --images=false.",
 	}
 }

@@ -24,6 +24,23 @@ func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, answer *htt
 	return &proxyError{proxy.Host, answer.Status}
 }
 
+// detail is the cause of an error in the words of the system, in parentheses; none
+// where it adds nothing to what is said of it.
+func detail(err error) string {
+	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
+		return ""
+	}
+	return fmt.Sprintf(" (%v)", withoutCall(err))
+}
+
+// withoutCall is err without the request that it happened in.
+func withoutCall(err error) error {
+	if call := (*url.Error)(nil); errors.As(err, &call) {
+		return call.Err
+	}
+	return err
+}
+
 // unreached says why a registry could not be asked, and what to do; no reason
 // where it is none of the usual.
 func unreached(err error) (reason, why, remedy string) {

@@ -79,7 +79,7 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 	source, err = module.OpenSource(module.SourceOptions{
 		URL: cmp.Or(a.URL, values.URL), Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: a.UserAgent,
 		CAFile: cmp.Or(a.CAFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
-		Login: image.CallerLogin(""),
+		Login: image.CallerLogin(""), UnknownHostFinal: true,
 	})
 	return source, request, warnings, err
 }

@@ -84,23 +84,24 @@ func (r *Report) causes() []webpage.Finding {
 		reason          string
 		message, remedy string
 	}
-	at, nodes := map[cause]int{}, []int{}
+	at, nodes := map[cause]int{}, [][]string{}
 	var list []webpage.Finding
 	for _, n := range r.Nodes {
 		if n.state() == webpage.Good || !n.Wanted {
 			continue
 		}
-		c := cause{string(n.Reason), n.Message, n.Remedy}
+		c := cause{string(n.Reason), n.Message, n.shared()}
 		i, ok := at[c]
 		if !ok {
 			i = len(list)
 			at[c] = i
-			list = append(list, webpage.Finding{State: n.state(), Example: n.Node, Message: n.Message, Do: n.Remedy, Code: string(n.Reason)})
-			nodes = append(nodes, 0)
+			list = append(list, webpage.Finding{State: n.state(), Example: n.Node, Message: n.Message, Code: string(n.Reason)})
+			nodes = append(nodes, nil)
 		}
-		nodes[i]++
-		list[i].Lead = text.Count(nodes[i], "node")
-		if nodes[i] > 1 {
+		nodes[i] = append(nodes[i], n.Node)
+		list[i].Do = remedyFor(c.remedy, nodes[i])
+		list[i].Lead = text.Count(len(nodes[i]), "node")
+		if len(nodes[i]) > 1 {
 			list[i].Lead += ", such as"
 		}
 	}

@@ -347,6 +347,25 @@ func TestACommonCauseIsToldOnce(t *testing.T) {
 	}
 }
 
+// A command that several nodes need is one command, as kubectl takes it.
+func TestACommandForSeveralNodesNamesThemAll(t *testing.T) {
+	r := &Report{SchemaVersion: 1, Release: "pfring", Mode: "kmm", now: now}
+	for i := range 12 {
+		name := fmt.Sprintf("n%d", i)
+		r.Nodes = append(r.Nodes, Node{Node: name, Wanted: true, State: Pending, Message: "it lacks a label", Remedy: "kubectl label node " + name + " --overwrite a=b"})
+	}
+	for format, first := range map[string]string{"table": "n0 and 11 more: ", "html": ""} {
+		var b strings.Builder
+		if err := r.Write(&b, format); err != nil {
+			t.Fatal(err)
+		}
+		want := "kubectl label node n0 n1 n2 n3 n4 n5 n6 n7 n8 n9 --overwrite a=b (and 2 more nodes"
+		if got := b.String(); !strings.Contains(got, first) || strings.Count(got, "kubectl label") != 1 || !strings.Contains(got, want) || strings.Contains(got, "\x00") {
+			t.Errorf("%s:\n%s", format, got)
+		}
+	}
+}
+
 // The pods of a deleted node linger until they are collected.
 func TestANodeThatIsGoneIsNotWanted(t *testing.T) {
 	f := factsOf(agentPod(func(p *corev1.Pod) { p.Spec.NodeName = "gone" }))

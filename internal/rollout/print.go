@@ -106,6 +106,31 @@ type cause struct {
 	nodes         []string
 }
 
+// anyNode stands for a node's name in a command that each of several nodes needs.
+const anyNode = " \x00 "
+
+// shared is the node's remedy as it is for other nodes with the same trouble.
+func (n Node) shared() string {
+	return strings.ReplaceAll(n.Remedy, " "+n.Node+" ", anyNode)
+}
+
+// mostNodes is how many nodes a command names.
+const mostNodes = 10
+
+// remedyFor is a shared remedy for nodes: one command that names them all, as kubectl
+// takes them.
+func remedyFor(shared string, nodes []string) string {
+	if !strings.Contains(shared, anyNode) {
+		return shared
+	}
+	few := nodes[:min(mostNodes, len(nodes))]
+	text := strings.ReplaceAll(shared, anyNode, " "+strings.Join(few, " ")+" ")
+	if more := len(nodes) - len(few); more > 0 {
+		text += fmt.Sprintf(" (and %d more nodes: pfring status -o name --only-failing)", more)
+	}
+	return text
+}
+
 // long is the length, in characters, from which words that several nodes have in
 // common are reported below the table alone.
 const long = 60
@@ -120,10 +145,10 @@ func (r *Report) shared() []*cause {
 		if !n.Wanted || n.Remedy == "" && (n.State == OK || utf8.RuneCountInString(words) < long) {
 			continue
 		}
-		k := key{words, n.Remedy}
+		k := key{words, n.shared()}
 		c := at[k]
 		if c == nil {
-			c = &cause{words: words, remedy: n.Remedy}
+			c = &cause{words: words, remedy: k.remedy}
 			at[k] = c
 			list = append(list, c)
 		}
@@ -177,12 +202,12 @@ func remedies(b *strings.Builder, causes []*cause, wide bool, width int) {
 			who = fmt.Sprintf("%s and %d more", who, more)
 		}
 		if !told {
-			printout.Wrap(b, "  ", who+": "+c.remedy, width)
+			printout.Wrap(b, "  ", who+": "+remedyFor(c.remedy, c.nodes), width)
 			continue
 		}
 		printout.Wrap(b, "  ", who+": "+c.words, width)
 		if c.remedy != "" {
-			printout.Wrap(b, "    ", c.remedy, width)
+			printout.Wrap(b, "    ", remedyFor(c.remedy, c.nodes), width)
 		}
 	}
 }

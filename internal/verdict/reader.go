@@ -17,6 +17,9 @@ import (
 type Caller struct {
 	// FromFlag says that --source named the repository, not the values.
 	FromFlag bool
+	// Argument says that the command's argument named it: such a command has none of
+	// the flags of those that read a repository.
+	Argument bool
 	// CAFile is that of --ca-file, or "".
 	CAFile string
 	// ClusterSecrets says that the Secrets and CA that the values name are used, and
@@ -67,7 +70,10 @@ func (c Caller) folder() string {
 }
 
 func (c Caller) address() string {
-	if c.FromFlag {
+	switch {
+	case c.Argument:
+		return "the argument"
+	case c.FromFlag:
 		return "--source"
 	}
 	return "tap.kernelModule.source.url"

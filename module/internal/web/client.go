@@ -32,6 +32,9 @@ type Options struct {
 	Backoff time.Duration
 	// Idle is how long a server may stay silent; 0 is 15 s.
 	Idle time.Duration
+	// UnknownHostFinal ends with the first answer of DNS that a name does not exist:
+	// for a person who waits. A node that is starting may know the name a little later.
+	UnknownHostFinal bool
 }
 
 // Client fetches with one set of options. It is safe for concurrent use.
@@ -41,6 +44,8 @@ type Client struct {
 	log       *slog.Logger
 	backoff   time.Duration
 	idle      time.Duration
+	// unknownHostFinal is that of Options.
+	unknownHostFinal bool
 }
 
 // New returns a client. It fails with *fault.Error when the CA bundle or a
@@ -54,7 +59,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{userAgent: o.UserAgent, log: o.Log, backoff: o.Backoff, idle: o.Idle}
+	c := &Client{userAgent: o.UserAgent, log: o.Log, backoff: o.Backoff, idle: o.Idle, unknownHostFinal: o.UnknownHostFinal}
 	if c.userAgent == "" {
 		c.userAgent = "kubeshark-pfring"
 	}

@@ -112,6 +112,10 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 	default:
 		e.Reason = outcome.SourceUnreachable
 		e.Why = plain(err)
+		var dns *net.DNSError
+		if f.unknownHostFinal && errors.As(err, &dns) && dns.IsNotFound {
+			return e, false
+		}
 	}
 	return e, true
 }

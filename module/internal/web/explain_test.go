@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -116,6 +119,25 @@ func TestADeadlineInALaterAttemptLeavesTheFirstCause(t *testing.T) {
 	_, err := getWithin(ctx, t, patient, s.URL)
 	if e := typed(t, err); e.Reason != outcome.SourceUnreachable || !strings.Contains(err.Error(), "502") {
 		t.Errorf("%s: %v", e.Reason, err)
+	}
+}
+
+// A person does not wait for a name that DNS says does not exist; a node does, which
+// may be starting.
+func TestAnUnknownHostIsFinalForAPerson(t *testing.T) {
+	for final, want := range map[bool]int{true: 0, false: attempts - 1} {
+		var log bytes.Buffer
+		c, err := New(Options{Backoff: time.Nanosecond, UnknownHostFinal: final, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.http.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "modules.example.com", IsNotFound: true}
+		}
+		_, err = get(t, c, "http://modules.example.com/")
+		if e := typed(t, err); e.Reason != outcome.SourceUnreachable || strings.Count(log.String(), "trying again") != want {
+			t.Errorf("final %v: %v\n%s", final, err, log.String())
+		}
 	}
 }
 
