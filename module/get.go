@@ -44,6 +44,9 @@ type Request struct {
 	// Copy keeps what was fetched, for a time when the source is away; nil keeps
 	// nothing.
 	Copy *Copy
+	// Answered is called when the source delivers something, perhaps more than once;
+	// nil is not called.
+	Answered func()
 }
 
 // Seen is the newest that a reader has accepted from one key.

@@ -20,17 +20,20 @@ type blobSource interface {
 // supply is a source during one Get or List: it counts what comes, and keeps a
 // copy if one is wanted.
 type supply struct {
-	source Source
-	copy   *Copy
-	bytes  int64
+	source   Source
+	copy     *Copy
+	answered func()
+	bytes    int64
 }
 
-func newSupply(source Source, r Request) *supply { return &supply{source: source, copy: r.Copy} }
+func newSupply(source Source, r Request) *supply {
+	return &supply{source: source, copy: r.Copy, answered: r.Answered}
+}
 
 // fetch returns a file as a whole.
 func (s *supply) fetch(ctx context.Context, path string, max int64) ([]byte, error) {
 	data, err := s.source.Fetch(ctx, path, max)
-	s.bytes += int64(len(data))
+	_, _ = counting{s}.Write(data)
 	if err == nil && path == SignatureName {
 		s.copy.signature(data)
 	}
@@ -51,12 +54,15 @@ func (s *supply) to(ctx context.Context, path string, max int64, to stream.Sink)
 	return err
 }
 
-func (s *supply) counter() stream.Sink { return stream.Of(counting{&s.bytes}, func() {}) }
+func (s *supply) counter() stream.Sink { return stream.Of(counting{s}, func() {}) }
 
-type counting struct{ n *int64 }
+type counting struct{ *supply }
 
 func (c counting) Write(p []byte) (int, error) {
-	*c.n += int64(len(p))
+	if c.answered != nil && len(p) > 0 {
+		c.answered()
+	}
+	c.bytes += int64(len(p))
 	return len(p), nil
 }
 

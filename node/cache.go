@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,14 @@ import (
 type cache struct {
 	dir string
 	log *slog.Logger
+	// brief is how long a repository may take to begin its answer where the copy
+	// has the module; 0 is briefly.
+	brief time.Duration
 }
+
+// briefly is long enough for a repository that is there, and short enough for a
+// node that boots while it is not.
+const briefly = 5 * time.Second
 
 // seenName is the file of what was accepted; maxSeen bounds it in bytes.
 const (
@@ -44,31 +52,73 @@ func (c cache) get(ctx context.Context, source module.Source, r module.Request) 
 		return v, func() {}, nil, err
 	}
 	folder := c.folder(source)
-	r.Seen, r.Copy = c.seen(), module.NewCopy(folder)
-	kept := module.HasCopy(folder)
-	asking, cancel := ctx, context.CancelFunc(func() {})
-	if end, ok := ctx.Deadline(); ok && kept {
+	r.Seen = c.seen()
+	if module.HasCopy(folder) {
+		return c.getOrCopy(ctx, source, r, folder)
+	}
+	v, copied, err := c.ask(ctx, source, r, folder)
+	return v, func() { c.keep(copied, v, r.Kernel) }, nil, err
+}
+
+// getOrCopy is get where there is a copy. One that has the module for this kernel
+// is taken after a short try; the long one follows if it cannot be used after all.
+func (c cache) getOrCopy(ctx context.Context, source module.Source, r module.Request, folder string) (v *module.Verified, keep func(), away, err error) {
+	whole := cmp.Or(c.brief, briefly)
+	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
-		asking, cancel = context.WithTimeout(ctx, left-min(left/4, reserve))
+		whole = left - min(left/4, reserve)
 	}
-	v, err = module.Get(asking, source, r)
-	cancel()
-	if err == nil {
-		c.accept(v.Signer, v.Serial, "", "")
-		return v, func() { c.keep(r.Copy, v, r.Kernel) }, nil, nil
+	tries := []time.Duration{whole}
+	if copyHas(ctx, module.OpenCopy(folder), r) {
+		tries = []time.Duration{min(cmp.Or(c.brief, briefly), whole), whole}
 	}
-	r.Copy.Discard()
-	if !kept || !isAway(err) || ctx.Err() != nil {
-		return nil, nil, nil, err
-	}
-	r.Copy = nil
-	v, copyErr := module.Get(ctx, module.OpenCopy(folder), r)
-	if copyErr != nil {
+	for _, d := range tries {
+		var copied *module.Copy
+		answers := false
+		r.Answered = func() { answers = true }
+		asking, cancel := context.WithTimeout(ctx, d)
+		v, copied, err = c.ask(asking, source, r, folder)
+		cancel()
+		if err == nil {
+			return v, func() { c.keep(copied, v, r.Kernel) }, nil, nil
+		}
+		if !isAway(err) || ctx.Err() != nil {
+			return nil, nil, nil, err
+		}
+		if answers && d < whole {
+			continue // it is slow, and not away
+		}
+		v, copyErr := module.Get(ctx, module.OpenCopy(folder), r)
+		if copyErr == nil {
+			v.Source = source.String()
+			return v, func() { c.accept(v.Signer, v.Serial, r.Kernel, v.Info.Version) }, err, nil
+		}
 		c.log.Warn("the repository is unavailable, and this node's copy cannot be used", "error", copyErr)
-		return nil, nil, nil, err
 	}
-	v.Source = source.String()
-	return v, func() { c.accept(v.Signer, v.Serial, r.Kernel, v.Info.Version) }, err, nil
+	return nil, nil, nil, err
+}
+
+// copyHas tells whether a copy has the module of r. Its index lists those of other
+// kernels too, without their files.
+func copyHas(ctx context.Context, copied module.Source, r module.Request) bool {
+	entry, _, err := module.Choose(ctx, copied, r)
+	if err != nil {
+		return false
+	}
+	_, err = copied.Fetch(ctx, entry.Path, entry.Size)
+	return err == nil
+}
+
+// ask gets the module from the repository, and what was read of it for a copy.
+func (c cache) ask(ctx context.Context, source module.Source, r module.Request, folder string) (*module.Verified, *module.Copy, error) {
+	r.Copy = module.NewCopy(folder)
+	v, err := module.Get(ctx, source, r)
+	if err != nil {
+		r.Copy.Discard()
+		return nil, nil, err
+	}
+	c.accept(v.Signer, v.Serial, "", "")
+	return v, r.Copy, nil
 }
 
 // isAway tells whether the repository could not be asked. What it says when it

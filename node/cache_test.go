@@ -1,9 +1,14 @@
 package node
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +122,78 @@ func TestACopyIsTakenWithinTheTimeOfALoadWhenTheRepositoryHangs(t *testing.T) {
 	o := Load(t.Context(), opts)
 	if o.Reason != outcome.Loaded || !o.Module.Cached || o.Module.Source != "file://"+dir {
 		t.Errorf("%+v", o)
+	}
+}
+
+// A controller that is away, as while its node boots too, must not keep a node
+// from its own copy for longer than a short try. Without a copy of the module for
+// this kernel there is nothing to gain from haste.
+func TestANodeWithItsModuleInTheCacheAsksOnlyBriefly(t *testing.T) {
+	kernel := func(r *moduletest.Repository, release, arch string) {
+		r.Add(moduletest.KO{Name: "pf_ring", Version: "8.9.0", Kernel: release, Arch: arch}, "zst")
+	}
+	for name, c := range map[string]struct {
+		// then is what the server does after the first load, boots is what the node boots.
+		then  func(*httptest.Server, *atomic.Value)
+		boots string
+		want  bool
+	}{
+		"refuses": {func(s *httptest.Server, _ *atomic.Value) { s.Close() }, testRelease, true},
+		"hangs": {func(_ *httptest.Server, serve *atomic.Value) {
+			serve.Store(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		}, testRelease, true},
+		"is slow": {func(_ *httptest.Server, serve *atomic.Value) {
+			whole := serve.Load().(http.HandlerFunc)
+			serve.Store(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, module.IndexName) {
+					whole(w, r)
+					return
+				}
+				select { // longer than a short try
+				case <-time.After(time.Second):
+					whole(w, r)
+				case <-r.Context().Done():
+				}
+			}))
+		}, testRelease, false},
+		"is slow, and the copy is for another kernel": {func(_ *httptest.Server, serve *atomic.Value) {
+			whole := serve.Load().(http.HandlerFunc)
+			serve.Store(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				select {
+				case <-time.After(time.Second):
+					whole(w, r)
+				case <-r.Context().Done():
+				}
+			}))
+		}, "6.1.0-19-amd64", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			r := moduletest.NewRepository(t)
+			kernel(r, testRelease, m.host().Arch())
+			kernel(r, "6.1.0-19-amd64", m.host().Arch())
+			dir := t.TempDir()
+			r.Sign().Write(dir)
+			var serve atomic.Value
+			serve.Store(http.HandlerFunc(http.FileServer(http.Dir(dir)).ServeHTTP))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Load().(http.HandlerFunc)(w, r) }))
+			defer server.Close()
+			opts := loadOptions(t, m)
+			opts.PublicKeys, opts.Cache = []string{r.PublicKey}, m.path("cache")
+			opts.Source = func() (module.Source, error) { return module.OpenSource(module.SourceOptions{URL: server.URL}) }
+			check(t, Load(t.Context(), opts), outcome.PFRing, outcome.Loaded, "")
+			m.unload()
+			m.release = c.boots
+			c.then(server, &serve)
+			// Whoever asked for as long as these allow would not end with the module.
+			opts.Timeout, opts.Brief = time.Hour, 200*time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if o := Load(ctx, opts); o.Reason != outcome.Loaded || o.Module.Cached != c.want {
+				t.Errorf("%+v", o)
+			}
+		})
 	}
 }
 

@@ -43,6 +43,9 @@ type LoadOptions struct {
 	// Cache is the folder on the host for copies of modules and for what was seen
 	// of repositories; "" keeps none.
 	Cache string
+	// Brief is how long a repository may take to begin its answer where the cache
+	// has the module for this kernel; 0 is 5 seconds.
+	Brief time.Duration
 	// Watch is the file in which an agent that runs says what holds, "" for none:
 	// its time tells that one watches over the module.
 	Watch string
@@ -145,7 +148,7 @@ func (l *loading) fetch(ctx context.Context) (*module.Verified, error) {
 		return nil, err
 	}
 	l.out.Module.Source = source.String()
-	v, keep, away, err := cache{l.Cache, l.Log}.get(ctx, source, l.request())
+	v, keep, away, err := cache{dir: l.Cache, log: l.Log, brief: l.Brief}.get(ctx, source, l.request())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type machine struct {
 	inits    int
 	loads    int
 	deletes  int
+	// release is what uname -r prints; "" is testRelease.
+	release string
 	// kernelVersion is what uname -v prints.
 	kernelVersion string
 	params        string
@@ -106,7 +109,7 @@ func (m *machine) unload() {
 	}
 }
 
-func (m *machine) Release() (string, error) { return testRelease, nil }
+func (m *machine) Release() (string, error) { return cmp.Or(m.release, testRelease), nil }
 
 func (m *machine) InitModule(image []byte, params string) error {
 	m.mu.Lock()
