@@ -147,6 +147,9 @@ func newManager(o Options, names supply.Names, log logr.Logger) (manager.Manager
 		return nil, err
 	}
 	config := rest.CopyConfig(o.REST)
+	// The library's bound of 5 requests a second makes the first look, which asks for
+	// some 50 rights, take ten seconds. What is done in loops has bounds of its own.
+	config.QPS, config.Burst = 50, 100
 	config.UserAgent = supply.ManagedBy + "/" + o.Version
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
