@@ -37,11 +37,39 @@ type bed struct {
 	bucket   *s3.Server
 	// helm and chart are Helm's program and the chart's folder; values is a file.
 	helm, chart, values string
+	// imported tells that nodes have the images of the project under the names that
+	// the chart asks for; else they are in the registry.
+	imported bool
 }
 
-// newBed starts the control plane, the registry with the agent's image, and the
-// S3 server, with Secret and namespace for the chart.
+// newBed is a bed whose registry has the agent's image, with Secret and namespace
+// for the chart.
 func newBed(t *testing.T) *bed {
+	t.Helper()
+	b := newEmptyBed(t)
+	b.registry.PushAgent(t)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if _, err := b.cluster.Client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.addLogin(t)
+	return b
+}
+
+// addLogin adds the Secret with which nodes read the bucket.
+func (b *bed) addLogin(t *testing.T) {
+	t.Helper()
+	_, err := b.cluster.Client.CoreV1().Secrets(namespace).Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "repository"},
+		StringData: map[string]string{"accessKeyID": b.bucket.AccessKey, "secretAccessKey": b.bucket.SecretKey},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newEmptyBed starts the control plane, the registry and the S3 server.
+func newEmptyBed(t *testing.T) *bed {
 	t.Helper()
 	node.Need(t)
 	b := &bed{cluster: kube.Start(t), registry: node.StartRegistry(t), bucket: s3.Start(t)}
@@ -55,17 +83,6 @@ func newBed(t *testing.T) *bed {
 	}
 	b.chart = filepath.Join(root, "charts", "kubeshark-pfring")
 	if err := b.cluster.AddDefinitions(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	api := b.cluster.Client.CoreV1()
-	if _, err := api.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = api.Secrets(namespace).Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: "repository"},
-		StringData: map[string]string{"accessKeyID": b.bucket.AccessKey, "secretAccessKey": b.bucket.SecretKey},
-	}, metav1.CreateOptions{})
-	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

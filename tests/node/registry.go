@@ -31,8 +31,7 @@ type Registry struct {
 	Address, Nodes string
 }
 
-// StartRegistry starts one that has the image that holds a pod's namespaces and
-// the agent's, as the project builds it.
+// StartRegistry starts one that has the image that holds a pod's namespaces.
 func StartRegistry(t testing.TB) *Registry {
 	t.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -40,7 +39,6 @@ func StartRegistry(t testing.TB) *Registry {
 	address := strings.TrimPrefix(server.URL, "http://")
 	r := &Registry{Address: address, Nodes: Reachable(address)}
 	r.Push(t, "pause:1", []layer.File{{Name: "pause", Mode: 0o755, Data: vm.Program(t, "./tests/node/pause")}}, "/pause")
-	r.pushAgent(t)
 	return r
 }
 
@@ -50,8 +48,8 @@ const (
 	AgentRepository = "kubeshark/pfring-agent"
 )
 
-// pushAgent builds the agent and its image with the project's own program.
-func (r *Registry) pushAgent(t testing.TB) {
+// PushAgent builds the agent and its image with the project's own program.
+func (r *Registry) PushAgent(t testing.TB) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "pfring-agent-amd64"), vm.Program(t, "./cmd/pfring-agent"), 0o755); err != nil {

@@ -17,15 +17,20 @@ import (
 // supplyEnv, when set, has the longer tests of the supply run.
 const supplyEnv = "PFRING_TEST_SUPPLY"
 
-// TestTheClusterSuppliesItself installs the chart without a module repository:
-// Jobs build, the controller signs and serves, and agents that fell back are
-// started again, automatically. Each step goes on from where the one before
-// it ended.
+// TestTheClusterSuppliesItself installs the chart without a module repository, by
+// the commands of the quick start: Jobs build, the controller signs and serves,
+// and agents that fell back are started again, automatically. Each step goes on
+// from where the one before it ended.
 func TestTheClusterSuppliesItself(t *testing.T) {
-	b, w := newSuppliedBed(t)
+	b := newEmptyBed(t)
+	b.imported = true
+	b.showsController(t)
+	w := newWorkshop(t)
+	b.pushBuilder(t)
 	kernel, next := vm.Get(t, vm.Stable), vm.Get(t, vm.Backports)
 	w.has(t, kernel, next)
 	b.writeSupplied(t, w)
+	p := readQuickstart(t, b)
 	n := startSupplied(t, b, kernel)
 	long := os.Getenv(supplyEnv) != ""
 	for _, s := range []struct {
@@ -33,11 +38,11 @@ func TestTheClusterSuppliesItself(t *testing.T) {
 		run  func(*testing.T)
 		long bool
 	}{
-		{"helm install, and every node has PF_RING", func(t *testing.T) { suppliesItself(t, b, n) }, false},
+		{"the quick start ends with PF_RING on every node", func(t *testing.T) { suppliesItself(t, b, n, p) }, false},
 		{"a controller that is killed while it builds and while it publishes goes on", func(t *testing.T) { isKilled(t, b, w, n, next) }, false},
 		{"a reboot while the controller is away", func(t *testing.T) { rebootsWithoutController(t, b, n) }, true},
 		{"a reboot into a kernel that was built before", func(t *testing.T) { upgradesKernel(t, b, n, next) }, true},
-		{"uninstall leaves nothing", func(t *testing.T) { b.uninstallSupplied(t); remove(t, n) }, false},
+		{"the quick start's uninstall leaves nothing", func(t *testing.T) { p.run(t, "helm uninstall"); b.isUninstalled(t); remove(t, n) }, false},
 		{"values with a source that has nothing, and then a build that fails", func(t *testing.T) { failsToBuild(t, b, n) }, true},
 		{"corrected values are built with at once", func(t *testing.T) { isCorrected(t, b, n) }, true},
 	} {
@@ -58,12 +63,17 @@ func newSuppliedBed(t *testing.T) (*bed, *workshop) {
 	b := newBed(t)
 	b.pushController(t)
 	b.pushBuilder(t)
+	b.showsController(t)
+	return b, newWorkshop(t)
+}
+
+// showsController has a test that fails show what the controller has logged.
+func (b *bed) showsController(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			b.showController(t)
 		}
 	})
-	return b, newWorkshop(t)
 }
 
 // startSupplied starts a node of whose pods the API server can read the logs: the

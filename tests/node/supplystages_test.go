@@ -3,6 +3,7 @@ package node_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,20 +22,26 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/vm/step"
 )
 
-// suppliesItself installs into an empty cluster and waits for PF_RING.
-func suppliesItself(t *testing.T, b *bed, n *node.Node) {
+// suppliesItself runs the quick start on an empty cluster up to its last look at
+// the status, and holds what that says against the node.
+func suppliesItself(t *testing.T, b *bed, n *node.Node, p *quickstart) {
+	p.run(t, "make build")
+	p.run(t, "ctr images import")
+	p.importImages(t, n)
 	steps := b.watchSupply(t)
-	if err := b.install(t.Context(), "install"); err != nil {
-		t.Fatal(err)
-	}
+	p.run(t, "helm install")
 	t.Logf("helm --wait returned after %.1f s; loaded: %v", time.Since(steps.began).Seconds(), n.Loaded(t, "pf_ring"))
+	said := p.run(t, "pfring status")
+	t.Logf("pfring status --wait returned after %.1f s", time.Since(steps.began).Seconds())
+	if !regexp.MustCompile(regexp.QuoteMeta(n.Name)+` +yes +pf_ring +`).MatchString(said) || !strings.Contains(said, "1 of 1 nodes have PF_RING") {
+		t.Errorf("pfring status does not show PF_RING on the node:\n%s", said)
+	}
 	b.isSupplied(t, n)
 	poll(t, "the API to show that it is loaded", func() bool { return !steps.seen(momentLoaded).IsZero() })
 	t.Logf("from helm install to PF_RING on the node:\n%s", steps.table(0))
 	if info := n.Read(t, "/proc/net/pf_ring/info"); !strings.Contains(info, version) {
 		t.Errorf("/proc/net/pf_ring/info says:\n%s", info)
 	}
-	t.Logf("pfring status:\n%s", b.onCluster(t, "status").out)
 	memory := n.Do(t, step.Request{Op: step.Exec, Args: []string{"/bin/sh", "-c", "grep -E 'VmHWM|VmRSS|RssAnon' /proc/$(pidof pfring-controller)/status"}}).Stdout
 	t.Logf("the controller's memory:\n%s", memory)
 }
@@ -238,6 +245,7 @@ func upgradesKernel(t *testing.T, b *bed, n *node.Node, next vm.Kernel) {
 // failsToBuild goes from values with a repository that has nothing for the kernel
 // to a build that cannot go well: the node stays on libpcap, and status says why.
 func failsToBuild(t *testing.T, b *bed, n *node.Node) {
+	b.addLogin(t)
 	empty := moduletest.NewRepository(t).Sign()
 	b.serve(t, "empty", empty)
 	err := b.install(t.Context(), "install", "supply.enabled=false", "source.url=s3://modules/empty", "source.endpoint=http://"+node.Reachable(b.bucket.Address),
@@ -279,6 +287,12 @@ func (b *bed) uninstallSupplied(t *testing.T) {
 	if err := b.runHelm(t.Context(), "uninstall", release, "--wait", "--timeout", patience.String()); err != nil {
 		t.Fatal(err)
 	}
+	b.isUninstalled(t)
+}
+
+// isUninstalled checks that nothing of the release is left.
+func (b *bed) isUninstalled(t *testing.T) {
+	t.Helper()
 	b.nothingIsLeft(t)
 	own := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release}
 	roles, err := b.cluster.Client.RbacV1().ClusterRoles().List(t.Context(), own)

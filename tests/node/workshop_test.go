@@ -148,19 +148,24 @@ func (b *bed) writeSupplied(t *testing.T, w *workshop) {
 func (b *bed) writeBuilder(t *testing.T, w *workshop, image, line string) {
 	t.Helper()
 	b.values = filepath.Join(t.TempDir(), "values.yaml")
+	docker, agent, controller := "", "", ""
+	if !b.imported {
+		docker = "docker: {registry: " + b.registry.Nodes + "/kubeshark}"
+		agent, controller = "agent: {image: {tag: "+node.AgentTag+"}}", "image: {tag: "+node.AgentTag+"}"
+	}
 	text := fmt.Sprintf(`tap:
-  docker: {registry: %[1]s/kubeshark}
+  %s
   kernelModule:
-    agent: {image: {tag: %[2]s}}
+    %s
     supply:
-      image: {tag: %[2]s}
+      %s
       builder:
-        images: {debian: "%[1]s/%[3]s"}
-        sourceURL: %[4]s/source.tar.gz
-        sourceSHA256: %[5]s
+        images: {debian: "%s/%s"}
+        sourceURL: %s/source.tar.gz
+        sourceSHA256: %s
         resources: {requests: {cpu: 10m, memory: 64Mi}, limits: {memory: 768Mi}}
-        %[6]s
-`, b.registry.Nodes, node.AgentTag, image, w.url, w.sum, line)
+        %s
+`, docker, agent, controller, b.registry.Nodes, image, w.url, w.sum, line)
 	if err := os.WriteFile(b.values, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
