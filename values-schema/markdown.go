@@ -54,6 +54,9 @@ func typeText(node map[string]any) string {
 	return typeNames(node["type"])
 }
 
+// objectName is the pattern of names of Kubernetes objects in the schema.
+const objectName = `^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
+
 // bounds says what else a value must be.
 func bounds(node map[string]any) string {
 	var out []string
@@ -67,9 +70,14 @@ func bounds(node map[string]any) string {
 		out = append(out, "One of "+strings.Join(names, ", "))
 	}
 	if p, ok := node["pattern"].(string); ok {
-		out = append(out, "Matches `"+p+"`")
+		if p == objectName {
+			p = "A name of a Kubernetes object, or empty"
+		} else {
+			p = "Matches `" + p + "`"
+		}
+		out = append(out, p)
 	}
-	if lo, ok := node["minimum"]; ok {
+	if lo, ok := node["minimum"]; ok && lo != node["maximum"] {
 		out = append(out, fmt.Sprintf("From %.0f to %.0f", lo, node["maximum"]))
 	}
 	if n, ok := node["maxLength"]; ok {

@@ -109,12 +109,15 @@ func countOf(n any, noun string) string {
 	return fmt.Sprintf("%.0f %ss", n, noun)
 }
 
-// describe is what the schema says the value is for; an item of a list is for
-// what the list is for.
+// describe is the first sentence of what the schema says the value is for; an item
+// of a list is for what the list is for. explain has the rest.
 func (c *check) describe(path Path) string {
 	text, _ := c.schema.at(path)["description"].(string)
 	if text == "" && len(path) > 0 && isIndex(path) {
 		return c.describe(path[:len(path)-1])
+	}
+	if first, _, more := strings.Cut(text, ". "); more {
+		return first + "."
 	}
 	return text
 }

@@ -34,11 +34,11 @@ func newCompatibilityCmd(o *Options) *cobra.Command {
 		Short:   "Show which nodes can load PF_RING",
 		Long: `Show which nodes can load PF_RING.
 
-Reads the kernels of all nodes from the API, creates nothing, and looks in the module
-repository for exactly these. With tap.kernelModule.mode=kmm in the values it says which
-kernel mapping and image each kernel gets, and looks the images up in their registries.
-Nodes that tap.nodeSelectorTerms leaves out do not count. What only a try can show
-is unknown.
+Reads the kernels of all nodes from the API and looks for a module for each of them in
+the module repository. Creates nothing. With tap.kernelModule.mode=kmm in the values it
+shows which kernel mapping and image each kernel gets, and looks the images up in their
+registries. Nodes that tap.nodeSelectorTerms leaves out do not count. "unknown" means
+that only loading the module can show it.
 
 Exit codes: 0 every node is supported; 1 one is not, or is unknown; 2 the cluster or the
 repository could not be read.`,
@@ -56,7 +56,7 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	f.values.register(cmd)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
-	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes and kernels that have not what they need; the verdict counts all")
+	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes and kernels that are not supported, or unknown; the verdict counts all")
 	f.output.register(cmd, "table", compatibility.Formats())
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	return cmd

@@ -28,11 +28,10 @@ func newDiffCmd(o *Options) *cobra.Command {
 		Long: `Show what an upgrade to these values would change, by object and by node.
 
 Renders the built-in chart with the values and compares it with what Helm has
-installed: which objects are added, removed or changed, and in which fields. Then it
-asks for each node which module it gets before and after: which nodes lose theirs,
-load another, get one, or only get a new pod. As helm upgrade does, values are taken
-over from the installed release when none are given; --reuse-values puts yours on top
-of them. Nothing is changed.
+installed: which objects are added, removed or changed, and in which fields. Then
+compares node by node: which nodes lose their module, load another one, get one, or
+only get a new pod. Without -f and --set the values of the installed release are used,
+as helm upgrade does; --reuse-values puts yours on top of them. Nothing is changed.
 
 Exit codes: 0 no node loses its module; 1 one does; 2 the comparison failed.`,
 		Args: cobra.ExactArgs(1),

@@ -23,11 +23,11 @@ func newExplainCmd(o *Options) *cobra.Command {
 		Short:   "Show the documentation of a reason, a check, a rule or a key of the values",
 		Long: `Show the documentation of a reason, a check, a rule or a key of the values.
 
-NAME is what another command shows: a reason of status or compatibility
+NAME is a name that another command shows: a reason of status or compatibility
 (no-module-for-kernel), a check or reason of prereq (kmm.module, api-forbidden), a
 rule of validate (regexp-loose), or a key of the values (tap.kernelModule.source.verify,
-or its end, source.verify). Without NAME it lists them all. The pages are built in;
-nothing is fetched.
+or only its end, source.verify). Without NAME all names are listed. The pages are built
+in, so no network is needed.
 
 Exit codes: 0 found; 2 not found.`,
 		Args: cobra.MaximumNArgs(1),

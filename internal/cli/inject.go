@@ -32,11 +32,11 @@ func newInjectCmd(o *Options) *cobra.Command {
 		Long: `Make Kubeshark's workers wait for the module.
 
 Reads manifests (YAML or JSON) from stdin or --filename and writes them to stdout with an
-init container added to Kubeshark's worker DaemonSet, which waits until PF_RING is loaded,
-or until it is known that it will not be, and never longer than --wait-timeout. Workers of
-52.1.0 to 52.3.88 also get their flag -kernel-module. Everything else stays byte for byte the same.
-A worker that captures with af_packet or ebpf (tap.packetCapture) gets no wait, and one
-that loads PF_RING itself is an error.
+init container added to Kubeshark's worker DaemonSet. The container waits until PF_RING
+is loaded, or until it is known that it will not be, and never longer than
+--wait-timeout. Workers of 52.1.0 to 52.3.88 also get their flag -kernel-module.
+Everything else stays byte for byte the same. A worker that captures with af_packet or
+ebpf (tap.packetCapture) gets no wait. A worker that loads PF_RING itself is an error.
 
 The wait runs in the worker's own image, so a worker that can start without the wait
 also starts with it. With --image the wait runs in the agent's image; if that image

@@ -43,17 +43,16 @@ func newModuleBuildCmd(o *Options) *cobra.Command {
 		Long: `Compile PF_RING in the cluster for kernels that have no module.
 
 For each kernel and architecture of the nodes for which the module repository has no
-module, or those named by --kernel, a Job compiles PF_RING on a node that runs it, in an
-image of the node's distribution, with the kernel's headers from the node or from the
-distribution. The module comes back through the Job's log, is read and checked, and goes
-into a folder, a repository (--repository) or images (--pack). The Jobs are removed,
-also after Ctrl-C, and expire if this program is killed.
+module, or those named by --kernel, a Job compiles PF_RING. The Job runs on a node with
+that kernel, in an image of the node's distribution, and takes the kernel's headers from
+the node or from the distribution. The module is read from the Job's log, checked, and
+written into a folder, a repository (--repository) or images (--pack). The Jobs are
+removed, also after Ctrl-C, and expire if this program is killed.
 
-The source is checked: the pinned versions by content, whatever archive they come in,
-others by the sha256 of their archive. --image and --script replace the
-builder of the distribution.
+PF_RING's source is verified: known versions by their content, other versions by the
+sha256 of the archive. --image and --script replace the distribution's builder.
 
---print writes what a build elsewhere requires: the Jobs' manifests, the script that
+--print writes what you need to build elsewhere: the Jobs' manifests, the script that
 they run, or a Dockerfile. --from-log reads the log of such a Job.
 
 Exit codes: 0 every module was built, or none is missing; 1 one was not; 2 it could not
@@ -78,24 +77,24 @@ func (f *buildFlags) register(cmd *cobra.Command) {
 	f.source.register(cmd, &f.nodes.kube)
 	f.keep.register(cmd)
 	fl.StringVarP(&f.nodes.selector, "selector", "l", "", "look only at nodes with these labels")
-	fl.StringSliceVar(&f.kernels, "kernel", nil, "only this kernel release, also if it has a module; repeatable")
+	fl.StringSliceVar(&f.kernels, "kernel", nil, "build for this kernel release only, even if it has a module; repeatable")
 	fl.StringSliceVar(&f.archs, "arch", nil, "only this architecture: amd64 or arm64; repeatable")
-	fl.BoolVar(&f.all, "all", false, "also for kernels that have a module; the repository is not asked")
+	fl.BoolVar(&f.all, "all", false, "build for kernels that have a module too; the repository is not read")
 	fl.IntVar(&f.parallel, "parallel", 2, "how many Jobs at a time")
 	fl.DurationVar(&f.settings.Timeout, "timeout", 30*time.Minute, "how long one build may take")
 	fl.BoolVar(&f.logs, "logs", false, "show the builds' logs")
 	fl.StringVar(&f.version, "pfring-version", build.DefaultVersion, "PF_RING version; known by content: "+strings.Join(build.Versions(), ", "))
 	fl.StringVar(&f.sourceURL, "source-url", "", "archive of the PF_RING source, such as on a mirror, instead of its usual place")
-	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of that archive; required for a version that is not known by content")
+	fl.StringVar(&f.sourceSHA256, "source-sha256", "", "sha256 of the archive at --source-url; required for a version that is not known by content")
 	fl.StringVar(&f.sourceCA, "source-ca", "", "PEM `FILE` with CAs to trust for the archive's server, in addition to those of the image")
 	fl.StringVar(&f.settings.Image, "image", "", "builder image, instead of the distribution's own")
 	fl.StringVar(&f.script, "script", "", "shell script `FILE` to run instead of the recipe; it leaves the module at $PFRING_OUT")
 	fl.StringSliceVar(&f.settings.PullSecrets, "pull-secret", nil, "Secret of the namespace to pull the builder image with; repeatable")
 	fl.StringVar(&f.settings.ServiceAccount, "service-account", "", "ServiceAccount of the pods, such as one that OpenShift lets run as root")
 	fl.StringVar(&f.proxy, "proxy", "", "proxy for the builds, as in HTTPS_PROXY")
-	fl.StringVar(&f.noProxy, "no-proxy", "", "hosts that the builds reach without it, as in NO_PROXY")
-	fl.BoolVar(&f.settings.HostHeaders, "host-headers", true, "use headers that are installed on the node; mounts its /usr, to read")
-	fl.StringVar(&f.printWhat, "print", "", "print, build nothing: "+strings.Join(printable, ", "))
+	fl.StringVar(&f.noProxy, "no-proxy", "", "hosts that the builds reach without the proxy, as in NO_PROXY")
+	fl.BoolVar(&f.settings.HostHeaders, "host-headers", true, "use kernel headers that are installed on the node; mounts its /usr, read only")
+	fl.StringVar(&f.printWhat, "print", "", "build nothing, and print: "+strings.Join(printable, ", "))
 	fl.StringVar(&f.osImage, "os-image", "", "with --print dockerfile or script: the osImage of the nodes, instead of reading it from the cluster")
 	fl.StringVar(&f.fromLog, "from-log", "", "extract the module from the log of a build that ran from printed manifests, `FILE` or -")
 	complete(cmd, "print", cobra.FixedCompletions(printable, cobra.ShellCompDirectiveNoFileComp))

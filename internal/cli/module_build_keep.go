@@ -26,7 +26,7 @@ func (k *buildKeep) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVarP(&k.dir, "output-dir", "o", "", "folder for the modules, as ARCH/pf-ring-RELEASE.ko.zst (default . unless --repository or --pack is set)")
 	fl.BoolVar(&k.compress, "compress", true, "compress modules in --output-dir by zstd; =false keeps .ko files, such as for insmod")
-	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is brought up to date")
+	fl.StringVar(&k.repository, "repository", "", "folder of a module repository to add the modules to; its index is updated")
 	fl.StringVar(&k.key, "key", "", "with --repository: minisign secret key to sign the index with")
 	fl.StringVar(&k.expires, "expires", "365d", "with --repository: how long nodes may use the index; 0 means that it does not expire")
 	fl.StringVar(&k.pack.output, "pack", "", "make images of the modules too, at REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]]")

@@ -41,8 +41,8 @@ func newModuleInspectCmd(o *Options) *cobra.Command {
 		Long: `Show a kernel module's metadata, and whether it fits a node.
 
 Reads .ko files, plain or compressed by gzip, xz or zstd, from disk, https:// or s3://.
-With --kernel or --arch the exit code says whether every file fits: the release must be
-exactly that of uname -r.`,
+With --kernel or --arch the exit code is 1 if a file does not fit. The kernel release must
+be exactly what uname -r prints.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd, f, args) },
 	}

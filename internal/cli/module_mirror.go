@@ -46,13 +46,14 @@ oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such as 
 stick. All modules are copied, or with --cluster, --nodes-from or --kernel only those
 that these nodes or kernels need.
 
-The index must pass --verify, and every module its digest, before anything is stored.
-What is already stored is not fetched again, and the index is written last: run it again
-after a failure, or to add what is new. Index and signature are copied as they are, so the
-nodes' keys stay the same; with --key the copy gets its own index, of the modules
-chosen only, signed with that key, and with --strip and --compress smaller modules.
-Only kernel modules are copied: a file that is not a module, or not the module that the
-index describes, ends the run. The values to use are printed.`,
+The index must pass --verify, and every module must match its digest, before anything is
+stored. The index is written last, and what is already stored is not fetched again: run
+the command again after a failure, or to add what is new.
+
+Index and signature are copied unchanged, so the nodes' public keys stay the same. With
+--key the copy gets its own index of the copied modules, signed with that key; --strip and
+--compress then make the modules smaller. A file that is not a kernel module, or not the
+one that the index describes, ends the run. The values to use are printed.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
@@ -73,7 +74,7 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS")
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
 	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
-	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: put the bucket into the path")
+	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: put the bucket into the path, not into the host name, not into the host name")
 	f.kube.register(cmd)
 	f.registryFlags.register(cmd)
 	f.ownIndex.register(cmd)

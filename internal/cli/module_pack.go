@@ -42,19 +42,19 @@ func newModulePackCmd(o *Options) *cobra.Command {
 		Short: "Pack kernel modules into images for KMM and for oci:// sources",
 		Long: `Pack kernel modules into images for KMM and for oci:// sources.
 
-Every module (.ko, .ko.gz, .ko.xz, .ko.zst) named, or found below a folder, is put into
-an image as /opt/lib/modules/RELEASE/pf_ring.ko with the index files that modprobe
-reads. It requires neither Docker nor root nor depmod, and the same modules on the same
-base give the same bytes.
+Puts every module (.ko, .ko.gz, .ko.xz, .ko.zst) that is named, or is below a folder,
+into an image as /opt/lib/modules/RELEASE/pf_ring.ko, with the index files that modprobe
+reads. Requires no Docker, root or depmod. The same modules on the same base always give
+the same bytes.
 
 TARGET is REGISTRY/REPOSITORY[:TAG], oci:DIR[:TAG] or docker-archive:FILE[:NAME[:TAG]].
 Without a tag each kernel gets its own image, tagged with its release as KMM's
 ${KERNEL_FULL_VERSION} has it; with a tag all kernels go into one image. Modules for
 amd64 and arm64 become one index. Tags are written last.
 
-KMM runs /bin/sh, mkdir and cp in the image, so it is built on --base, an image by
-reference or oci:DIR, or on static programs of --busybox. --base scratch is enough
-for images that only the agent reads.`,
+KMM runs /bin/sh, mkdir and cp in the image. They come from --base, an image by
+reference or oci:DIR, or from the static programs of --busybox. --base scratch is
+enough for images that only the agent reads.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}

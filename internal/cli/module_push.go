@@ -30,10 +30,10 @@ func newModulePushCmd(o *Options) *cobra.Command {
 		Short: "Publish a repository's folder in a registry, for oci:// sources",
 		Long: `Publish a repository's folder in a registry, for oci:// sources.
 
-Every module is first compared with the index, then uploaded as a blob if it is
-missing; then the tag "index" moves to an artifact with the index, its signature and all
-modules. With --public-key the signature is verified before. With --key the copy gets
-its own index, and --strip and --compress make its modules smaller.`,
+Compares every module with the index and uploads what the registry does not have. Then
+the tag "index" is moved to an artifact with the index, its signature and all modules.
+--public-key verifies the signature first. With --key the copy gets its own index, and
+--strip and --compress make its modules smaller.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}

@@ -32,18 +32,18 @@ Every kernel module below DIR (.ko, .ko.gz, .ko.xz, .ko.zst) is read and listed 
 DIR/index.json with its kernel release, architecture, version, size and sha256. The
 serial grows by one. Then upload the folder: modules first, index and signature last.
 
---strip and --compress make the modules that are there smaller: 1.6 MB become some
-60 KB, which is what each node fetches. A module with a kernel signature is not
+--strip and --compress make the modules smaller, and each node then fetches about 60 KB
+instead of 1.6 MB. A module with a kernel signature is not
 stripped, since that would break the signature: strip first, then sign.
 
---symvers proves by the checksums of all symbols that a module fits a further kernel
-release, and lists that in the index. It takes the Module.symvers of that release, which
-its headers package has. Proofs stay in the index as long as the file stays the same.
+--symvers lists a module for a further kernel release, if the checksums of all its
+symbols prove that it fits. It reads the Module.symvers of that release, which is in the
+kernel's headers package. The proof stays in the index until the file changes.
 
---kernel-version says what uname -v prints on the nodes that a module is for. It distinguishes
-two builds of one kernel release, as Ubuntu's HWE kernels and kernels built by hand
-have them: without it two modules for one release are refused. VERSION may be a folder of
-the kernel's headers, which has it. It stays in the index as long as the file stays.`,
+--kernel-version says what uname -v prints on the nodes that a module is for. Use it when
+two builds have the same kernel release, such as Ubuntu's HWE kernels or kernels that you
+build yourself: without it two modules for one release are refused. VERSION can be a
+folder with the kernel's headers. It stays in the index until the file is removed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := lifetime(expires)
@@ -230,8 +230,8 @@ func newModuleSignCmd(o *Options) *cobra.Command {
 		Short: "Sign a repository's index with a minisign key",
 		Long: `Sign a repository's index with a minisign key.
 
-Writes DIR/index.json.minisig. The key is one of pfring module keygen or of the
-minisign tool; the password of an encrypted key is asked for, or read from
+Writes DIR/index.json.minisig. The key was made by pfring module keygen or by the
+minisign tool. The password of an encrypted key is asked for, or read from
 ` + passwordEnv + `.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

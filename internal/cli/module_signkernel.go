@@ -25,11 +25,12 @@ func newModuleSignKernelCmd(o *Options) *cobra.Command {
 		Short: "Sign a kernel module for Secure Boot, as the kernel's sign-file does",
 		Long: `Sign a kernel module for Secure Boot, as the kernel's sign-file does.
 
-Appends a PKCS #7 signature to the module, in place or into --output. A module that is
-compressed is signed inside, and compressed again by zstd. --strip removes debug
-information first; stripping after signing would break the signature. Nodes load it when
-their kernel trusts the certificate: enrolled as a machine owner's key (mokutil
---import), in the firmware's db, or built into the kernel.`,
+Appends a PKCS #7 signature to the module, in place or into --output. A compressed module
+is unpacked, signed, and compressed again by zstd. --strip removes debug information
+first, since stripping after signing would break the signature.
+
+Nodes load the module when their kernel trusts the certificate: enrolled as a machine
+owner key (mokutil --import), in the firmware's db, or built into the kernel.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
@@ -37,7 +38,7 @@ their kernel trusts the certificate: enrolled as a machine owner's key (mokutil
 module sign-kernel pf_ring.ko.xz --key mok.key --cert mok.der --output signed/pf_ring.ko`)
 	fl := cmd.Flags()
 	fl.StringVar(&f.key, "key", "", "private key, RSA or ECDSA, in PEM")
-	fl.StringVar(&f.cert, "cert", "", "its X.509 certificate, in PEM or DER")
+	fl.StringVar(&f.cert, "cert", "", "X.509 certificate of the key, in PEM or DER")
 	fl.StringVar(&f.hash, "hash", "sha256", "sha256, sha384 or sha512")
 	fl.StringVarP(&f.output, "output", "o", "", "write the signed module to this `FILE` instead of in place")
 	fl.BoolVar(&f.strip, "strip", false, "strip debug information before signing: 1.6 MB become 260 KB")

@@ -39,15 +39,17 @@ func newPlanCmd(o *Options) *cobra.Command {
 		Short:   "Recommend a mode for this cluster, and write the values for it",
 		Long: `Recommend a mode for this cluster, and write the values for it.
 
-Where modules exist for all kernels and nodes may fetch them, that is auto. Where they do
-not exist yet, it is kmm: with --image-repository of your own KMM builds them in the
-cluster, by the chart's Dockerfiles for Debian, Ubuntu, RHEL and its like, and Amazon
-Linux, or by yours of --build-configmap; where nodes reach nothing outside, a private
-repository or registry. Each kernel gets its own line, and in kmm its own literal mapping.
-What must be done first is listed. --probe asks the nodes themselves what they reach and
-what their kernels take, by short Jobs.
+Reads the nodes and the module repository, and says why a mode fits, what to do first,
+and what each kernel gets. A plan never supports fewer nodes than your values do.
 
-The values are written by -o values or --output-file; use them after your own:
+  auto  modules exist and nodes can fetch them, or the cluster can build them
+  kmm   KMM runs in the cluster and its images have the modules, or it builds them: with
+        --image-repository, by the chart's Dockerfiles or those of --build-configmap
+
+--probe asks the nodes themselves what they reach and which modules their kernels
+accept, by short Jobs.
+
+-o values or --output-file writes the values. Use them after your own:
 helm install pfring CHART -f yours.yaml -f planned.yaml
 
 Exit codes: 0 there is a plan; 1 no node can have the module, or the values are invalid;

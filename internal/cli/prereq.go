@@ -63,10 +63,11 @@ func newPrereqCheckCmd(o *Options) *cobra.Command {
 		Short: "Check the cluster that kubectl talks to",
 		Long: `Check the cluster that kubectl talks to, for the values given.
 
-Nothing is changed: a webhook, or what a namespace admits, is tried by a dry run. A check
-that asks a repository or registry from this machine says so; whether the nodes reach it
-is not known from that. --probe asks the nodes themselves, by
-a short Job for each kernel, architecture and zone, which is removed afterwards.
+Nothing is changed: webhooks, and what a namespace admits, are tested by dry runs. The
+repository and registries are contacted from this machine, which does not show whether
+the nodes reach them. --probe checks that from the nodes, by a short Job for each
+kernel, architecture and zone, and removes the Jobs afterwards. To read about a check:
+pfring explain ID
 
 Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 not ready;
 2 the checks could not run because the API server does not answer.`,

@@ -29,12 +29,12 @@ func newRenderCmd(o *Options) *cobra.Command {
 		Short:   "Render the chart to manifests, for GitOps",
 		Long: `Render the chart to manifests, for GitOps.
 
-Files and --set are merged as Helm does; the rightmost wins. The result depends
-on the files and flags alone and is the same as that of helm template --skip-tests:
-the hooks of helm test and the notes are left out, since only Helm uses them.
+Files and --set are merged as Helm does; the rightmost wins. The same files and flags
+always give the same manifests: those of helm template --skip-tests, without notes and
+test hooks, which only Helm uses.
 
---output-dir writes one file a resource. What an earlier run wrote there is
-replaced; a folder that holds anything else is left alone.`,
+--output-dir writes one file for each resource and replaces what an earlier run wrote
+there. A folder that holds anything else is left alone.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.values.files = append(f.values.files, args...)
 			return runRender(cmd, f)
@@ -57,7 +57,7 @@ func (f *renderFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.options.KubeVersion, "kube-version", renderer.DefaultKubeVersion, "Kubernetes version to render for")
 	fl.StringSliceVar(&f.options.APIVersions, "api-versions", nil, "further API versions that the cluster has, such as monitoring.coreos.com/v1")
 	fl.BoolVar(&f.options.IncludeCRDs, "include-crds", false, "render the chart's CRDs too, if it has any")
-	fl.StringVar(&f.outputDir, "output-dir", "", "write one file a resource into this folder")
+	fl.StringVar(&f.outputDir, "output-dir", "", "write one file for each resource into this folder")
 	fl.BoolVar(&f.kustomize, "kustomize", false, "with --output-dir: write a kustomize base")
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "namespace", cobra.NoFileCompletions)

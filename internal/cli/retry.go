@@ -34,9 +34,9 @@ func newRetryCmd(o *Options) *cobra.Command {
 		Short:   "Load again on nodes that have fallen back to libpcap",
 		Long: `Load again on nodes that have fallen back to libpcap.
 
-Deletes the agent's pods there, some nodes at a time, so that new ones load again, and
-waits for each batch before it goes on. Nodes that have the module are left alone; so is
-capture. In kmm mode the agent only waits again: loading is up to KMM.
+Deletes the agent's pods on these nodes, some nodes at a time. The new pods load again;
+each batch must finish before the next begins. Nodes that have the module are left
+alone, and capture continues. In kmm mode the agent only waits again: KMM loads.
 
 Exit codes: 0 every retried node has the module now, or none needed it; 1 one still
 does not have it; 2 it could not be carried out.`,

@@ -50,8 +50,9 @@ func New(o Options) *cobra.Command {
 		Short: "Put the PF_RING kernel module onto Kubernetes nodes, for Kubeshark",
 		Long: `Put the PF_RING kernel module onto Kubernetes nodes, for Kubeshark.
 
-A kernel module fits exactly one kernel release. pfring validates the values
-under tap.kernelModule, renders the chart for GitOps and manages modules.
+A kernel module fits exactly one kernel release. pfring shows which nodes can have
+one, checks the cluster and your values, renders the chart for GitOps, reports what
+each node does, and builds and publishes modules. Begin with: pfring plan
 
 Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 interrupted.`,
 		SilenceErrors: true,

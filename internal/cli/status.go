@@ -38,9 +38,9 @@ func newStatusCmd(o *Options) *cobra.Command {
 		Short:   "Show which nodes have PF_RING, and why others do not",
 		Long: `Show which nodes have PF_RING, and why others do not.
 
-Reads the outcome of each node from the agent's pods, and in kmm mode also what KMM
-shows of its work. --wait follows the pods until every node has the module, until
-no further change is expected, or until --timeout.
+Reads the outcome of each node from the agent's pods, and in kmm mode also KMM's
+objects. --wait follows the pods until every node has the module, until no further
+change is expected, or until --timeout.
 
 Exit codes: 0 every node that should have the module has it; 1 one does not, or
 there is none; 2 the cluster could not be read, or nothing is installed.`,
@@ -61,7 +61,7 @@ status -n kubeshark -o json | jq '.summary'`)
 	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "with --wait alone: how long; 0 waits indefinitely")
 	fl.StringVarP(&f.nodes, "selector", "l", "", "only nodes with these labels, such as kubernetes.io/arch=arm64")
 	fl.BoolVarP(&f.all, "all-namespaces", "A", false, "the releases of all namespaces, a line for each")
-	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes that should have the module and have not; the verdict counts all")
+	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes that should have the module and do not; the verdict counts all")
 	fl.BoolVarP(&f.watch, "watch", "w", false, "then show each node again when it changes, until interrupted")
 	cmd.MarkFlagsMutuallyExclusive("wait", "watch")
 	cmd.MarkFlagsMutuallyExclusive("all-namespaces", "wait")

@@ -28,11 +28,11 @@ func newValidateCmd(o *Options) *cobra.Command {
 		Short:   "Check values files before you install them",
 		Long: `Check values files before you install them.
 
-Files and --set are merged as Helm does (the rightmost wins) over the chart's
-defaults. Every problem is reported with its place, the value, the rule's id
-and what to write instead. - reads standard input.
+Files and --set are merged over the chart's defaults as Helm does; the rightmost
+wins. Every problem is reported at once, with its place, the value, what to write
+instead, and the rule, which "pfring explain RULE" explains. - reads standard input.
 
-With --each every file is checked separately.
+--each checks every file separately instead of merging them.
 
 Exit codes: 0 valid; 1 invalid; 2 a file could not be read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,10 +47,10 @@ validate --each clusters/*.yaml -o github`)
 	fl := cmd.Flags()
 	f.values.register(cmd)
 	fl.StringVarP(&f.output, "output", "o", "text", "text, json or github (annotations of a workflow)")
-	fl.StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the answer no: error or warning")
+	fl.StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error or warning")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
 	fl.StringVarP(&f.namespace, "namespace", "n", renderer.DefaultNamespace, "namespace of the release")
-	fl.BoolVar(&f.each, "each", false, "check each file by itself instead of all of them merged")
+	fl.BoolVar(&f.each, "each", false, "check every file separately instead of all of them merged")
 	complete(cmd, "output", cobra.FixedCompletions([]string{"text", "json", "github"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "fail-on", cobra.FixedCompletions([]string{"error", "warning"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "release-name", cobra.NoFileCompletions)

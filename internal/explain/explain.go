@@ -174,7 +174,11 @@ func reasons(page string, lines []string) []Topic {
 			continue
 		}
 		about := fmt.Sprintf("A reason of the check `%s`.", section)
-		if !strings.Contains(section, ".") {
+		switch {
+		case strings.Contains(section, "."):
+		case kindOf(page) == "check":
+			about = "A reason of several checks of `pfring prereq check`: " + section + "."
+		default:
 			about = "A reason in the report of `pfring compatibility`."
 		}
 		list = append(list, Topic{Name: name, Kind: "reason", Summary: summary(strings.ReplaceAll(rest, "|", " ")), Page: page,

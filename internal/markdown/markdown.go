@@ -235,14 +235,22 @@ func (p *printer) bold(s string) string {
 	return "\x1b[1m" + s + "\x1b[0m"
 }
 
-// inline takes the marks out of a text. A link to the web keeps its address.
+// inline takes the marks out of a text. A link to the web keeps its address. What
+// is between backquotes, such as a regular expression, holds no link.
 func inline(s string) string {
-	s = link().ReplaceAllStringFunc(s, func(m string) string {
-		parts := link().FindStringSubmatch(m)
-		if strings.Contains(parts[2], "://") && parts[1] != parts[2] {
-			return parts[1] + " (" + parts[2] + ")"
+	var b strings.Builder
+	end := 0
+	for _, at := range link().FindAllStringSubmatchIndex(s, -1) {
+		if strings.Count(s[:at[0]], "`")%2 == 1 {
+			continue
 		}
-		return parts[1]
-	})
-	return strings.NewReplacer("**", "", "`", "").Replace(s)
+		text, target := s[at[2]:at[3]], s[at[4]:at[5]]
+		b.WriteString(s[end:at[0]] + text)
+		if strings.Contains(target, "://") && text != target {
+			b.WriteString(" (" + target + ")")
+		}
+		end = at[1]
+	}
+	b.WriteString(s[end:])
+	return strings.NewReplacer("**", "", "`", "").Replace(b.String())
 }

@@ -44,6 +44,13 @@ a-reason
 	}
 }
 
+func TestCodeHoldsNoLink(t *testing.T) {
+	const page = "Matches `^[a-z](.[a-z])?$`, see [`x`](y.md).\n"
+	if got := markdown.Terminal(page, markdown.Options{}); got != "Matches ^[a-z](.[a-z])?$, see x.\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // Every page of the documentation fits, but for code and single words.
 func TestEveryPageFitsItsWidth(t *testing.T) {
 	pages, err := fs.Glob(docs.FS(), "*.md")

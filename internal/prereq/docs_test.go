@@ -23,16 +23,38 @@ func docs(t *testing.T) string {
 func TestEveryCheckHasASectionInTheDocs(t *testing.T) {
 	text := docs(t)
 	for _, c := range Checks() {
-		if !strings.Contains(text, "\n## "+c.ID+"\n") {
+		_, section, found := strings.Cut(text, "\n### "+c.ID+"\n")
+		if !found {
 			t.Errorf("docs/checks.md has no section %s", c.ID)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		section, _, _ = strings.Cut(section, "\n### ")
+		if want := "\n\nRun it: `" + command(c) + "`"; !strings.HasSuffix(strings.TrimSpace(section), want) {
+			t.Errorf("docs/checks.md: the section %s does not end with %s", c.ID, want)
+		}
+		if !strings.Contains(text, "["+c.ID+"](#"+anchor(c.ID)+")") {
+			t.Errorf("docs/checks.md: %s is not in the table of contents", c.ID)
 		}
 	}
 	for line := range strings.Lines(text) {
-		id, is := strings.CutPrefix(strings.TrimSpace(line), "## ")
+		id, is := strings.CutPrefix(strings.TrimSpace(line), "### ")
 		if is && strings.Contains(id, ".") && !known(id) {
 			t.Errorf("docs/checks.md has a section %s, and there is no such check", id)
 		}
 	}
+}
+
+// command runs one check alone.
+func command(c Check) string {
+	text := "pfring prereq check"
+	if c.Mode != "" {
+		text += " --mode " + c.Mode
+	}
+	if c.probing || c.Category() == "egress" {
+		text += " --probe"
+	}
+	return text + " --only " + c.ID
 }
 
 func known(id string) bool {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table in docs/build.md again")
+var update = flag.Bool("update", false, "write the tables in docs/recipes.md and docs/supply.md again")
 
 func TestTheDocumentedRecipesAreThese(t *testing.T) {
-	const path, begin, stop = "../../docs/build.md", "<!-- recipes: go test ./module/build -update -->\n", "<!-- end -->"
+	const path, begin, stop = "../../docs/recipes.md", "<!-- recipes: go test ./module/build -update -->\n", "<!-- end -->"
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

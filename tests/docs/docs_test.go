@@ -64,6 +64,9 @@ func reasons() []byte {
 	return []byte(b.String())
 }
 
+// web is where the files of this repository are on the web.
+const web = "https://github.com/kubeshark/kubeshark-pfring/blob/main/"
+
 var (
 	link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	code = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
@@ -71,22 +74,73 @@ var (
 
 // Links to the world outside are not followed: tests have no network.
 func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/*/*.md", "charts/*/*.md", "examples/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
-	files = append(files, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
 	for _, name := range files {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(data), ""), -1) {
-			if strings.Contains(m[1], "://") {
+			target, ours := strings.CutPrefix(m[1], web)
+			if !ours && strings.Contains(m[1], "://") {
+				continue
+			}
+			if ours {
+				checkLink(t, filepath.Join(root, "README.md"), target)
 				continue
 			}
 			checkLink(t, name, m[1])
 		}
+	}
+}
+
+// The index leads to every page.
+func TestEveryPageIsInTheIndex(t *testing.T) {
+	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := filepath.Base(page); name != "README.md" && !bytes.Contains(index, []byte("]("+name+")")) {
+			t.Errorf("docs/README.md does not link to %s", name)
+		}
+	}
+}
+
+// path finds files of this repository that a page names between backquotes.
+var path = regexp.MustCompile("`((?:\\./)?(?:charts|cmd|deploy|docs|examples|hack|internal|module|node|outcome|renderer|tests|values-schema)/[A-Za-z0-9_./*-]+)`")
+
+func TestFilesThatPagesNameExist(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "SECURITY.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range path.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			if found, _ := filepath.Glob(filepath.Join(root, m[1])); len(found) == 0 {
+				t.Errorf("%s names %s, which does not exist", filepath.Base(page), m[1])
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d files are named", seen)
 	}
 }
 
