@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -59,6 +60,11 @@ var (
 func TestMain(m *testing.M) {
 	if text := os.Getenv(asController); text != "" {
 		os.Exit(controllerProcess(text))
+	}
+	// The tests wait for controllers and kubelets far more than they compute.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	os.Exit(kube.Main(m, func(ctx context.Context, c *kube.Cluster) error {
 		var err error
@@ -138,6 +144,8 @@ type bed struct {
 	mu     sync.Mutex
 	build  func(pod *corev1.Pod, kernel string) (log string, result kube.Result)
 	builds map[string]int
+	// identity is the controller's in its Lease; "" is one of its own for each.
+	identity string
 	// kill ends the controller that spawn has started, by SIGKILL.
 	kill func()
 }
@@ -223,24 +231,33 @@ func (b *bed) handle(pod *corev1.Pod, node *corev1.Node) kube.Result {
 	return result
 }
 
+// fell is the outcome of an agent that goes on without.
+func fell(reason outcome.Reason) outcome.Outcome {
+	return outcome.Outcome{Backend: outcome.Libpcap, Reason: reason, Message: "test"}
+}
+
 // fetch does what an agent does: it finds, fetches and verifies the module.
 func (b *bed) fetch(node *corev1.Node) outcome.Outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	fell := func(reason outcome.Reason) outcome.Outcome {
-		return outcome.Outcome{Backend: outcome.Libpcap, Reason: reason, Message: "test"}
-	}
 	cm, err := cluster.Client.CoreV1().ConfigMaps(b.namespace).Get(ctx, b.names.Public, metav1.GetOptions{})
 	if err != nil {
 		return fell(outcome.SourceUnsigned)
 	}
+	return b.fetchTrusting(node, cm.Data)
+}
+
+// fetchTrusting is fetch with keys and CAs as they were published at some time.
+func (b *bed) fetchTrusting(node *corev1.Node, public map[string]string) outcome.Outcome {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	dir, err := os.MkdirTemp("", "agent-")
 	if err != nil {
 		return fell(outcome.Internal)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	ca := filepath.Join(dir, "ca.crt")
-	if err := os.WriteFile(ca, []byte(cm.Data[supply.CAKey]), 0o600); err != nil {
+	if err := os.WriteFile(ca, []byte(public[supply.CAKey]), 0o600); err != nil {
 		return fell(outcome.Internal)
 	}
 	from := b.reads
@@ -252,7 +269,7 @@ func (b *bed) fetch(node *corev1.Node) outcome.Outcome {
 		return fell(outcome.Internal)
 	}
 	info := node.Status.NodeInfo
-	v, err := module.Get(ctx, source, module.Request{Kernel: info.KernelVersion, Arch: info.Architecture, PublicKeys: strings.Fields(cm.Data[supply.PublicKeysKey])})
+	v, err := module.Get(ctx, source, module.Request{Kernel: info.KernelVersion, Arch: info.Architecture, PublicKeys: strings.Fields(public[supply.PublicKeysKey])})
 	var e *module.Error
 	switch {
 	case errors.As(err, &e):
@@ -334,10 +351,13 @@ func freePort(t testing.TB) string {
 
 // process is how a controller is told what to run.
 type process struct {
-	now                                                       func() time.Time
-	Namespace, Kubeconfig, Config, Serve, Metrics, Deployment string
-	StoreDir                                                  string
-	Remote                                                    store.Dirs
+	now                                                                 func() time.Time
+	Namespace, Kubeconfig, Config, Serve, Metrics, Deployment, Identity string
+	StoreDir                                                            string
+	Remote                                                              store.Dirs
+	// Lease is that of the leader; 0 is the controller's own, which a slow machine
+	// does not lose.
+	Lease time.Duration
 }
 
 func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger) error {
@@ -347,8 +367,8 @@ func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger)
 	}
 	return controller.Run(ctx, controller.Options{
 		Config: settings, Release: release, Namespace: p.Namespace, DaemonSet: release + "-agent", Deployment: p.Deployment,
-		MetricsAddress: p.Metrics, ServeAddress: p.Serve, Version: "test", REST: config, Log: log, LeaseDuration: 15 * time.Second, Now: p.now,
-		StoreDir: p.StoreDir, Remote: p.Remote,
+		MetricsAddress: p.Metrics, ServeAddress: p.Serve, Version: "test", REST: config, Log: log, LeaseDuration: p.Lease, Now: p.now,
+		StoreDir: p.StoreDir, Remote: p.Remote, Identity: p.Identity,
 	})
 }
 
@@ -428,7 +448,7 @@ func (b *bed) start(t *testing.T, config *rest.Config) (stop func()) {
 // spawn runs a controller as a process that can be killed.
 func (b *bed) spawn(t testing.TB, kubeconfig string) (pid int) {
 	t.Helper()
-	text, err := json.Marshal(process{Namespace: b.namespace, Kubeconfig: kubeconfig, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote})
+	text, err := json.Marshal(process{Namespace: b.namespace, Kubeconfig: kubeconfig, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote, Identity: b.identity, Lease: 15 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,14 @@ import (
 // goes on by itself once the right is there. events are not among them: without,
 // nothing is missing but Events.
 func TestAMissingRightIsNamedAndTheControllerGoesOnOnceItIsGranted(t *testing.T) {
+	t.Parallel()
 	settings, err := supply.ParseConfig([]byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, rule := range supply.RoleRules(release, release+"-agent", settings) {
 		t.Run(fmt.Sprintf("%s %s %s", rule.Resources[0], rule.Verbs[0], strings.Join(rule.ResourceNames, " ")), func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, "", "6.1.0-18-amd64")
 			account := b.account(t)
 			role := b.without(t, func(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule { return append(rules[:i:i], rules[i+1:]...) })
@@ -46,6 +48,7 @@ func TestAMissingRightIsNamedAndTheControllerGoesOnOnceItIsGranted(t *testing.T)
 		})
 	}
 	t.Run("nodes", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, "", "6.1.0-18-amd64")
 		account := b.account(t)
 		api := cluster.Client.RbacV1().ClusterRoles()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestAFullVolumeIsSaidWithItsRemedy(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
 	b.config, b.storeDir = "supply: {store: {type: persistentVolumeClaim}}", smallDisk(t, "160k")
 	b.becomes(func(pod *corev1.Pod, kernel string) (string, kube.Result) {

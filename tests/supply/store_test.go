@@ -183,6 +183,7 @@ func fine(n int) func(*supply.Status) bool {
 // The controller writes with the login of its Secret, agents read there
 // themselves, and what somebody deletes there comes back.
 func TestModulesAreKeptInABucketOrRegistryAndReadThere(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		b, c := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64"), &clock{}
 		b.at(t, p, p.login)
@@ -227,6 +228,7 @@ func TestModulesAreKeptInABucketOrRegistryAndReadThere(t *testing.T) {
 // says what to correct, no build is repeated, and the controller need not be
 // started again.
 func TestAStoreThatRefusesIsReportedAndGoesOnOnceCorrected(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		b, c := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64", "6.1.0-20-amd64"), &clock{}
 		wrong := map[string]string{}
@@ -269,6 +271,7 @@ func TestAStoreThatRefusesIsReportedAndGoesOnOnceCorrected(t *testing.T) {
 }
 
 func TestAFullStoreIsSaidWithItsRemedy(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		b := newBed(t, "", "6.1.0-18-amd64")
 		b.at(t, p, p.login)
@@ -289,6 +292,7 @@ func TestAFullStoreIsSaidWithItsRemedy(t *testing.T) {
 
 // Somebody else's index, and that of another release, are never replaced.
 func TestAnIndexOfSomebodyElseIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		first := newBed(t, "", "6.1.0-18-amd64")
 		first.at(t, p, p.login)
@@ -323,10 +327,13 @@ func TestAnIndexOfSomebodyElseIsLeftAlone(t *testing.T) {
 // A controller that is killed between any two steps of a publish leaves what the
 // next one finishes, without a second build, and agents never load less.
 func TestAKilledPublishIsFinished(t *testing.T) {
+	t.Parallel()
 	for _, file := range []string{"pf_ring.ko.zst", module.IndexName, module.SignatureName} {
 		t.Run(file, func(t *testing.T) {
+			t.Parallel()
 			p := bucket(t)
 			b := newBed(t, "", "6.1.0-18-amd64")
+			b.identity = "the same pod"
 			b.at(t, p, p.login)
 			// The first index that it publishes has no modules.
 			killed := make(chan struct{})
@@ -359,6 +366,7 @@ func TestAKilledPublishIsFinished(t *testing.T) {
 // On a volume: what a controller has kept is there for the next one, a second one
 // waits for the first, and a file that is damaged is built again.
 func TestModulesAreKeptOnAVolume(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
 	b.config, b.storeDir = "supply: {store: {type: persistentVolumeClaim}}", t.TempDir()
 	if err := os.WriteFile(filepath.Join(b.storeDir, "lost+found"), []byte("mine"), 0o600); err != nil {

@@ -19,10 +19,12 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/strip"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
 )
 
 func TestEachKernelIsBuiltOnceAndEveryAgentLoads(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	b := newBed(t, "", kernelsOf(n)...)
 	b.config = "supply: {parallel: 8}"
@@ -72,6 +74,7 @@ func noJobs(t *testing.T, b *bed) {
 // A controller that is killed while builds run, and again while it publishes,
 // goes on where it was: no build is begun a second time.
 func TestAKilledControllerGoesOn(t *testing.T) {
+	t.Parallel()
 	const n = 6
 	b := newBed(t, "", kernelsOf(n)...)
 	b.config = "supply: {parallel: 3}"
@@ -80,6 +83,7 @@ func TestAKilledControllerGoesOn(t *testing.T) {
 	b.status(t, "three builds to run", func(s *supply.Status) bool { return count(s, supply.Building) == 3 })
 	b.kill()
 	b.becomes(good)
+	b.identity = "the same pod" // as when its container is started again
 	b.spawn(t, cluster.Kubeconfig)
 	modules := func(ctx context.Context) (int, error) {
 		list, err := cluster.Client.CoreV1().ConfigMaps(b.namespace).List(ctx, metav1.ListOptions{})
@@ -126,6 +130,7 @@ func count(s *supply.Status, state supply.State) int {
 }
 
 func TestTheNextLeaderTakesOverAndBuildsNothingTwice(t *testing.T) {
+	t.Parallel()
 	const n = 4
 	b := newBed(t, "", kernelsOf(n)...)
 	account := b.account(t)
@@ -143,6 +148,7 @@ func TestTheNextLeaderTakesOverAndBuildsNothingTwice(t *testing.T) {
 }
 
 func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, level string
 		without     []string
@@ -201,6 +207,7 @@ func TestWhatKeepsABuildFromRunningIsSaid(t *testing.T) {
 		}, reason: supply.StoreFull, message: "a ConfigMap can hold 900", remedy: "persistentVolumeClaim"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, c.level, "6.1.0-18-amd64")
 			if c.config != "" {
 				b.config = c.config
@@ -267,6 +274,7 @@ func quotaOf(t *testing.T, b *bed, hard corev1.ResourceList) {
 // A build that failed is tried again with other settings at once, and by itself
 // when its pause is over.
 func TestACorrectedSettingIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
 	b.becomes(bad("source", "https://github.com/x could not be fetched: name a mirror with --source-url, or a proxy"))
 	account := b.account(t)
@@ -305,6 +313,7 @@ func touch(t *testing.T, b *bed) {
 
 // While key and CA are replaced, an agent that boots at any moment loads.
 func TestRotationNeverMakesANodeFallBack(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
 	var mu sync.Mutex
 	ahead := time.Duration(0)
@@ -331,10 +340,14 @@ func TestRotationNeverMakesANodeFallBack(t *testing.T) {
 		ahead += step
 		mu.Unlock()
 		touch(t, b)
-		end := time.Now().Add(4 * time.Second)
+		end := time.Now().Add(3 * time.Second)
 		for time.Now().Before(end) {
-			if o := b.fetch(node); o.Backend != "pf_ring" {
+			if o := b.fetch(node); o.Backend != outcome.PFRing {
 				t.Fatalf("%s into the rotation: %s", ahead, o.Reason)
+			}
+			// A kubelet brings what is published with delay.
+			if o := b.fetchTrusting(node, before); o.Backend != outcome.PFRing && ahead < 3*time.Minute {
+				t.Fatalf("%s into the rotation, with what was published before: %s", ahead, o.Reason)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -358,6 +371,7 @@ func public(t *testing.T, b *bed) map[string]string {
 }
 
 func TestModulesOfKernelsThatAreGoneAreDropped(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
 	var mu sync.Mutex
 	ahead := time.Duration(0)
@@ -384,6 +398,7 @@ func TestModulesOfKernelsThatAreGoneAreDropped(t *testing.T) {
 }
 
 func TestAForeignConfigMapIsLeftAloneAndBuiltBeside(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
 	file, err := strip.Small(moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 40 << 10}.Bytes())
 	if err != nil {
@@ -416,29 +431,101 @@ func TestAForeignConfigMapIsLeftAloneAndBuiltBeside(t *testing.T) {
 	b.status(t, "the kernel to be built again", func(s *supply.Status) bool { return allOf(supply.Built, 1)(s) && s.Index.Modules == 1 })
 }
 
-func TestADamagedIndexIsWrittenAnewFromBuilds(t *testing.T) {
-	b := newBed(t, "", "6.1.0-18-amd64")
-	b.start(t, b.account(t))
-	s := b.status(t, "the kernel to be built", allOf(supply.Built, 1))
-	cms := cluster.Client.CoreV1().ConfigMaps(b.namespace)
-	cm, err := cms.Get(t.Context(), b.names.Index, metav1.GetOptions{})
+// An index that somebody damages or deletes is written again with the modules that
+// are there, at once and also by a controller that was away: nothing is built again,
+// and no agent sees an index with less in it.
+func TestADamagedIndexIsWrittenAgainFromWhatIsThere(t *testing.T) {
+	t.Parallel()
+	damage := func(t *testing.T, b *bed) {
+		cms := cluster.Client.CoreV1().ConfigMaps(b.namespace)
+		cm, err := cms.Get(t.Context(), b.names.Index, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cm.BinaryData[module.IndexName] = []byte("{}")
+		if _, err := cms.Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(t *testing.T, b *bed) {
+		if err := cluster.Client.CoreV1().ConfigMaps(b.namespace).Delete(t.Context(), b.names.Index, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		harm func(*testing.T, *bed)
+		away bool
+	}{
+		"damaged": {damage, false}, "deleted": {remove, false}, "damaged while the controller was away": {damage, true}, "deleted while the controller was away": {remove, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
+			account := b.account(t)
+			stop := b.start(t, account)
+			s := b.status(t, "the kernels to be built", fine(2))
+			b.loaded(t, 2)
+			fewest := b.watchIndex(t)
+			node, err := cluster.Client.CoreV1().Nodes().Get(t.Context(), "n-"+b.namespace+"-0", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.away {
+				stop()
+			}
+			c.harm(t, b)
+			if c.away {
+				b.start(t, account)
+			}
+			after := b.status(t, "a new index", func(n *supply.Status) bool {
+				if !c.away {
+					if o := b.fetch(node); o.Backend != outcome.PFRing {
+						t.Errorf("an agent falls back meanwhile: %s", o.Reason)
+					}
+				}
+				return fine(2)(n) && n.Index.Serial > s.Index.Serial
+			})
+			if after.Index.Modules != 2 || b.built() != 2 {
+				t.Errorf("%d modules, %d builds", after.Index.Modules, b.built())
+			}
+			if n := fewest(); n != 2 {
+				t.Errorf("an index with %d modules was published", n)
+			}
+		})
+	}
+}
+
+// watchIndex returns what tells how many modules the smallest index has had that was
+// published since.
+func (b *bed) watchIndex(t *testing.T) (fewest func() int) {
+	t.Helper()
+	w, err := cluster.Client.CoreV1().ConfigMaps(b.namespace).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + b.names.Index})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cm.BinaryData[module.IndexName] = []byte("{}")
-	if _, err := cms.Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
+	least, done := 1<<30, make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range w.ResultChan() {
+			cm, ok := e.Object.(*corev1.ConfigMap)
+			if !ok {
+				continue
+			}
+			if index, err := module.ParseIndex(cm.BinaryData[module.IndexName]); err == nil {
+				least = min(least, len(index.Modules))
+			}
+		}
+	}()
+	t.Cleanup(w.Stop)
+	return func() int {
+		w.Stop()
+		<-done
+		return least
 	}
-	after := b.status(t, "a new index", func(n *supply.Status) bool {
-		return allOf(supply.Built, 1)(n) && n.Index.Serial > s.Index.Serial && n.Index.Modules == 1
-	})
-	if after.Index.Serial <= s.Index.Serial {
-		t.Errorf("serial %d after %d", after.Index.Serial, s.Index.Serial)
-	}
-	b.loaded(t, 1)
 }
 
 func TestASourceThatHasAModuleSavesABuild(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
 	dir := t.TempDir()
 	moduletest.NewRepository(t).Add(moduletest.KO{Kernel: "6.1.0-18-amd64"}, "zst").Sign().Write(dir)

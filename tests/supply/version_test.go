@@ -45,6 +45,7 @@ func versioned(version string, held ...string) func(*corev1.Pod, string) (string
 // Modules of another version are built beside those that are there; nodes that
 // boot meanwhile get the old ones, and all change at once.
 func TestAnotherVersionIsListedOnceAllKernelsHaveIt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64", "6.1.0-20-amd64")
 	b.config = "supply: {pfringVersion: 8.8.0, parallel: 3}"
 	b.becomes(versioned("8.8.0"))
@@ -74,8 +75,10 @@ func TestAnotherVersionIsListedOnceAllKernelsHaveIt(t *testing.T) {
 // A kernel of the values is built before a node has it, which then loads without
 // a build of its own.
 func TestAKernelOfTheValuesIsBuiltAhead(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
-	b.config = "supply: {kernels: [6.1.0-44-amd64]}"
+	// No node has this kernel, so a build would go to any; those of other tests have logs of their own.
+	b.config = "supply: {kernels: [6.1.0-44-amd64], builder: {nodeSelector: {bed: " + b.namespace + "}}}"
 	b.start(t, b.account(t))
 	s := b.status(t, "both kernels to be built", fine(2))
 	if k := s.Find("6.1.0-44-amd64", "amd64"); k.Nodes != 0 || k.State != supply.Built {

@@ -44,7 +44,7 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Index}, cm)
 	if apierrors.IsNotFound(err) {
-		return nil
+		return r.recall(ctx, l)
 	}
 	if err != nil {
 		return err
@@ -59,9 +59,31 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	if err != nil {
 		l.problem(supply.ForeignObject, "", "ConfigMap %s is damaged and is written again: %v", cm.Name, err)
 		l.index = published{object: cm}
-		return nil
+		return r.recall(ctx, l)
 	}
 	l.index.all = list.Modules
+	r.known = l.index
+	return nil
+}
+
+// recall takes what this controller has signed last, or the signed copy beside the
+// status, in the place of an index that is damaged or gone. So it is written again
+// with all modules that are there, and none of them is built a second time.
+func (r *reconciler) recall(ctx context.Context, l *look) error {
+	if r.known.serial > 0 {
+		object := l.index.object
+		l.index = r.known
+		l.index.object, l.index.signed = object, ""
+		return nil
+	}
+	cm := &corev1.ConfigMap{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Status}, cm)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if list, _, err := r.verified(cm, supply.StoreListName); err == nil {
+		l.index.list, l.index.all, l.index.serial, l.index.created = list.Modules, slices.Clone(list.Modules), list.Serial, list.Created
+	}
 	return nil
 }
 
@@ -121,6 +143,7 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 	}
 	l.index.list, l.index.all, l.index.signed = read.Modules, stored.Modules, wanted
 	l.index.serial, l.index.created, l.index.expires = read.Serial, read.Created, read.Expires
+	r.known = l.index
 	if r.show(ctx, l); l.behind {
 		return nil
 	}

@@ -54,7 +54,9 @@ type reconciler struct {
 	trusted   *trusted
 	retried   *pacer
 	foreign   map[string]bool
-	shown     *shown
+	// known is the index that was read or signed last.
+	known published
+	shown *shown
 	dropped   struct {
 		at  time.Time
 		err error

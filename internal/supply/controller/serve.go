@@ -39,6 +39,13 @@ func (s *serving) set(pair trust.Pair) {
 	}
 }
 
+// current is the pair that is shown; the zero value before there is one.
+func (s *serving) current() trust.Pair {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pair
+}
+
 func (s *serving) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +67,9 @@ type moduleServer struct {
 	store     store.Store
 	serving   *serving
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// good is the newest index whose signature proved it.
+	good    *corev1.ConfigMap
 	version string
 	entries map[string]module.Entry
 }
@@ -117,12 +126,31 @@ func (s *moduleServer) ready(r *http.Request) error {
 	return err
 }
 
+// index is what is published. Where somebody has damaged or deleted it, it is what
+// was published before, until the leader has written it again.
 func (s *moduleServer) index(ctx context.Context) (*corev1.ConfigMap, error) {
 	cm := &corev1.ConfigMap{}
-	if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.names.Index}, cm); err != nil {
+	err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.names.Index}, cm)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && (s.good == nil || s.good.ResourceVersion != cm.ResourceVersion) {
+		if err = s.proved(ctx, cm); err == nil {
+			s.good = cm
+		}
+	}
+	if s.good == nil {
 		return nil, fmt.Errorf("no index is published yet: %w", err)
 	}
-	return cm, nil
+	return s.good, nil
+}
+
+// proved holds an index against the keys that agents have.
+func (s *moduleServer) proved(ctx context.Context, cm *corev1.ConfigMap) error {
+	public := &corev1.ConfigMap{}
+	if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.names.Public}, public); err != nil {
+		return fmt.Errorf("cannot read ConfigMap %s: %w", s.names.Public, err)
+	}
+	return module.VerifyIndex(cm.BinaryData[module.IndexName], cm.BinaryData[module.SignatureName], strings.Fields(public.Data[supply.PublicKeysKey]))
 }
 
 // ServeHTTP answers for the files of a module repository.

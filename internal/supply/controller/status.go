@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,7 +70,7 @@ func (r *reconciler) saveStatus(ctx context.Context, l *look, s supply.Status) e
 	default:
 		if old, err := supply.ParseStatus([]byte(cm.Data[supply.StatusKey])); err == nil {
 			s.Updated = old.Updated
-			if text, err := encode(s); err == nil && text == cm.Data[supply.StatusKey] {
+			if text, err := encode(s); err == nil && text == cm.Data[supply.StatusKey] && maps.EqualFunc(cm.BinaryData, storeList(l, cm), bytes.Equal) {
 				return nil
 			}
 		}
@@ -80,8 +81,26 @@ func (r *reconciler) saveStatus(ctx context.Context, l *look, s supply.Status) e
 	if err != nil {
 		return err
 	}
-	_, err = r.write(ctx, r.names.Status, cm, map[string]string{supply.StatusKey: text}, nil, nil)
+	_, err = r.write(ctx, r.names.Status, cm, map[string]string{supply.StatusKey: text}, storeList(l, cm), nil)
 	return err
+}
+
+// storeList is a copy of the signed list of what the store has: of the index, or
+// the one beside the old status where there is no index that is whole.
+func storeList(l *look, old *corev1.ConfigMap) map[string][]byte {
+	from := l.index.object
+	if from == nil || l.index.signed == "" {
+		if from = old; from == nil {
+			return nil
+		}
+	}
+	list := map[string][]byte{}
+	for _, name := range []string{supply.StoreListName, supply.StoreListName + ".minisig"} {
+		if data, found := from.BinaryData[name]; found {
+			list[name] = data
+		}
+	}
+	return list
 }
 
 func encode(s supply.Status) (string, error) {

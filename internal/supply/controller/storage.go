@@ -71,7 +71,7 @@ func (r *reconciler) judgeShown(l *look) {
 		l.storeFails = true
 		l.problem(supply.ForeignObject, "Set supply.store.url to a separate place for this release, or delete "+module.IndexName+" and "+module.SignatureName+" there.",
 			"%s of %s is not signed by this release's key; it is left alone, so nothing is published", module.IndexName, r.store)
-	case l.index.object != nil && l.index.serial > 0:
+	case l.index.object != nil && l.index.signed != "":
 		data := l.index.object.BinaryData
 		l.behind = !bytes.Equal(v.index, data[module.IndexName]) || !bytes.Equal(v.signature, data[module.SignatureName])
 	}

@@ -228,6 +228,11 @@ func (r *reconciler) certificate(ctx context.Context, l *look, now *record) (tim
 	host := r.names.Service + "." + r.o.Namespace
 	hosts := []string{host + ".svc", host, host + ".svc.cluster.local", "localhost"}
 	pair := trust.Pair{Cert: secret.Data[corev1.TLSCertKey], Key: secret.Data[corev1.TLSPrivateKeyKey]}
+	if shown := r.o.serving.current(); !pair.Usable([]byte(rolled.Texts()), hosts[0], l.now) && shown.Usable([]byte(rolled.Texts()), hosts[0], l.now) {
+		// The Secret was deleted: agents do not have the new CA yet.
+		pair = shown
+		secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = pair.Cert, pair.Key
+	}
 	old, renew := pair.Due(l.now)
 	mine := pair.Usable(ca.Cert, hosts[0], l.now)
 	others := pair.Usable([]byte(rolled.Texts()), hosts[0], l.now)
