@@ -12,7 +12,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	batchv1client "k8s.io/client-go/kubernetes/typed/batch/v1"
 
@@ -23,9 +22,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-// maxStored is how many modules the controller keeps in ConfigMaps.
-const maxStored = 64
 
 func supplyChecks() []Check {
 	exists := []string{"namespace.exists"}
@@ -269,48 +265,6 @@ func (a *accountRights) allowed(ctx context.Context, what *authorizationv1.Resou
 	review := &authorizationv1.LocalSubjectAccessReview{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace}, Spec: spec}
 	answer, err := a.auth.LocalSubjectAccessReviews(a.namespace).Create(ctx, review, metav1.CreateOptions{})
 	return err == nil && answer.Status.Allowed, err
-}
-
-func supplyStore(ctx context.Context, e *env) Finding {
-	k, on := e.supplied()
-	if !on {
-		return skip(notSupplied)
-	}
-	c, err := e.client()
-	if err != nil {
-		return unread("the store", err)
-	}
-	store := k.Supply.Store
-	switch store.Type {
-	case valuesschema.StoreURL:
-		return skip("the store is " + store.URL + ", which the controller writes with its own login")
-	case valuesschema.StoreClaim:
-		name := store.PersistentVolumeClaim.ExistingClaim
-		if name == "" {
-			return skip("the chart creates the claim")
-		}
-		if _, err := c.core.PersistentVolumeClaims(e.Namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			return fail("claim-missing", "no PersistentVolumeClaim "+name, "Create it, or remove supply.store.persistentVolumeClaim.existingClaim.")
-		} else if err != nil {
-			return unseen("the claim "+name, err)
-		}
-		return ok("the claim " + name + " is there")
-	}
-	list, err := c.core.ConfigMaps(e.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(supply.NamesOf(e.Release).Labels()).String()})
-	if err != nil {
-		return unseen("the ConfigMaps of "+e.Namespace, err)
-	}
-	stored := 0
-	for i := range list.Items {
-		if len(list.Items[i].BinaryData) > 0 {
-			stored++
-		}
-	}
-	if stored >= maxStored {
-		return fail("store-full", fmt.Sprintf("there are %d modules, and ConfigMaps can hold %d", stored, maxStored),
-			"Set tap.kernelModule.supply.store.type to persistentVolumeClaim or url, or lower supply.keep.")
-	}
-	return ok(fmt.Sprintf("%d of %d modules", stored, maxStored))
 }
 
 func supplyController(ctx context.Context, e *env) Finding {

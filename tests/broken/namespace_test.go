@@ -69,37 +69,21 @@ func TestANamespaceThatIsGoing(t *testing.T) {
 
 func TestAQuotaThatDoesNotSuffice(t *testing.T) {
 	whole(t)
-	quota := func(t *testing.T, hard string) string {
-		where := shared.Namespace(t, "")
-		o, err := parse(fmt.Sprintf("{apiVersion: v1, kind: ResourceQuota, metadata: {name: tight, namespace: %s}, spec: {hard: %s}}", where, hard))
-		if err != nil {
-			t.Fatal(err)
-		}
-		applyAll(t, []*unstructured.Unstructured{o})
-		err = kube.Poll(t.Context(), "the quota's status", func(ctx context.Context) (bool, error) {
-			q, err := shared.Client.CoreV1().ResourceQuotas(where).Get(ctx, "tight", metav1.GetOptions{})
-			return err == nil && len(q.Status.Hard) > 0, err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return where
-	}
 	t.Run("room enough", func(t *testing.T) {
-		attempt{mode: "auto", namespace: quota(t, `{pods: "10", requests.cpu: "4", requests.memory: 4Gi, limits.memory: 4Gi, limits.cpu: "40"}`),
+		attempt{mode: "auto", namespace: quotaIn(t, `{pods: "10", requests.cpu: "4", requests.memory: 4Gi, limits.memory: 4Gi, limits.cpu: "40"}`),
 			kernelModule: object{"agent": object{"resources": object{"limits": object{"cpu": "1"}}}}}.finds(t)
 	})
 	t.Run("fewer pods than nodes", func(t *testing.T) {
-		attempt{mode: "auto", namespace: quota(t, `{pods: "3"}`)}.finds(t, "namespace.quota error quota-exceeded")
+		attempt{mode: "auto", namespace: quotaIn(t, `{pods: "3"}`)}.finds(t, "namespace.quota error quota-exceeded")
 	})
 	t.Run("no pod at all", func(t *testing.T) {
-		attempt{mode: "auto", namespace: quota(t, `{pods: "0"}`)}.finds(t, "namespace.admits-auto error quota-exceeded", "namespace.quota error quota-exceeded")
+		attempt{mode: "auto", namespace: quotaIn(t, `{pods: "0"}`)}.finds(t, "namespace.admits-auto error quota-exceeded", "namespace.quota error quota-exceeded")
 	})
 	t.Run("too little memory for all nodes", func(t *testing.T) {
-		attempt{mode: "auto", namespace: quota(t, `{requests.memory: 100Mi}`)}.finds(t, "namespace.quota error quota-exceeded")
+		attempt{mode: "auto", namespace: quotaIn(t, `{requests.memory: 100Mi}`)}.finds(t, "namespace.quota error quota-exceeded")
 	})
 	t.Run("KMM's workers do not fit", func(t *testing.T) {
-		attempt{mode: "kmm", namespace: quota(t, `{requests.cpu: 400m}`)}.finds(t, "namespace.admits-kmm-workers error quota-exceeded")
+		attempt{mode: "kmm", namespace: quotaIn(t, `{requests.cpu: 400m}`)}.finds(t, "namespace.admits-kmm-workers error quota-exceeded")
 	})
 }
 
@@ -194,4 +178,23 @@ func TestWaitingUntilAWebhookIsUp(t *testing.T) {
 	if got := findings(report); len(got) > 0 || code != 0 {
 		t.Errorf("exit %d, %v", code, got)
 	}
+}
+
+// quotaIn is a namespace with a quota that counts.
+func quotaIn(t *testing.T, hard string) string {
+	t.Helper()
+	where := shared.Namespace(t, "")
+	o, err := parse(fmt.Sprintf("{apiVersion: v1, kind: ResourceQuota, metadata: {name: tight, namespace: %s}, spec: {hard: %s}}", where, hard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	applyAll(t, []*unstructured.Unstructured{o})
+	err = kube.Poll(t.Context(), "the quota's status", func(ctx context.Context) (bool, error) {
+		q, err := shared.Client.CoreV1().ResourceQuotas(where).Get(ctx, "tight", metav1.GetOptions{})
+		return err == nil && len(q.Status.Hard) > 0, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return where
 }

@@ -29,6 +29,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"ConfigMap":                        {Version: "v1", Resource: "configmaps"},
 	"ServiceAccount":                   {Version: "v1", Resource: "serviceaccounts"},
 	"PersistentVolumeClaim":            {Version: "v1", Resource: "persistentvolumeclaims"},
+	"StorageClass":                     {Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"},
 	"ResourceQuota":                    {Version: "v1", Resource: "resourcequotas"},
 	"Role":                             {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
 	"RoleBinding":                      {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},

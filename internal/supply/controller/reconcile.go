@@ -55,9 +55,9 @@ type reconciler struct {
 	retried   *pacer
 	foreign   map[string]bool
 	// known is the index that was read or signed last.
-	known published
-	shown *shown
-	dropped   struct {
+	known   published
+	shown   *shown
+	dropped struct {
 		at  time.Time
 		err error
 	}
