@@ -30,8 +30,8 @@ type Index struct {
 	Modules []Entry   `json:"modules"`
 }
 
-// Entry is one module file; kernel release, architecture and version together
-// are unique in an index.
+// Entry is one module file; kernel release and version, vermagic, architecture and
+// version together are unique in an index.
 type Entry struct {
 	// KernelRelease is what uname -r prints on the nodes that the module fits.
 	KernelRelease string `json:"kernelRelease"`

@@ -43,7 +43,7 @@ func find(entries []Entry, total int, w Wanted) (Entry, error) {
 			archs = append(archs, e.Arch)
 		case w.Version != "" && e.Version != w.Version:
 			versions = append(versions, e.Version)
-		case e.KernelRelease == w.Kernel && e.KernelVersion != "" && w.KernelVersion != "" && e.KernelVersion != w.KernelVersion:
+		case e.otherBuild(w):
 			builds = append(builds, e.KernelVersion)
 		default:
 			fits = append(fits, e)
@@ -60,7 +60,7 @@ func find(entries []Entry, total int, w Wanted) (Entry, error) {
 	case len(builds) > 0:
 		return Entry{}, &Error{
 			Reason: outcome.OtherBuild, What: "find the module",
-			Why: fmt.Sprintf("what it has for kernel %s was built for %s, and the node runs %s", w.Kernel, some(builds), w.KernelVersion),
+			Why: fmt.Sprintf("what it has for kernel %s was built for %s, and the node runs %s", w.Kernel, some(builds), printable(w.KernelVersion)),
 			Do:  "Build the module against the headers of exactly this kernel, and index it with its kernelVersion.",
 		}
 	case len(versions) > 0:
@@ -88,15 +88,45 @@ func (e *Entry) proof(kernel string) string {
 	return ""
 }
 
-// closeness ranks entries of one version.
+// otherBuild tells whether e was built for another build of the kernel release than
+// the one that runs.
+func (e *Entry) otherBuild(w Wanted) bool {
+	return e.KernelRelease == w.Kernel && e.KernelVersion != "" && w.KernelVersion != "" && !SameBuild(e.KernelVersion, w.KernelVersion)
+}
+
+// Builds are what uname -v prints on the nodes that the modules for a kernel
+// release and architecture were built for, sorted; none if one of them does not
+// say, and so may fit any.
+func (x *Index) Builds(kernel, arch, version string) []string {
+	var builds []string
+	for _, e := range x.Modules {
+		if !e.concerns(kernel) || e.Arch != arch || version != "" && e.Version != version {
+			continue
+		}
+		if e.KernelVersion == "" || e.KernelRelease != kernel {
+			return nil
+		}
+		builds = append(builds, e.KernelVersion)
+	}
+	slices.Sort(builds)
+	return slices.Compact(builds)
+}
+
+// closeness ranks entries of one version: the one for this very build first, then
+// those of another upload of it, those that do not say their build, those whose
+// vermagic names another configuration, and those proved to fit.
 func closeness(e Entry, w Wanted) int {
 	switch {
 	case e.KernelRelease != w.Kernel:
 		return 0
-	case e.KernelVersion == "" || e.KernelVersion != w.KernelVersion:
+	case e.KernelVersion == "" && contradicts(e.Vermagic, w.KernelVersion):
 		return 1
+	case e.KernelVersion == "" || w.KernelVersion == "":
+		return 2
+	case e.KernelVersion != w.KernelVersion:
+		return 3
 	}
-	return 2
+	return 4
 }
 
 // some lists the first few of what there is.

@@ -226,13 +226,13 @@ func (x *Index) Validate() error {
 	case x.Serial < 0:
 		return invalidIndex(fmt.Sprintf("its serial is %d", x.Serial))
 	}
-	type key struct{ kernel, build, arch, version string }
+	type key struct{ kernel, build, vermagic, arch, version string }
 	seen := make(map[key]bool, len(x.Modules))
 	for n, e := range x.Modules {
 		if why := e.fault(); why != "" {
 			return invalidIndex(fmt.Sprintf("modules[%d] (%s): %s", n, printable(e.KernelRelease), why))
 		}
-		k := key{e.KernelRelease, e.KernelVersion, e.Arch, e.Version}
+		k := key{e.KernelRelease, e.KernelVersion, e.Vermagic, e.Arch, e.Version}
 		if seen[k] {
 			return invalidIndex(fmt.Sprintf("%s for %s on %s is listed twice", printable(e.Version), printable(e.KernelRelease), printable(e.Arch)))
 		}

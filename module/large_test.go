@@ -1,6 +1,7 @@
 package module_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,6 +126,68 @@ func TestOfTwoBuildsOfAReleaseTheOneThatRunsIsTaken(t *testing.T) {
 		got, err := x.FindFor(module.Wanted{Kernel: moduletest.Kernel, KernelVersion: c.runs, Arch: "amd64"})
 		if got.Path != c.want || reason(err) != c.reason {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// What Ubuntu, Debian and kernels made by hand print for uname -v, and what their
+// modules say.
+func TestBuildsOfAReleaseAreToldApartAsTheirKernelsNameThem(t *testing.T) {
+	const (
+		jammy = "#40~22.04.3-Ubuntu SMP PREEMPT_DYNAMIC Tue Jul 30 17:30:19 UTC 2"
+		noble = "#40-Ubuntu SMP PREEMPT_DYNAMIC Fri Jul  5 10:34:03 UTC 2024"
+		plain = "6.6.31+ SMP mod_unload aarch64"
+		real  = "6.6.31+ SMP preempt_rt mod_unload aarch64"
+	)
+	one := func(path, build, vermagic string) module.Entry {
+		return entry(func(e *module.Entry) { e.Path, e.KernelVersion, e.Vermagic = path, build, vermagic })
+	}
+	for name, c := range map[string]struct {
+		entries []module.Entry
+		runs    string
+		want    string
+		reason  outcome.Reason
+	}{
+		"Ubuntu HWE":                        {[]module.Entry{one("noble", noble, ""), one("jammy", jammy, "")}, jammy, "jammy", ""},
+		"Ubuntu's own":                      {[]module.Entry{one("noble", noble, ""), one("jammy", jammy, "")}, noble, "noble", ""},
+		"Ubuntu HWE, only its own is there": {[]module.Entry{one("noble", noble, "")}, jammy, "", outcome.OtherBuild},
+		"the same text on another day":      {[]module.Entry{one("a", "#1 SMP Tue May  7 09:00:52 UTC 2024", plain)}, "#1 SMP Wed May  8 09:00:52 UTC 2024", "", outcome.OtherBuild},
+		"a later upload of Debian": {[]module.Entry{one("a", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-11-01)", "")},
+			"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", "a", ""},
+		"Debian's very upload first": {[]module.Entry{one("a", "#1 SMP Debian 6.1.192-1 (2026-11-01)", ""), one("b", "#1 SMP Debian 6.1.192-2 (2026-11-16)", "")},
+			"#1 SMP Debian 6.1.192-2 (2026-11-16)", "b", ""},
+		"real-time by vermagic":               {[]module.Entry{one("plain", "", plain), one("real", "", real)}, "#3 SMP PREEMPT_RT Tue May  7 2024", "real", ""},
+		"not real-time by vermagic":           {[]module.Entry{one("plain", "", plain), one("real", "", real)}, "#3 SMP Tue May  7 2024", "plain", ""},
+		"a text that is none of the kernel's": {[]module.Entry{one("real", "", real), one("plain", "", plain)}, "mine", "real", ""},
+		"no build named, vermagic differs":    {[]module.Entry{one("real", "", real)}, "#3 SMP Tue May  7 2024", "real", ""},
+	} {
+		x := index(c.entries...)
+		if err := x.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := x.FindFor(module.Wanted{Kernel: moduletest.Kernel, KernelVersion: c.runs, Arch: "amd64"})
+		if got.Path != c.want || reason(err) != c.reason {
+			t.Errorf("%s: %s, %v", name, got.Path, err)
+		}
+	}
+}
+
+func TestAnIndexTellsForWhichBuildsItsModulesAre(t *testing.T) {
+	one := func(version, build string) module.Entry {
+		return entry(func(e *module.Entry) { e.Version, e.KernelVersion = version, build })
+	}
+	for name, c := range map[string]struct {
+		entries []module.Entry
+		version string
+		want    []string
+	}{
+		"two":            {[]module.Entry{one("8.9.0", "#2"), one("8.9.0", "#1"), one("8.8.0", "#2")}, "", []string{"#1", "#2"}},
+		"of one version": {[]module.Entry{one("8.9.0", "#2"), one("8.8.0", "#1")}, "8.8.0", []string{"#1"}},
+		"one fits any":   {[]module.Entry{one("8.9.0", "#2"), one("8.8.0", "")}, "", nil},
+	} {
+		x := index(c.entries...)
+		if got := x.Builds(moduletest.Kernel, "amd64", c.version); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -92,6 +92,7 @@ func (f *buildFlags) readLog(cmd *cobra.Command, keep *keeper) error {
 	if err != nil {
 		return no(fmt.Errorf("%s: %w", f.fromLog, err))
 	}
+	m.KernelVersion = record.KernelVersion
 	if err := keep.add(cmd, m); err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func (v *buildView) done(r build.Result) {
 	var text string
 	if r.Err == nil {
 		v.built++
-		text = fmt.Sprintf("%s: PF_RING %s built in %s, %s, sha256 %s\n", r.Target, r.Module.Info.Version, took, megabytes(r.Module.Info.Size), r.Module.SHA256)
+		text = fmt.Sprintf("%s: PF_RING %s built in %s, %s, sha256 %s; %s\n", r.Target, r.Module.Info.Version, took, megabytes(r.Module.Info.Size), r.Module.SHA256, buildOf(r.Module))
 	} else {
 		v.failed++
 		var lines []string
@@ -124,6 +124,14 @@ func (v *buildView) done(r build.Result) {
 		return
 	}
 	v.draw(text)
+}
+
+// buildOf says which build of the kernel release a module is for.
+func buildOf(m build.Module) string {
+	if m.KernelVersion == "" {
+		return "which build of this kernel release it is for is not known"
+	}
+	return "for " + m.KernelVersion
 }
 
 // draw puts text above the lines that rewrite themselves.

@@ -21,7 +21,7 @@ func TestOnATerminalEachBuildHasALineThatIsRewritten(t *testing.T) {
 	v.done(build.Result{Target: two, Err: &build.Failure{Why: "there are no headers", Lines: []string{"E: Unable to locate"}}})
 	v.end()
 	got := screen(out.String())
-	want := "6.1.0-18-amd64 amd64: PF_RING 8.9.0 built in 1m2s, 0.3 MB, sha256 abc\n" +
+	want := "6.1.0-18-amd64 amd64: PF_RING 8.9.0 built in 1m2s, 0.3 MB, sha256 abc; which build of this kernel release it is for is not known\n" +
 		"6.8.0-51-generic arm64: not built: there are no headers\n    E: Unable to locate\n"
 	if got != want {
 		t.Errorf("on the screen is left\n%s\nwant\n%s", got, want)

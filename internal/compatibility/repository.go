@@ -76,7 +76,11 @@ func (r *Repository) lookup(ctx context.Context, kernel, arch string) Answer {
 	if err != nil {
 		return missing(kernel, arch, err)
 	}
-	return Answer{Supported: Yes, Present: true, Version: entry.Version, Signed: entry.Signed}
+	a := Answer{Supported: Yes, Present: true, Version: entry.Version, Signed: entry.Signed, Builds: r.listing.Index.Builds(kernel, arch, r.request.Version)}
+	if len(a.Builds) > 1 {
+		a.Message = fmt.Sprintf("The repository has modules for %d builds of this kernel release; a node takes the one for what its uname -v prints.", len(a.Builds))
+	}
+	return a
 }
 
 // lookupHistoric goes by the list of releases, which tells neither version nor

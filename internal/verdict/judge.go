@@ -1,9 +1,11 @@
 package verdict
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -79,6 +81,10 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		say(No, ArchUnsupported, "The agent is not available for the architecture "+n.Arch+": it is built for amd64 and arm64.",
 			"Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all.")
 		v.Source = ""
+	case a.Supported == Yes && len(a.Builds) > 0 && !slices.ContainsFunc(a.Builds, func(build string) bool { return mayRun(n.OSImage, build) }):
+		say(No, string(outcome.OtherBuild), "The modules for this kernel release were built for "+strings.Join(a.Builds, ", ")+", which "+n.OSImage+" does not run.",
+			"Build PF_RING on a node like this one and add it to the repository: "+buildCommand(n.Kernel)+" --selector kubernetes.io/hostname="+printout.Shell(n.Name)+" (docs/build.md)")
+		v.Source = ""
 	case info.Policy == cluster.SignedOnly && a.Supported.Good() && !a.Signed:
 		say(No, PlatformSigned, about(info), info.Remedy)
 	case info.Policy == cluster.SignedOnly && a.Supported.Good():
@@ -93,6 +99,18 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		v.Remedy = j.buildable(n, a.Remedy)
 	}
 	return v
+}
+
+// ubuntuRelease is in what uname -v prints where Ubuntu built a kernel for a release
+// other than the one that it was made for: #58~20.04.1-Ubuntu.
+var ubuntuRelease = lazyregexp.New(`^#[0-9]+~([0-9]{2}\.[0-9]{2})(\.[0-9]+)?-Ubuntu\b`)
+
+// mayRun tells whether a node of this system may run this build of its kernel
+// release, as far as its Node object shows: it has no uname -v.
+func mayRun(osImage, build string) bool {
+	m := ubuntuRelease().FindStringSubmatch(build)
+	system, ubuntu := strings.CutPrefix(osImage, "Ubuntu ")
+	return m == nil || !ubuntu || strings.HasPrefix(system, m[1])
 }
 
 // leftOut says why a node does not count.

@@ -60,6 +60,9 @@ type Answer struct {
 	Version string
 	// Signed says that the module has a kernel module signature.
 	Signed bool
+	// Builds are what uname -v prints on the nodes that the modules for this kernel
+	// release were built for; none where one of them fits any build.
+	Builds []string
 	// Mapping and Image are KMM's for this kernel.
 	Mapping, Image string
 	// Reason is one of the reason codes above, of a source or of package outcome;

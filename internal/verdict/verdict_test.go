@@ -115,3 +115,26 @@ func TestTheCallerIsToldWhatTheCallerCanDo(t *testing.T) {
 		t.Errorf("%q names one of two causes", got)
 	}
 }
+
+// A Node object has no uname -v, but tells which Ubuntu the node runs, as Ubuntu's
+// kernels for an older one do.
+func TestABuildForAnotherUbuntuIsNoModuleForTheNode(t *testing.T) {
+	const jammy, noble = "#40~22.04.3-Ubuntu SMP PREEMPT_DYNAMIC", "#40-Ubuntu SMP PREEMPT_DYNAMIC"
+	for name, test := range map[string]struct {
+		system string
+		builds []string
+		want   verdict.Can
+	}{
+		"its own":              {"Ubuntu 22.04.4 LTS", []string{jammy}, verdict.Yes},
+		"another's":            {"Ubuntu 24.04 LTS", []string{jammy}, verdict.No},
+		"one of two":           {"Ubuntu 24.04 LTS", []string{jammy, noble}, verdict.Yes},
+		"does not say which":   {"Ubuntu 22.04.4 LTS", []string{noble}, verdict.Yes},
+		"another distribution": {debian, []string{jammy}, verdict.Yes},
+		"any build":            {"Ubuntu 24.04 LTS", nil, verdict.Yes},
+	} {
+		v := verdict.NewJudge().Node(node("6.8.0-40-generic", "amd64", test.system), verdict.Answer{Supported: verdict.Yes, Present: true, Builds: test.builds})
+		if v.Supported != test.want || (test.want == verdict.No) != (v.Reason == string(outcome.OtherBuild) && v.Remedy != "") {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}

@@ -47,6 +47,9 @@ type Record struct {
 	// log holds none, or not all of it, and then Problem says which.
 	Module  []byte
 	Problem error
+	// KernelVersion is what uname -v prints on the nodes whose headers the build
+	// had; "" where these do not say it.
+	KernelVersion string
 
 	errors, tail []string
 }
@@ -136,6 +139,11 @@ func (d *decoder) command(text string) {
 	case "fail":
 		if d.Failure == "" {
 			d.Failure = printable(rest)
+		}
+	case "kernel-version":
+		d.KernelVersion = ""
+		if rest = strings.TrimSpace(rest); module.ValidKernelVersion(rest) {
+			d.KernelVersion = rest
 		}
 	case "module":
 		d.begin(rest)

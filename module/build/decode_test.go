@@ -198,3 +198,20 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A build says which build of the kernel its headers are of; a log may say anything.
+func TestALogTellsTheBuildOfTheKernel(t *testing.T) {
+	ko := moduletest.KO{Kernel: "6.8.0-40-generic"}.Bytes()
+	const hwe = "#40~22.04.3-Ubuntu SMP PREEMPT_DYNAMIC Tue Jul 30 17:30:19 UTC 2"
+	for said, want := range map[string]string{
+		hwe: hwe, "": "", strings.Repeat("#", 65): "", "#1 \x1b[31mSMP": "", "#1 \xff": "",
+	} {
+		r := decodeText(t, mark+" kernel-version "+said+"\n"+framed(ko))
+		if r.KernelVersion != want || r.Module == nil {
+			t.Errorf("%q is read as %q, %v", said, r.KernelVersion, r.Problem)
+		}
+	}
+	if r := decodeText(t, mark+" kernel-version #1\n"+mark+" kernel-version \x07\n"+framed(ko)); r.KernelVersion != "" {
+		t.Errorf("of two, one of them no version, %q is taken", r.KernelVersion)
+	}
+}

@@ -2,9 +2,11 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -53,16 +55,32 @@ func write(path string, data []byte) error {
 // kernel under another name, or its index cannot be made, everything stays as it
 // was.
 func AddToRepository(ctx context.Context, dir string, modules []Module, o repository.Options) (change repository.Change, err error) {
-	if err := free(dir, modules); err != nil {
+	index, err := readIndex(dir)
+	if err != nil {
 		return change, err
 	}
-	files := map[string][]byte{}
+	files, faults := map[string][]byte{}, error(nil)
+	o.KernelVersions = maps.Clone(o.KernelVersions)
+	if o.KernelVersions == nil {
+		o.KernelVersions = map[string]string{}
+	}
 	for _, m := range modules {
 		small, err := strip.Small(m.Data)
 		if err != nil {
 			return change, err
 		}
-		files[placeOf(m)], files[formerPlaceOf(m)] = small, nil
+		place, former, err := placeFor(m, index)
+		faults = errors.Join(faults, err)
+		files[place] = small
+		if m.KernelVersion != "" {
+			o.KernelVersions[place] = m.KernelVersion
+		}
+		if former {
+			files[formerPlaceOf(m)] = nil
+		}
+	}
+	if faults != nil {
+		return change, faults
 	}
 	return repository.Add(ctx, dir, files, o)
 }
@@ -77,28 +95,54 @@ func formerPlaceOf(m Module) string {
 	return "modules/" + m.Info.Arch + "/" + m.Info.KernelRelease + "/pf_ring.ko"
 }
 
-// free tells whether no other file of the repository is what one of the modules
-// is.
-func free(dir string, modules []Module) error {
+// placeFor finds the path of a module in a repository, and tells whether it takes
+// the place of one where modules were put before they were compressed. A module of
+// another build of the same kernel release keeps its place. No other file of the
+// repository may be what m is.
+func placeFor(m Module, index *module.Index) (place string, former bool, err error) {
+	place, former = placeOf(m), true
+	for _, e := range index.Modules {
+		switch {
+		case e.KernelRelease != m.Info.KernelRelease || e.Arch != m.Info.Arch || e.Version != m.Info.Version:
+		case otherBuild(e, m):
+			if e.Path == placeOf(m) || e.Path == formerPlaceOf(m) {
+				place, former = ownPlaceOf(m), false
+			}
+		case e.Path == ownPlaceOf(m):
+			place, former = e.Path, false
+		case e.Path != placeOf(m) && e.Path != formerPlaceOf(m) && (e.KernelVersion == "" || m.KernelVersion != ""):
+			err = errors.Join(err, fmt.Errorf("the repository already has version %s for kernel %s on %s, in %s. To use the new one, remove that file",
+				e.Version, e.KernelRelease, e.Arch, e.Path))
+		}
+	}
+	return place, former, err
+}
+
+// otherBuild tells whether both e and m name the build of the kernel that they are
+// for, and these are two.
+func otherBuild(e module.Entry, m Module) bool {
+	return e.KernelVersion != "" && m.KernelVersion != "" && !module.SameBuild(e.KernelVersion, m.KernelVersion)
+}
+
+// ownPlaceOf is the path of a module where another build of its kernel release has
+// the usual one.
+func ownPlaceOf(m Module) string {
+	sum := sha256.Sum256([]byte(m.KernelVersion))
+	return fmt.Sprintf("modules/%s/%s/%x/pf_ring.ko.zst", m.Info.Arch, m.Info.KernelRelease, sum[:4])
+}
+
+// readIndex is the index of a repository, an empty one where there is none.
+func readIndex(dir string) (*module.Index, error) {
 	data, err := os.ReadFile(filepath.Join(dir, module.IndexName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return &module.Index{}, nil
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read the repository's index: %w", err)
+		return nil, fmt.Errorf("cannot read the repository's index: %w", err)
 	}
 	index, err := module.ParseIndex(data)
 	if err != nil {
-		return fmt.Errorf("cannot read the repository's index: %w", err)
+		return nil, fmt.Errorf("cannot read the repository's index: %w", err)
 	}
-	var faults error
-	for _, m := range modules {
-		for _, e := range index.Modules {
-			if e.KernelRelease == m.Info.KernelRelease && e.Arch == m.Info.Arch && e.Version == m.Info.Version && e.Path != placeOf(m) && e.Path != formerPlaceOf(m) {
-				faults = errors.Join(faults, fmt.Errorf("the repository already has version %s for kernel %s on %s, in %s. To use the new one, remove that file",
-					e.Version, e.KernelRelease, e.Arch, e.Path))
-			}
-		}
-	}
-	return faults
+	return index, nil
 }

@@ -127,3 +127,44 @@ func same(t *testing.T, dir string, before map[string]string) {
 		t.Errorf("%s is left", path)
 	}
 }
+
+// Two builds of one kernel release lie beside each other; the next build for one of
+// them replaces only its own.
+func TestARepositoryKeepsTheModulesOfTwoBuildsOfARelease(t *testing.T) {
+	dir := t.TempDir()
+	o := repository.Options{Now: time.Now(), Lifetime: time.Hour}
+	add := func(padding int, build string) map[string]string {
+		t.Helper()
+		m := made(t, moduletest.KO{Kernel: "6.8.0-40-generic", Padding: padding})
+		m.KernelVersion = build
+		change, err := AddToRepository(t.Context(), dir, []Module{m}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, e := range change.Index.Modules {
+			got[e.KernelVersion] = e.Path + " " + e.SHA256
+		}
+		if len(got) != len(change.Index.Modules) {
+			t.Errorf("one build is listed twice: %+v", change.Index.Modules)
+		}
+		return got
+	}
+	const noble, jammy = "#40-Ubuntu SMP PREEMPT_DYNAMIC", "#40~22.04.3-Ubuntu SMP PREEMPT_DYNAMIC"
+	first := add(100, noble)
+	second := add(200, jammy)
+	if len(second) != 2 || second[noble] != first[noble] {
+		t.Fatalf("%v, then %v", first, second)
+	}
+	third := add(300, jammy)
+	if len(third) != 2 || third[noble] != first[noble] || third[jammy] == second[jammy] {
+		t.Errorf("%v, then %v", second, third)
+	}
+	if fourth := add(400, noble); len(fourth) != 2 || fourth[jammy] != third[jammy] || fourth[noble] == third[noble] {
+		t.Errorf("%v, then %v", third, fourth)
+	}
+	// Nobody knows what this one is for: it takes the usual place.
+	if fifth := add(500, ""); len(fifth) != 2 || fifth[""] == "" || fifth[jammy] == "" {
+		t.Errorf("%v", fifth)
+	}
+}

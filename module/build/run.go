@@ -51,6 +51,9 @@ type Module struct {
 	Data   []byte
 	Info   module.Info
 	SHA256 string
+	// KernelVersion is what uname -v prints on the nodes that it was built for; ""
+	// where the build does not know.
+	KernelVersion string
 }
 
 // Result is what came of a build.
@@ -276,6 +279,7 @@ func (b *Builder) delete(ctx context.Context, job string) {
 
 func (b *Builder) check(t Target, r *Record) (Module, error) {
 	m, err := Check(r.Module, t.Kernel, t.Arch)
+	m.KernelVersion = r.KernelVersion
 	if err == nil && b.Script == "" && b.Source.Version != "" && m.Info.Version != b.Source.Version {
 		err = fmt.Errorf("the source is PF_RING %s, not %s", m.Info.Version, b.Source.Version)
 	}

@@ -143,7 +143,7 @@ func (b *RegistryBase) Image(ctx context.Context, arch string) (v1.Image, error)
 	if err != nil {
 		return nil, err
 	}
-	return fromIndex(list, arch)
+	return fromIndex(list, arch, maxIndexDepth)
 }
 
 // LayoutBase is a base in an OCI layout folder.
@@ -158,11 +158,18 @@ func (b LayoutBase) Image(_ context.Context, arch string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromIndex(list, arch)
+	return fromIndex(list, arch, maxIndexDepth)
 }
 
+// maxIndexDepth bounds indexes within each other: a folder may hold one that lists
+// itself.
+const maxIndexDepth = 4
+
 // fromIndex finds the image for linux on arch, also in an index within.
-func fromIndex(list v1.ImageIndex, arch string) (v1.Image, error) {
+func fromIndex(list v1.ImageIndex, arch string, depth int) (v1.Image, error) {
+	if depth == 0 {
+		return nil, errors.New("its indexes list each other too deeply")
+	}
 	images, err := partial.FindImages(list, func(d v1.Descriptor) bool {
 		return d.Platform == nil || (d.Platform.OS == "linux" && d.Platform.Architecture == arch)
 	})
@@ -186,7 +193,7 @@ func fromIndex(list v1.ImageIndex, arch string) (v1.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fromIndex(inner, arch)
+		return fromIndex(inner, arch, depth-1)
 	}
 	return nil, fmt.Errorf("no image for linux/%s found in it", arch)
 }

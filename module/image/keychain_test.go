@@ -101,3 +101,19 @@ func TestAPullSecretRunsNoProgram(t *testing.T) {
 		t.Error("a device was read")
 	}
 }
+
+// Where config.json is something else than a file, as for a caller without one, no
+// login is used; asked for explicitly it is an error.
+func TestADockerConfigThatIsNoFileHasNoLogins(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "config.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DOCKER_CONFIG", dir)
+	if k, err := image.CallerKeychain(""); err != nil || k != authn.DefaultKeychain {
+		t.Errorf("%v, %v", k, err)
+	}
+	if _, err := image.CallerKeychain(filepath.Join(dir, "config.json")); err == nil {
+		t.Error("a folder was read")
+	}
+}

@@ -285,7 +285,7 @@ type scanned struct {
 // stays that of the largest.
 func scan(dir, name string, build func(module.Entry) string) (*scanned, error) {
 	s := &scanned{entries: []module.Entry{}, symbols: map[string][]module.Symbol{}}
-	from := map[[4]string]int{}
+	from := map[[5]string]int{}
 	var faults error
 	walk := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !module.IsFileName(d.Name()) {
@@ -301,7 +301,7 @@ func scan(dir, name string, build func(module.Entry) string) (*scanned, error) {
 		}
 		s.symbols[e.Path] = info.Symbols
 		e.KernelVersion = build(e)
-		key := [4]string{e.KernelRelease, e.Arch, e.Version, e.KernelVersion}
+		key := [5]string{e.KernelRelease, e.Arch, e.Version, e.KernelVersion, e.Vermagic}
 		if n, twice := from[key]; twice {
 			faults = errors.Join(faults, s.again(dir, n, e))
 			return nil
@@ -317,7 +317,7 @@ func scan(dir, name string, build func(module.Entry) string) (*scanned, error) {
 		return nil, faults
 	}
 	slices.SortFunc(s.entries, func(a, b module.Entry) int {
-		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version), cmp.Compare(a.KernelVersion, b.KernelVersion))
+		return cmp.Or(cmp.Compare(a.KernelRelease, b.KernelRelease), cmp.Compare(a.Arch, b.Arch), module.CompareVersions(a.Version, b.Version), cmp.Compare(a.KernelVersion, b.KernelVersion), cmp.Compare(a.Path, b.Path))
 	})
 	return s, nil
 }

@@ -101,6 +101,7 @@ func TestDebugLeavesAFileThatLinksAndRuns(t *testing.T) {
 			t.Errorf("sections are %q, those of the tool strip %q", got, tools)
 		}
 	}
+	checkLocals(t, after)
 	if err := os.WriteFile(object, after, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +112,23 @@ func TestDebugLeavesAFileThatLinksAndRuns(t *testing.T) {
 	again, err := strip.Debug(after)
 	if err != nil || !bytes.Equal(again, after) {
 		t.Errorf("stripping twice is not stripping once: %v", err)
+	}
+}
+
+// checkLocals tells whether the symbol table says how many local symbols it begins with.
+func checkLocals(t *testing.T, data []byte) {
+	t.Helper()
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := f.Symbols() // without the first one, which has no name
+	if err != nil {
+		t.Fatal(err)
+	}
+	locals := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return elf.ST_BIND(s.Info) != elf.STB_LOCAL })
+	if got := f.SectionByType(elf.SHT_SYMTAB).Info; locals < 0 || got != uint32(locals)+1 {
+		t.Errorf("the symbol table says that it has %d local symbols, and has %d", got, locals+1)
 	}
 }
 

@@ -160,7 +160,7 @@ func sortEntries(list []module.Entry) []module.Entry {
 
 func equalEntries(a, b []module.Entry) bool {
 	return slices.EqualFunc(a, b, func(x, y module.Entry) bool {
-		return x.SHA256 == y.SHA256 && x.Path == y.Path && x.Version == y.Version
+		return x.SHA256 == y.SHA256 && x.Path == y.Path && x.Version == y.Version && x.KernelVersion == y.KernelVersion
 	})
 }
 

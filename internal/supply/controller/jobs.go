@@ -245,7 +245,7 @@ func entryOf(m build.Module, file []byte) module.Entry {
 		// By its digest it takes the place of no other file, and none takes its own.
 		Path: fmt.Sprintf("modules/%s/%s/%s-%s/pf_ring.ko.zst", i.Arch, i.KernelRelease, i.Version, sum[:12]),
 		Size: int64(len(file)), SHA256: sum, Vermagic: i.Vermagic, Signed: i.Signed,
-		Compression: module.FormatZst, SrcVersion: i.SrcVersion,
+		Compression: module.FormatZst, SrcVersion: i.SrcVersion, KernelVersion: m.KernelVersion,
 	}
 	if ko, _, err := module.Decompress(file, module.DefaultMaxSize); err == nil {
 		e.ModuleSHA256 = sha256Of(ko)

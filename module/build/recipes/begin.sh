@@ -21,6 +21,7 @@ MARK=${PFRING_MARK:-pfring:}
 unset PFRING_MARK
 HOST=${PFRING_HOST_USR:-}
 MAKE_ARGS=
+KERNEL_VERSION=
 say() { printf '%s %s\n' "$MARK" "$*"; }
 die() { say fail "$*"; exit 1; }
 case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is not a kernel release" ;; esac

@@ -49,6 +49,9 @@ find_headers() {
   fi
   built=$(sed -n 's/^#define UTS_RELEASE "\(.*\)".*/\1/p' "$KERNEL_SRC/include/generated/utsrelease.h" 2>/dev/null || true)
   [ -z "$built" ] || [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"
+  for file in utsversion.h compile.h; do
+    [ -n "$KERNEL_VERSION" ] || KERNEL_VERSION=$(sed -n 's/^#define UTS_VERSION "\(.*\)"$/\1/p' "$KERNEL_SRC/include/generated/$file" 2>/dev/null || true)
+  done
 }
 find_compiler() {
   text=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ "]*\).*/\1/p' "$KERNEL_SRC/include/config/auto.conf" 2>/dev/null || true)

@@ -1,4 +1,5 @@
 say step deliver
+[ -z "$KERNEL_VERSION" ] || say kernel-version "$KERNEL_VERSION"
 if [ -n "${PFRING_OUT:-}" ]; then
   mkdir -p "$(dirname "$PFRING_OUT")"
   cp "$MODULE" "$PFRING_OUT" || die "$PFRING_OUT could not be written"

@@ -16,6 +16,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     unset PFRING_MARK; \
     HOST=${PFRING_HOST_USR:-}; \
     MAKE_ARGS=; \
+    KERNEL_VERSION=; \
     say() { printf '%s %s\n' "$MARK" "$*"; }; \
     die() { say fail "$*"; exit 1; }; \
     case $K in *[!A-Za-z0-9._+~-]*|[!A-Za-z0-9]*) die "\"$K\" is not a kernel release" ;; esac; \
@@ -91,6 +92,9 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
       fi; \
       built=$(sed -n 's/^#define UTS_RELEASE "\(.*\)".*/\1/p' "$KERNEL_SRC/include/generated/utsrelease.h" 2>/dev/null || true); \
       [ -z "$built" ] || [ "$built" = "$K" ] || die "the headers in $KERNEL_SRC are for kernel \"$built\", not $K"; \
+      for file in utsversion.h compile.h; do \
+        [ -n "$KERNEL_VERSION" ] || KERNEL_VERSION=$(sed -n 's/^#define UTS_VERSION "\(.*\)"$/\1/p' "$KERNEL_SRC/include/generated/$file" 2>/dev/null || true); \
+      done; \
     }; \
     find_compiler() { \
       text=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\{0,1\}\([^ "]*\).*/\1/p' "$KERNEL_SRC/include/config/auto.conf" 2>/dev/null || true); \
@@ -125,6 +129,7 @@ RUN PFRING_OUT=/out/lib/modules/$KERNEL_FULL_VERSION/pf_ring.ko; PFRING_WORK=/wo
     compile; \
     MODULE=$SRC/pf_ring.ko; \
     say step deliver; \
+    [ -z "$KERNEL_VERSION" ] || say kernel-version "$KERNEL_VERSION"; \
     if [ -n "${PFRING_OUT:-}" ]; then \
       mkdir -p "$(dirname "$PFRING_OUT")"; \
       cp "$MODULE" "$PFRING_OUT" || die "$PFRING_OUT could not be written"; \

@@ -1,0 +1,53 @@
+package module
+
+import (
+	"strings"
+	"unicode"
+)
+
+// utsLength is how many bytes a kernel's build keeps of what uname -v prints
+// (UTS_LEN in scripts/mkcompile_h).
+const utsLength = 64
+
+// ValidKernelVersion tells whether version can be what uname -v prints: up to 64
+// printable bytes.
+func ValidKernelVersion(version string) bool {
+	return version != "" && len(version) <= utsLength && !strings.ContainsFunc(version, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
+}
+
+// SameBuild tells whether two kernels of one release are one build for modules,
+// by what uname -v prints on each. Debian gives a kernel a new release whenever
+// its module ABI changes, so its uploads within a release count as one build:
+// https://kernel-team.pages.debian.net/kernel-handbook/ch-versions.html
+func SameBuild(a, b string) bool {
+	const debian = " Debian "
+	flavourA, _, fromDebianA := strings.Cut(a, debian)
+	flavourB, _, fromDebianB := strings.Cut(b, debian)
+	if fromDebianA && fromDebianB {
+		return flavourA == flavourB
+	}
+	return a == b
+}
+
+// contradicts tells whether a module's vermagic names another configuration than
+// what uname -v prints: both tell whether the kernel is one for several processors,
+// preemptible or real-time. What is cut off or of another form contradicts nothing.
+func contradicts(vermagic, kernelVersion string) bool {
+	if vermagic == "" || !strings.HasPrefix(kernelVersion, "#") || len(kernelVersion) >= utsLength {
+		return false
+	}
+	built, runs := strings.Fields(vermagic), strings.Fields(kernelVersion)
+	has := func(list []string, any ...string) bool {
+		for _, word := range list {
+			for _, w := range any {
+				if word == w {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return has(built, "SMP") != has(runs, "SMP") ||
+		has(built, "preempt") != has(runs, "PREEMPT", "PREEMPT_DYNAMIC") ||
+		has(built, "preempt_rt") != has(runs, "PREEMPT_RT")
+}
