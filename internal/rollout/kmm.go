@@ -266,12 +266,32 @@ func (k *kmmFacts) stall(targets map[string]*target) {
 
 // made are what KMM is to build and sign the image for a kernel by; nil is none.
 func (k *kmmFacts) made(kernel string) (build *kmmBuild, sign *kmmSign) {
-	c := k.module.Spec.Loader.Container
-	build, sign = c.Build, c.Sign
-	if m := k.mapping(kernel); m != nil {
-		build, sign = cmp.Or(m.Build, build), cmp.Or(m.Sign, sign)
+	c := &k.module.Spec.Loader.Container
+	m := k.mapping(kernel)
+	if m == nil {
+		return c.Build, c.Sign
 	}
-	return build, sign
+	return c.build(m), c.sign(m)
+}
+
+// build is that of a mapping laid over the container's: its Dockerfile replaces, its
+// Secrets come in addition. From internal/module/kernelmapper.go, 2.0 to 2.7.
+func (c *kmmContainer) build(m *kmmMapping) *kmmBuild {
+	if c.Build == nil || m.Build == nil {
+		return cmp.Or(m.Build, c.Build)
+	}
+	return &kmmBuild{
+		Dockerfile: cmp.Or(m.Build.Dockerfile, c.Build.Dockerfile),
+		Secrets:    slices.Concat(c.Build.Secrets, m.Build.Secrets),
+	}
+}
+
+// sign is that of a mapping laid over the container's, field by field; from there too.
+func (c *kmmContainer) sign(m *kmmMapping) *kmmSign {
+	if c.Sign == nil || m.Sign == nil {
+		return cmp.Or(m.Sign, c.Sign)
+	}
+	return &kmmSign{Key: cmp.Or(m.Sign.Key, c.Sign.Key), Cert: cmp.Or(m.Sign.Cert, c.Sign.Cert)}
 }
 
 // wanted is the image that the Module asks for, "" if none.

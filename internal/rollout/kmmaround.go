@@ -89,20 +89,20 @@ func (k *kmmFacts) named() (secrets, configMaps []string) {
 			*list = append(*list, name)
 		}
 	}
-	c := k.module.Spec.Loader.Container
+	c := &k.module.Spec.Loader.Container
 	if s := k.module.Spec.ImageRepoSecret; s != nil {
 		add(&secrets, s.Name)
 	}
-	for _, m := range append([]kmmMapping{{Build: c.Build, Sign: c.Sign}}, c.Mappings...) {
-		if m.Build != nil {
-			add(&configMaps, m.Build.Dockerfile.Name)
-			for _, s := range m.Build.Secrets {
+	for i := range c.Mappings {
+		if build := c.build(&c.Mappings[i]); build != nil {
+			add(&configMaps, build.Dockerfile.Name)
+			for _, s := range build.Secrets {
 				add(&secrets, s.Name)
 			}
 		}
-		if m.Sign != nil {
-			add(&secrets, m.Sign.Key.Name)
-			add(&secrets, m.Sign.Cert.Name)
+		if sign := c.sign(&c.Mappings[i]); sign != nil {
+			add(&secrets, sign.Key.Name)
+			add(&secrets, sign.Cert.Name)
 		}
 	}
 	return secrets, configMaps

@@ -231,10 +231,10 @@ func TestTheKrewManifestFitsTheArchives(t *testing.T) {
 }
 
 var (
-	action = regexp.MustCompile(`(?m)^\s*-?\s*uses: (\S+)(.*)$`)
-	pinned = regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40}$`)
-	module = regexp.MustCompile(`go (?:run|install) (\S+@\S+)`)
-	tag    = regexp.MustCompile(`@v\d+\.\d+\.\d+$`)
+	usesLine = regexp.MustCompile(`(?m)^\s*-?\s*uses: (\S+)(.*)$`)
+	pinned   = regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40}$`)
+	module   = regexp.MustCompile(`go (?:run|install) (\S+@\S+)`)
+	tag      = regexp.MustCompile(`@v\d+\.\d+\.\d+$`)
 )
 
 // A tag of an action can be moved, and with it what runs with our rights.
@@ -248,7 +248,7 @@ func TestWorkflowsPinWhatTheyRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range action.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range usesLine.FindAllStringSubmatch(string(text), -1) {
 			if !pinned.MatchString(m[1]) || !strings.Contains(m[2], "# v") {
 				t.Errorf("%s: %s is not pinned by its commit, with its version as a comment", filepath.Base(file), m[1])
 			}

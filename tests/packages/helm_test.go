@@ -335,24 +335,3 @@ func TestTheChartFromARegistryRendersAsFromTheFolder(t *testing.T) {
 		}
 	})
 }
-
-// What Helm says of Kubeshark's values, whichever way they are written, is nothing.
-func TestHelmWarnsOfNoValuesOfKubesharks(t *testing.T) {
-	folder := t.TempDir()
-	files := map[string]string{
-		"list": "tap: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}], ignoreTainted: false, tolerations: {}}\n",
-		"map":  "tap: {nodeSelectorTerms: {hub: [], workers: [{matchExpressions: [{key: a, operator: Exists}]}], front: []}, tolerations: {hub: [], workers: [], front: []}}\n",
-		"none": "tap: {docker: {tag: v53.3}}\n",
-	}
-	eachHelm(t, func(t *testing.T, h *home) {
-		for name, text := range files {
-			file := filepath.Join(folder, name+".yaml")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out := h.run("template", "pfring", "charts/kubeshark-pfring", "-f", file); strings.Contains(strings.ToLower(out), "warning") {
-				t.Errorf("%s: %.500s", name, out)
-			}
-		}
-	})
-}

@@ -159,7 +159,7 @@ func newManager(o Options, names supply.Names, log logr.Logger) (manager.Manager
 		Scheme: s, Cache: watched, Logger: log,
 		Client:         client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		LeaderElection: true, LeaderElectionID: names.Lease, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
-		LeaderElectionLabels: names.Labels(), LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &again, GracefulShutdownTimeout: &grace,
+		LeaseDuration: &lease, RenewDeadline: &renew, RetryPeriod: &again, GracefulShutdownTimeout: &grace,
 		Metrics:                server.Options{BindAddress: o.MetricsAddress, ExtraHandlers: map[string]http.Handler{}},
 		HealthProbeBindAddress: "0",
 	}
@@ -172,7 +172,9 @@ func newManager(o Options, names supply.Names, log logr.Logger) (manager.Manager
 }
 
 // lock is the Lease with an identity of our own. A single request that hangs must
-// not cost it.
+// not cost it. Its labels are left alone: the chart's Lease has the chart's, and
+// whoever applies the chart again would find them changed (Helm 4 then fails on the
+// conflict).
 func lock(config *rest.Config, o Options, names supply.Names, renew time.Duration) (resourcelock.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.Timeout = max(renew/2, time.Second)
@@ -180,7 +182,7 @@ func lock(config *rest.Config, o Options, names supply.Names, renew time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	return resourcelock.NewWithLabels(resourcelock.LeasesResourceLock, o.Namespace, names.Lease, nil, c, resourcelock.ResourceLockConfig{Identity: o.Identity}, names.Labels())
+	return resourcelock.New(resourcelock.LeasesResourceLock, o.Namespace, names.Lease, nil, c, resourcelock.ResourceLockConfig{Identity: o.Identity})
 }
 
 // ownerOf is the controller's Deployment, so that what is made goes with it; nil
