@@ -75,7 +75,7 @@ func (p Platform) Describe() PlatformInfo {
 
 // Platforms lists the platforms that are distinguished.
 func Platforms() []PlatformInfo {
-	const exclude = "Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all."
+	const exclude = "Leave these nodes out with agent.affinity, agent.nodeSelector or kmm.selector, as the agent's default affinity does."
 	return []PlatformInfo{
 		{Bottlerocket, "Bottlerocket", Unclear,
 			"`osImage` begins with `Bottlerocket`",
@@ -117,8 +117,8 @@ func Platforms() []PlatformInfo {
 			"Each Fargate pod runs in its own virtual machine; DaemonSets and privileged pods do not run there.",
 			exclude, "https://docs.aws.amazon.com/eks/latest/userguide/fargate.html"},
 		{VirtualKubelet, "virtual node", Never,
-			"label `type=virtual-kubelet`, or taint `virtual-kubelet.io/provider`",
-			"A virtual kubelet represents a service, not a machine with its own kernel.",
+			"label `type=virtual-kubelet`, `type=kwok` or `liqo.io/type=virtual-node`, or taint `virtual-kubelet.io/provider`",
+			"It represents a service, another cluster (Liqo) or nothing (kwok), not a machine with its own kernel.",
 			exclude, "https://github.com/virtual-kubelet/virtual-kubelet"},
 		{GKEAutopilot, "GKE Autopilot", Never,
 			"name begins with `gk3-` and `providerID` with `gce://`",
@@ -201,7 +201,7 @@ func signatureOptional(osImage string) bool {
 }
 
 func isVirtual(n *corev1.Node) bool {
-	if n.Labels["type"] == "virtual-kubelet" {
+	if kind := n.Labels["type"]; kind == "virtual-kubelet" || kind == "kwok" || n.Labels["liqo.io/type"] == "virtual-node" {
 		return true
 	}
 	for _, t := range n.Spec.Taints {

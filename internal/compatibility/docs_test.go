@@ -16,7 +16,7 @@ const page = "../../docs/compatibility.md"
 
 // The table of platforms is generated from the code that tells them apart.
 func TestTheDocumentedPlatformsAreThoseOfTheCode(t *testing.T) {
-	const begin, end = "<!-- platforms: go test ./compatibility -update -->\n", "<!-- end -->"
+	const begin, end = "<!-- platforms: go test ./internal/compatibility -update -->\n", "<!-- end -->"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestTheDocumentedPlatformsAreThoseOfTheCode(t *testing.T) {
 		return
 	}
 	if !bytes.Equal(text, want) {
-		t.Errorf("%s is not what the code says; go test ./compatibility -update", page)
+		t.Errorf("%s is not what the code says; go test ./internal/compatibility -update", page)
 	}
 }
 

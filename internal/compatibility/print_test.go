@@ -93,7 +93,7 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./compatibility -update and look at the diff. Now it is:\n%s", path, got)
+		t.Errorf("%s differs; run go test ./internal/compatibility -update and look at the diff. Now it is:\n%s", path, got)
 	}
 }
 

@@ -79,7 +79,7 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 			"Wait for its kubelet, or inspect the node: kubectl describe node "+printout.Shell(n.Name))
 	case !supports(n.Arch):
 		say(No, ArchUnsupported, "The agent is not available for the architecture "+n.Arch+": it is built for amd64 and arm64.",
-			"Exclude these nodes with tap.nodeSelectorTerms; Kubeshark captures there with libpcap if it runs at all.")
+			"Leave these nodes out with agent.affinity, agent.nodeSelector or kmm.selector, as the agent's default affinity does.")
 		v.Source = ""
 	case a.Supported == Yes && len(a.Builds) > 0 && !slices.ContainsFunc(a.Builds, func(build string) bool { return mayRun(n.OSImage, build) }):
 		say(No, string(outcome.OtherBuild), "The modules for this kernel release were built for "+strings.Join(a.Builds, ", ")+", which "+n.OSImage+" does not run.",
