@@ -22,7 +22,8 @@ func fatal(file string, line, column int, rule, message string) Problem {
 
 // parseYAML reads one values file. The values come from the library that Helm
 // reads them with, so that YAML 1.1 booleans and numbers mean the same; the
-// node tree, from another, knows lines and columns.
+// node tree, from another, knows lines and columns. Where the two cannot differ the
+// text is read once.
 func parseYAML(name string, data []byte) (map[string]any, *yaml3.Node, []Problem) {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		line, column := place(data, i)
@@ -38,7 +39,11 @@ func parseYAML(name string, data []byte) (map[string]any, *yaml3.Node, []Problem
 	if len(problems) > 0 || root == nil {
 		return nil, root, problems
 	}
-	values := map[string]any{}
+	values, ok := plainValues(data, root)
+	if ok {
+		return values, root, nil
+	}
+	values = map[string]any{}
 	if err := yaml.Unmarshal(data, &values); err != nil {
 		return nil, root, []Problem{syntaxProblem(name, err)}
 	}

@@ -32,6 +32,8 @@ func ofStatus(err error, status apierrors.APIStatus, c Caller) Words {
 			w.Why += fmt.Sprintf(" and asks to wait %s", time.Duration(s.Details.RetryAfterSeconds)*time.Second)
 		}
 		return w
+	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		return Words{Failed, "the API server no longer has the state that the rest of the list belongs to (410 Gone)", "Try again."}
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
 		return Words{Timeout, "the API server did not finish in time: " + message, "Try again later."}
 	case apierrors.IsNotFound(err) && unnamed(s):

@@ -26,6 +26,13 @@ func ofWay(e *url.Error, c Caller) Words {
 	if busy := (*OverloadedError)(nil); errors.As(e.Err, &busy) {
 		return Words{Throttled, server + " is overloaded and asks to wait " + busy.Wait.String(), "Try again later."}
 	}
+	if other := (*RedirectedError)(nil); errors.As(e.Err, &other) {
+		return Words{NotKubernetes, server + " sends the client on to " + shown(other.To) + ", as a login page or a proxy does",
+			"Check the server's address in the kubeconfig" + named(c.Kubeconfig) + ", and log in to the VPN or proxy."}
+	}
+	if errors.Is(e.Err, ErrWebPage) {
+		return Words{NotKubernetes, server + " answers with a web page", "Check the server's address in the kubeconfig" + named(c.Kubeconfig) + ", and log in to the network, VPN or proxy."}
+	}
 	w := wayTo(e.Err, c)
 	w.Why = "cannot reach " + server + ": " + w.Why
 	return w
@@ -216,3 +223,15 @@ type OverloadedError struct {
 func (e *OverloadedError) Error() string {
 	return fmt.Sprintf("the API server is overloaded and asks to wait %s", e.Wait)
 }
+
+// RedirectedError means that the server sends the client elsewhere. An API server does
+// not, and the client's token is not for anybody else.
+type RedirectedError struct {
+	// To is where it sends the client, without path and query.
+	To string
+}
+
+func (e *RedirectedError) Error() string { return "the server sends the client on to " + e.To }
+
+// ErrWebPage means that what should be the API server answers with HTML.
+var ErrWebPage = errors.New("the server answers with a web page")

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
@@ -24,6 +26,7 @@ type compatibilityFlags struct {
 	release string
 	output  outputFlags
 	failing bool
+	watch   bool
 }
 
 func newCompatibilityCmd(o *Options) *cobra.Command {
@@ -48,6 +51,7 @@ repository could not be read.`,
 	cmd.Example = examples(o, `compatibility
 compatibility -f values.yaml --source s3://modules/pf_ring -o wide
 compatibility -l kubernetes.io/arch=arm64 --only-failing
+compatibility --watch
 compatibility --kernel 6.8.0-51-generic --arch arm64
 compatibility --nodes-from nodes.json -o html > report.html`)
 	fl := cmd.Flags()
@@ -57,6 +61,10 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.StringVar(&f.release, "release-name", renderer.DefaultReleaseName, "name of the release")
 	fl.BoolVar(&f.failing, "only-failing", false, "show only nodes and kernels that are not supported, or unknown; the verdict counts all")
+	fl.BoolVarP(&f.watch, "watch", "w", false, "then show the report again when it changes, until interrupted: nodes are watched, the repository is read every 15 s")
+	for _, other := range []string{"nodes-from", "kernel"} {
+		cmd.MarkFlagsMutuallyExclusive("watch", other)
+	}
 	f.output.register(cmd, "table", compatibility.Formats())
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	return cmd
@@ -70,6 +78,9 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.watch {
+		return f.follow(cmd, values)
+	}
 	report, err := f.question(cmd, values).Report(cmd.Context())
 	if err != nil {
 		return err
@@ -78,22 +89,50 @@ func runCompatibility(cmd *cobra.Command, f *compatibilityFlags) error {
 		report.Subject = compatibility.SubjectKernels
 		report.Conclude()
 	}
-	for _, w := range report.Warnings {
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w); err != nil {
-			return err
-		}
-	}
-	report.Where = f.nodes.where()
-	if f.failing {
-		report = report.Failing()
-	}
-	if err := f.output.write(cmd.OutOrStdout(), report, reportNodes(report), either(report.Compatible)); err != nil {
+	if err := f.print(cmd, report); err != nil {
 		return err
 	}
 	if !report.Compatible {
 		return no(nil)
 	}
 	return nil
+}
+
+func (f *compatibilityFlags) print(cmd *cobra.Command, report compatibility.Report) error {
+	if err := warn(cmd, report.Warnings); err != nil {
+		return err
+	}
+	report.Where = f.nodes.where()
+	if f.failing {
+		report = report.Failing()
+	}
+	return f.output.write(cmd.OutOrStdout(), report, reportNodes(report), either(report.Compatible))
+}
+
+// follow shows the report, and again when it changes.
+func (f *compatibilityFlags) follow(cmd *cobra.Command, values valuesschema.Values) error {
+	if f.output.format != "table" && f.output.format != "wide" {
+		return flags.Wrong("--watch prints a table: -o must be table or wide")
+	}
+	config, err := f.nodes.kube.restConfig()
+	if err != nil {
+		return err
+	}
+	question := f.question(cmd, values)
+	return watchNodes(cmd, config, f.nodes.selector, func(ctx context.Context, lister cluster.NodeLister) (string, func() error, error) {
+		question.Nodes = func(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
+			return cluster.ListNodesFor(ctx, lister, f.nodes.selector, targets)
+		}
+		report, err := question.Report(ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		var what strings.Builder
+		if err := report.Write(&what, "wide"); err != nil {
+			return "", nil, err
+		}
+		return what.String() + strings.Join(report.Warnings, "\n"), func() error { return f.print(cmd, report) }, nil
+	})
 }
 
 // question asks what the source of the values has for the nodes.

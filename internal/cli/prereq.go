@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
@@ -39,6 +42,7 @@ type prereqFlags struct {
 	probe     probeFlags
 	selector  string
 	failing   bool
+	watch     bool
 }
 
 func newPrereqCmd(o *Options) *cobra.Command {
@@ -76,6 +80,7 @@ Exit codes: 0 ready, also with warnings unless --fail-on=warning; 1 not ready;
 	cmd.Example = examples(o, `prereq check -n kubeshark -f values.yaml
 prereq check -n kubeshark --mode both --only-failing
 prereq check -n kubeshark --mode both -o short
+prereq check -n kubeshark -f values.yaml --watch
 prereq check -n kubeshark --release pfring --wait 2m
 prereq check -n kubeshark -f values.yaml --probe
 prereq check --mode kmm --only kmm,cert-manager -o junit > report.xml`)
@@ -96,11 +101,15 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.skip, "skip", nil, "skip these checks or categories; repeatable")
 	fl.StringVarP(&f.selector, "selector", "l", "", "look only at nodes with these labels, such as kubernetes.io/arch=arm64")
 	fl.BoolVar(&f.failing, "only-failing", false, "show only errors and warnings; the verdict counts all")
+	fl.BoolVarP(&f.watch, "watch", "w", false, "then check again when a node changes, and every 15 s, and show what has changed, until interrupted")
 	complete(cmd, "selector", cobra.NoFileCompletions)
 	fl.StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error or warning")
 	f.output.register(cmd, "table", prereq.Formats())
 	f.wait.Register(cmd, "retry transient failures for this long, such as a webhook that is starting (default 2m without a value)")
 	cmd.MarkFlagsMutuallyExclusive("release", "release-name")
+	for _, other := range []string{"wait", "probe"} {
+		cmd.MarkFlagsMutuallyExclusive("watch", other)
+	}
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	complete(cmd, "release", f.kube.completeReleases)
 	complete(cmd, "mode", cobra.FixedCompletions([]string{"auto", "kmm", "both"}, cobra.ShellCompDirectiveNoFileComp))
@@ -130,6 +139,9 @@ func (f *prereqFlags) valid() error {
 	case flags.OneOf("fail-on", f.failOn, "error", "warning") != nil:
 		return flags.OneOf("fail-on", f.failOn, "error", "warning")
 	}
+	if f.watch && f.output.format != "table" && f.output.format != "short" {
+		return flags.Wrong("--watch prints a table: -o must be table or short")
+	}
 	return f.probe.valid()
 }
 
@@ -146,6 +158,9 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	options, err := f.options(cmd)
 	if err != nil {
 		return err
+	}
+	if f.watch {
+		return f.follow(cmd, options)
 	}
 	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short" || f.failing, Terminal: colourful(cmd.OutOrStdout())}
 	people := f.output.format == "table" || f.output.format == "short"
@@ -191,11 +206,40 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	return nil
 }
 
+// terminal tells whether w is a terminal that knows control sequences.
+func terminal(w io.Writer) bool {
+	file, is := w.(*os.File)
+	return is && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
 // colourful tells whether w is a terminal whose user has nothing against
 // colours (https://no-color.org).
-func colourful(w io.Writer) bool {
-	file, is := w.(*os.File)
-	return is && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+func colourful(w io.Writer) bool { return terminal(w) && os.Getenv("NO_COLOR") == "" }
+
+// follow makes the checks again and again, and shows those that have changed.
+func (f *prereqFlags) follow(cmd *cobra.Command, options prereq.Options) error {
+	out := cmd.OutOrStdout()
+	return watchNodes(cmd, options.Config, f.selector, func(ctx context.Context, lister cluster.NodeLister) (string, func() error, error) {
+		o := options
+		o.Nodes = lister
+		report, err := prereq.Run(ctx, o, nil)
+		if err != nil {
+			return "", nil, err
+		}
+		what := report.Verdict
+		for _, finding := range report.Findings {
+			what += fmt.Sprint(finding.ID, finding.Result, finding.Observed, finding.Details, finding.Remedy)
+		}
+		return what, func() error {
+			p := &prereq.Printer{W: out, Short: f.output.format == "short" || f.failing, Terminal: colourful(out)}
+			for _, finding := range report.Findings {
+				if err := p.Finding(finding); err != nil {
+					return err
+				}
+			}
+			return p.Verdict(report)
+		}, nil
+	})
 }
 
 func (f *prereqFlags) options(cmd *cobra.Command) (o prereq.Options, err error) {

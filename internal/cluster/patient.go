@@ -75,6 +75,10 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := foreign(response); err != nil {
+			drop(response)
+			return nil, err
+		}
 		pause, overloaded := later(response)
 		if !overloaded {
 			return response, nil
@@ -95,6 +99,20 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// foreign tells an answer that no API server gives: of a login page, or a proxy. The
+// client library would send the login after a redirect, and read a page as JSON.
+func foreign(r *http.Response) error {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	to, err := r.Location()
+	switch {
+	case r.StatusCode >= 300 && r.StatusCode < 400 && err == nil:
+		return &apierror.RedirectedError{To: to.Scheme + "://" + to.Host}
+	case r.StatusCode == http.StatusOK && strings.TrimSpace(media) == "text/html":
+		return apierror.ErrWebPage
+	}
+	return nil
 }
 
 // later is how long the server asks to wait; false if it does not.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -91,6 +92,36 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// A login page, or a proxy, that stands where the API server should.
+func TestAnswersOfOtherServersAreToldApart(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://sso.example.com/login?token=secret", http.StatusFound)
+		}, "sends the client on to https://sso.example.com, as a login page"},
+		"a web page": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = io.WriteString(w, "<html>Sign in</html>")
+		}, "answers with a web page"},
+		"an expired list": {func(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusGone, metav1.StatusReasonExpired) }, "(410 Gone). Try again."},
+	} {
+		server := httptest.NewServer(test.answer)
+		t.Cleanup(server.Close)
+		config := &rest.Config{Host: server.URL, BearerToken: "secret"}
+		cluster.Patient(config)
+		lister, err := cluster.NewNodeLister(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = lister.List(t.Context(), metav1.ListOptions{})
+		if got := apierror.Reword(err, apierror.Caller{}); got == nil || !strings.Contains(got.Error(), test.want) || strings.Contains(got.Error(), "secret") {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
 
 func TestAnOverloadedServerIsAskedAgainWithTheSameBody(t *testing.T) {

@@ -47,6 +47,8 @@ type Options struct {
 	Probe *ProbeOptions
 	// Selector restricts the nodes that are looked at, by their labels; "" is all.
 	Selector string
+	// Nodes lists the nodes; nil asks the cluster.
+	Nodes cluster.NodeLister
 	// Only and Skip are ids or categories.
 	Only, Skip []string
 	// Wait is how long in all to wait for checks that may settle.

@@ -82,7 +82,11 @@ func (e *env) nodes(ctx context.Context) ([]node, error) {
 				return nil, err
 			}
 		}
-		return cluster.MapNodes(ctx, c.core.Nodes(), e.Selector, func(n *corev1.Node) node {
+		lister := e.Nodes
+		if lister == nil {
+			lister = c.core.Nodes()
+		}
+		return cluster.MapNodes(ctx, lister, e.Selector, func(n *corev1.Node) node {
 			taken := node{Node: cluster.FromObject(n), taints: n.Spec.Taints, labels: n.Labels, in: map[string]bool{}, leftOut: map[string]string{}}
 			for mode, t := range targets {
 				taken.leftOut[mode] = t.LeavesOut(n)

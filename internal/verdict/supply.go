@@ -117,7 +117,7 @@ func (s Supply) foretold(kernel string, systems []string) Answer {
 
 // withoutRemedy cuts off what module build's caller would do; here the values say.
 func withoutRemedy(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "; give a builder")
+	text, _, _ := strings.Cut(err.Error(), ". "+build.SetBuilder)
 	return text
 }
 

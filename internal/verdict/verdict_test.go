@@ -53,6 +53,9 @@ func TestWhatTheControllerWillDoIsForetoldByItsRecipes(t *testing.T) {
 		if !v.Supported.Good() && v.Message == "" || v.Supported == verdict.CannotBeBuilt && v.Remedy == "" {
 			t.Errorf("%s says neither why nor what to do: %+v", name, v)
 		}
+		if strings.Contains(v.Message, "--") {
+			t.Errorf("%s names a flag of another command: %s", name, v.Message)
+		}
 		if strings.Contains(v.Remedy, "$(curl") && !strings.Contains(v.Remedy, "'") {
 			t.Errorf("%s: a command that must not be pasted: %s", name, v.Remedy)
 		}

@@ -2,6 +2,7 @@ package build
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -12,6 +13,10 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
+
+// SetBuilder is what the caller of `pfring module build` can do where there is no
+// recipe. Errors end with it; who builds by other settings puts its own in its place.
+const SetBuilder = "Set a builder with --image and --script"
 
 //go:embed recipes/*.sh
 var recipes embed.FS
@@ -89,7 +94,7 @@ func RecipeFor(osImage string) (Recipe, error) {
 		first, _, _ := strings.Cut(m[1], ".")
 		major, err := strconv.Atoi(first)
 		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
-			return Recipe{}, fmt.Errorf("no recipe for %s: the recipe for %s supports %s. Set a builder with --image and --script", osImage, f.title, f.versions())
+			return Recipe{}, fmt.Errorf("no recipe for %s: the recipe for %s supports %s. %s", osImage, f.title, f.versions(), SetBuilder)
 		}
 		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Proven: f.proven && major == 12}, nil
 	}
@@ -98,9 +103,9 @@ func RecipeFor(osImage string) (Recipe, error) {
 		return Recipe{}, elsewhere(p)
 	}
 	if osImage == "" {
-		return Recipe{}, fmt.Errorf("the node does not report its system. Set a builder with --image and --script")
+		return Recipe{}, errors.New("the node does not report its system. " + SetBuilder)
 	}
-	return Recipe{}, fmt.Errorf("no recipe for %s. Set a builder with --image and --script", osImage)
+	return Recipe{}, fmt.Errorf("no recipe for %s. %s", osImage, SetBuilder)
 }
 
 func (f family) versions() string {

@@ -126,7 +126,7 @@ func inValues(text string) string { return flags.Replace(text) }
 
 var flags = strings.NewReplacer(
 	"give one with --image and --script", "give one with supply.builder.images and supply.builder.script",
-	"Set a builder with --image and --script", "Set a builder with supply.builder.images and supply.builder.script",
+	build.SetBuilder, "Set a builder with supply.builder.images and supply.builder.script",
 	"name a mirror with --source-url, or a proxy", "name a mirror with supply.builder.sourceURL, or a proxy with supply.builder.proxy",
 	" (--timeout)", " (supply.timeout)",
 	" Name a namespace that may have privileged pods with -n; with --host-headers=false its level \"baseline\" is enough", "",
