@@ -114,7 +114,8 @@ func welcome(out io.Writer, dir, pfring string, cluster *kube.Cluster, r *served
 	}
 	_, err := fmt.Fprintf(out, `
 A cluster with %d simulated nodes and %d kernels, and a module repository that has %d of
-them. KMM and cert-manager are there by their API alone. In another terminal:
+them. KMM and cert-manager are there by their API alone. Nodes are simulated: whatever
+values you install, each reports the result for this repository. In another terminal:
 
   export KUBECONFIG=%s
   alias pfring=%s
