@@ -9,7 +9,7 @@ TAG ?= $(VERSION:v%=%)
 SOURCE_DATE = $(shell git log -1 --format=%ct)
 export CGO_ENABLED := 0
 
-.PHONY: mutants controller image-agent image-controller e2e-two-nodes e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
+.PHONY: vet-modules mutants controller image-agent image-controller e2e-two-nodes e2e-supply test-deps help build agent dist image image-archive chart licenses demo bin/pfring test test-short vet lint playground bench fuzz golden clean
 help: ## List the targets
 	@grep -hE '^[a-z0-9/-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -74,10 +74,15 @@ e2e-two-nodes: test-deps ## Two real nodes of different kernels: with a reposito
 e2e-supply: test-deps ## A real node whose cluster builds the module itself, through reboots, and one that compiles; PFRING_TEST_SOURCE=DIR compiles PF_RING
 	PFRING_TEST_SUPPLY=1 go test -count=1 -v -timeout 60m -run '^(TestTheClusterSuppliesItself|TestTheClusterCompiles)$$' ./tests/node
 
-lint: ## golangci-lint, built from the version pinned in hack/lint
+lint: vet-modules ## golangci-lint, built from the version pinned in hack/lint, and vet-modules
 	@mkdir -p bin
 	go build -C hack/lint -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
+
+# make vet leaves them out, as go does. Takes minutes once: what they import is vetted too.
+vet-modules: ## go vet of the Go modules below tests
+	@for file in $$(git ls-files 'tests/*/go.mod'); do dir=$${file%/go.mod}; \
+	  [ -z "$$(git ls-files "$$dir/*.go")" ] || { echo "go vet $$dir"; go vet -C "$$dir" -trimpath . || exit 1; }; done
 
 mutants: ## Measure how many changes of hack/mutants/mutants.yaml each package's own tests notice; PACKAGE=./node measures one
 	go run ./hack/mutants $(if $(PACKAGE),-package $(PACKAGE))
