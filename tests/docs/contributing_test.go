@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,5 +29,38 @@ func TestContributingNamesWhatExists(t *testing.T) {
 		if found, _ := filepath.Glob(filepath.Join("../..", strings.TrimPrefix(m[1], "./"))); len(found) == 0 {
 			t.Errorf("CONTRIBUTING.md names %s, which does not exist", m[1])
 		}
+	}
+}
+
+// The architecture page names every package.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, top := range []string{"cmd", "internal", "module", "node", "outcome", "renderer", "values-schema"} {
+		err := filepath.WalkDir(filepath.Join("../..", top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			if d.Name() == "testdata" {
+				return filepath.SkipDir
+			}
+			if files, _ := filepath.Glob(filepath.Join(path, "*.go")); len(files) == 0 {
+				return nil
+			}
+			seen++
+			if name := strings.TrimPrefix(filepath.ToSlash(path), "../../"); !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("docs/architecture.md does not name %s", name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d packages were found", seen)
 	}
 }
