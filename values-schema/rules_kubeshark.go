@@ -1,15 +1,26 @@
 package valuesschema
 
-import "github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
+)
 
 // checkKubeshark looks at what Kubeshark's own chart makes of the same values.
 func checkKubeshark(c *check) {
 	if c.mode() == "" {
 		return
 	}
-	if at := ParsePath("tap.packetCapture"); kubeshark.OtherBackend(c.str(at)) {
+	at := ParsePath("tap.packetCapture")
+	switch backend := c.str(at); {
+	case kubeshark.OtherBackend(backend):
 		c.warnf("capture-backend", at, "write best or pf_ring, or tap.kernelModule.enabled: false",
 			"Kubeshark's workers then capture without PF_RING, so they do not use the module")
+	case backend != "" && !slices.Contains(kubeshark.Backends(), backend):
+		c.warnf("capture-backend", at, "write "+cmp.Or(Nearest(backend, kubeshark.Backends()), "best or pf_ring"), "no release of Kubeshark is known to have this capture backend, but only %s",
+			strings.Join(kubeshark.Backends(), ", "))
 	}
 	c.secondLoader()
 }

@@ -10,8 +10,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// workloadKinds are the kinds that Options.Workload names, by how it writes them.
-var workloadKinds = map[string]string{"daemonset": "DaemonSet", "deployment": "Deployment", "statefulset": "StatefulSet"}
+// workloadKinds are the kinds that Options.Workload names, by how it writes them; the
+// short names are kubectl's.
+var workloadKinds = map[string]string{
+	"daemonset": "DaemonSet", "deployment": "Deployment", "statefulset": "StatefulSet",
+	"daemonsets": "DaemonSet", "deployments": "Deployment", "statefulsets": "StatefulSet",
+	"ds": "DaemonSet", "deploy": "Deployment", "sts": "StatefulSet",
+}
 
 // ringCapabilities are what opening a ring takes (NET_ADMIN: ring_create in
 // PF_RING's kernel/pf_ring.c), and falling back to AF_PACKET (NET_RAW).

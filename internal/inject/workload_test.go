@@ -56,6 +56,8 @@ func TestWorkloads(t *testing.T) {
 		"another name":         {text: plain, change: func(o *Options) { o.Workload = "daemonset/zeek" }},
 		"another kind":         {text: plain, change: func(o *Options) { o.Workload = "deployment/suricata" }},
 		"a Deployment":         {text: strings.Replace(plain, "kind: DaemonSet", "kind: Deployment", 1), change: func(o *Options) { o.Workload = "Deployment/suricata" }, has: []string{"pfring-wait", "NET_ADMIN"}},
+		"kubectl's short name": {text: plain, change: func(o *Options) { o.Workload = "ds/suricata" }, has: []string{"pfring-wait", "NET_ADMIN"}},
+		"a kind without nodes": {text: plain, change: func(o *Options) { o.Workload = "job/suricata" }, fails: "must be daemonset/NAME"},
 		"two containers":       {text: two, fails: "--container is required"},
 		"one of them":          {text: two, change: func(o *Options) { o.Container = "suricata" }, has: []string{`image: "jasonish/suricata:8.0"`, "NET_ADMIN"}},
 		"none of them":         {text: two, change: func(o *Options) { o.Container = "zeek" }, fails: `container "zeek" not found, only exporter, suricata`},

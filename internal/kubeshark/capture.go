@@ -21,6 +21,10 @@ func OtherBackend(packetCapture string) bool {
 	return slices.Contains([]string{"af_packet", "ebpf", "libpcap", "pcap"}, packetCapture)
 }
 
+// Backends are the values of tap.packetCapture that Kubeshark's chart and worker are
+// documented to know, in one release or another.
+func Backends() []string { return []string{"best", "pf_ring", "af_packet", "ebpf", "libpcap", "pcap"} }
+
 // UseOf says what PF_RING is to a worker with this value of tap.packetCapture, as the
 // rest of a sentence about the worker.
 func UseOf(packetCapture string) string {

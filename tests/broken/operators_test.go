@@ -5,12 +5,15 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 )
 
 // hooks are the two operators' webhooks, which fail in the same ways.
@@ -158,6 +161,19 @@ func TestABrokenCertManager(t *testing.T) {
 			o.Object["spec"].(object)["versions"] = list
 		})
 		attempt{mode: "kmm"}.finds(t, "cert-manager.definitions error definitions-not-served")
+	})
+	// The rest of cert-manager's API is there, and KMM's certificate cannot be looked at.
+	t.Run("certificates alone do not serve v1", func(t *testing.T) {
+		changed(t, "CustomResourceDefinition", "certificates.cert-manager", func(o *unstructured.Unstructured) {
+			list, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+			list[0].(object)["served"] = false
+			o.Object["spec"].(object)["versions"] = list
+		})
+		report := attempt{mode: "kmm"}.finds(t, "cert-manager.definitions error definitions-not-served")
+		at := slices.IndexFunc(report.Findings, func(f prereq.Finding) bool { return f.ID == "kmm.certificate" })
+		if at < 0 || report.Findings[at].Result != prereq.Skipped || report.Findings[at].Observed != "depends on cert-manager.definitions" {
+			t.Errorf("%+v", report.Findings)
+		}
 	})
 	t.Run("no validating webhook configuration", func(t *testing.T) {
 		gone(t, "ValidatingWebhookConfiguration", "cert-manager-webhook")

@@ -72,9 +72,9 @@ func scenarios() []scenario {
 		{"worker-old-image", "a worker pod is stuck with an image that the values have changed since", func(b *bed) {
 			b.kubelet.set(map[string]fate{"Load/" + w0: {waiting: "ImagePullBackOff", message: "Back-off pulling image"}})
 			b.apply(values())
-			b.says(w0, 1, "loading does not work")
+			b.says(w0, 1, "loading fails")
 			b.apply(values(), "tap.kernelModule.kernelMappings[0].containerImage=reg.example/pf-ring:v2-${KERNEL_FULL_VERSION}")
-			b.says(w0, 1, "on this node alone: kubectl patch pod kmm-worker-w-0-pfr")
+			b.says(w0, 1, "on this node: kubectl patch pod kmm-worker-w-0-pfr")
 			b.do("patch", "pod", "kmm-worker-w-0-pfr", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 			b.kubelet.set(map[string]fate{})
 			b.do("delete", "pod", "kmm-worker-w-0-pfr", "--ignore-not-found", "--wait=false")
