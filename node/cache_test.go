@@ -218,3 +218,30 @@ func TestAnUnreadableMemoryIsNoObstacle(t *testing.T) {
 		t.Errorf("it was not written again: %q, %v", data, err)
 	}
 }
+
+// A load that found nothing newer writes nothing: a node's disk is not worn by
+// agents that start again and again.
+func TestWhatWasSeenIsWrittenOnlyWhenItGrows(t *testing.T) {
+	m, opts, r, dir := cached(t)
+	path := filepath.Join(opts.Cache, seenName)
+	stat := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	for _, grows := range []bool{false, true, false} {
+		before := stat()
+		if grows {
+			r.Index.Serial++
+		}
+		r.Sign().Write(dir)
+		check(t, Load(t.Context(), opts), outcome.PFRing, outcome.Loaded, "")
+		m.unload()
+		if after := stat(); os.SameFile(before, after) == grows {
+			t.Errorf("serial %d: written: %v, want %v", r.Index.Serial, !grows, grows)
+		}
+	}
+}

@@ -215,3 +215,11 @@ func TestALogTellsTheBuildOfTheKernel(t *testing.T) {
 		t.Errorf("of two, one of them no version, %q is taken", r.KernelVersion)
 	}
 }
+
+func TestAModuleThatIsShorterThanAnnouncedIsNotUnpacked(t *testing.T) {
+	log := strings.Replace(framed(moduletest.KO{Kernel: "6.1.0-18-amd64"}.Bytes()), mark+" module ", mark+" module 1", 1)
+	r := decodeText(t, log)
+	if r.Module != nil || r.Problem == nil || !strings.Contains(r.Problem.Error(), "of the module's") {
+		t.Errorf("module of %d bytes, problem %v", len(r.Module), r.Problem)
+	}
+}

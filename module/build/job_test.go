@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
 )
 
 func testJob(t *testing.T, kernel string, change func(*Settings)) corev1.PodSpec {
@@ -101,5 +102,14 @@ func TestAScriptNeedsNoRecipe(t *testing.T) {
 	job := s.Job(Target{Kernel: "4.19.0-custom", Arch: "amd64", Nodes: []string{"a"}}, "abc123", mark, 0)
 	if c := job.Spec.Template.Spec.Containers[0]; c.Image != "builder" || c.Command[2] != CustomScript() {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A script goes into the environment of a process, which Linux bounds.
+func TestAScriptThatNoJobCanHoldIsRefused(t *testing.T) {
+	for size, good := range map[int]bool{maxScript: true, maxScript + 1: false} {
+		if _, err := NewBuilder(&rest.Config{Host: "http://127.0.0.1:1"}, Settings{Script: strings.Repeat("#", size)}); (err == nil) != good {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 	}
 }
