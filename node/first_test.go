@@ -34,6 +34,20 @@ func TestTheNextRepositoryIsAskedForWhatTheFirstLacks(t *testing.T) {
 		bad.PublicKeys = nil
 		check(t, LoadFirst(t.Context(), always(bad), always(loadOptions(t, m))), outcome.PFRing, outcome.Loaded, "answers")
 	})
+	// A loaded module that is left alone is usable: what others have changes nothing.
+	t.Run("another build is loaded", func(t *testing.T) {
+		m := newMachine(t)
+		opts := loadOptions(t, m)
+		opts.State = m.path("state.json")
+		Record{State: opts.State}.Write(Load(t.Context(), opts), quiet())
+		opts.Source = loadOptions(t, m, "rebuilt=yes").Source
+		opts.PublicKeys = m.keys
+		never := func(context.Context) LoadOptions {
+			t.Error("the next repository was asked, and the module is loaded")
+			return opts
+		}
+		check(t, LoadFirst(t.Context(), always(opts), never), outcome.PFRing, outcome.OtherBuild, "another build")
+	})
 	t.Run("none has it", func(t *testing.T) {
 		m := newMachine(t)
 		o := LoadFirst(t.Context(), always(without(m, "9.9.9")), always(without(m, "9.9.8")))

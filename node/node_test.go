@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -189,3 +190,40 @@ func (hangs) Fetch(ctx context.Context, _ string, _ int64) ([]byte, error) {
 }
 
 func (hangs) String() string { return "https://hangs.example" }
+
+// Whatever the files of a kernel hold, a node is read without failing, and a module
+// that is not in the list is not loaded.
+func FuzzKernelFiles(f *testing.F) {
+	for _, text := range []string{
+		"", "pf_ring 1032192 0 - Live 0x0 (OE)\n", "pf_ring", "pf_ring x -1 - Dead", "0::/\n", "4:memory:/a/b\n", "0::" + strings.Repeat("/..", 50) + "\n",
+		"CapEff:\tffffffffffffffffff\nSeccomp:\t2\n", "[integrity]", "none ] [", "9223372036854775807", "-1", "max",
+	} {
+		f.Add(text)
+	}
+	root := f.TempDir()
+	h := &Host{Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), HostSys: filepath.Join(root, "sys"), Kernel: &machine{root: root}}
+	files := []string{"proc/modules", "proc/self/status", "proc/self/cgroup", "sys/kernel/security/lockdown", "sys/module/pf_ring/version", "cgroup/memory.max"}
+	for _, name := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, name := range files {
+			if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Facts()
+		if limit := h.MemoryLimit(filepath.Join(root, "cgroup")); limit < 0 {
+			t.Errorf("a limit of %d bytes", limit)
+		}
+		if m := h.Loaded("pf_ring"); m != nil && !strings.Contains(text, "pf_ring") {
+			t.Errorf("%q lists it: %+v", text, m)
+		}
+		if lines := linesFrom(strings.Split(text, "\n"), time.Second); len(lines) > strings.Count(text, "\n")+1 {
+			t.Errorf("%q", lines)
+		}
+		_ = CheckParameters(text)
+	})
+}

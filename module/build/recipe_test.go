@@ -152,3 +152,20 @@ zypper() {
 		t.Errorf("%s, %v", out, err)
 	}
 }
+
+// A node's kubelet says what its system and kernel are called.
+func FuzzRecipe(f *testing.F) {
+	for _, image := range []string{"", debian, "Ubuntu 22.04.4 LTS", "Red Hat Enterprise Linux CoreOS 415", "SUSE Linux Enterprise Server 15 SP5", "Amazon Linux 2023.5", "Debian GNU/Linux 999999999999999999999"} {
+		f.Add(image, "6.1.0-18-amd64")
+	}
+	f.Fuzz(func(t *testing.T, image, kernel string) {
+		r, err := RecipeFor(image)
+		if (err == nil) != (r.Name != "" && r.Image != "") {
+			t.Errorf("%q: %+v, %v", image, r, err)
+		}
+		if ValidRelease(kernel) && strings.ContainsAny(kernel, " /$`\"'\n;|&") {
+			t.Errorf("%q is a kernel release", kernel)
+		}
+		VersionFor(kernel)
+	})
+}

@@ -95,3 +95,18 @@ func TestOpenKnowsWhereRegistriesAre(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseManifest(f *testing.F) {
+	for _, body := range []string{
+		"", "{}", `{"schemaVersion":1}`, `{"schemaVersion":2,"layers":[{"digest":"sha256:0","size":-1}]}`, `{"schemaVersion":2,"manifests":[{"platform":null}]}`,
+		`{"schemaVersion":2,"manifests":[{"digest":"a","platform":{"os":"linux","architecture":"amd64"}},{"digest":"b","platform":{"os":"linux","architecture":"amd64"}}]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := parseManifest("read it", "oci://r/x", body)
+		if (m == nil) == (err == nil) || m != nil && m.SchemaVersion != 2 {
+			t.Errorf("%+v, %v", m, err)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -142,4 +143,23 @@ func TestOpenRefusesAnEndpointThatIsNone(t *testing.T) {
 			t.Error(endpoint)
 		}
 	}
+}
+
+// What a server says of an error, in S3's form or that of STS, fits into a message.
+func FuzzParseAnswer(f *testing.F) {
+	for _, body := range []string{
+		"", "<Error><Code>AccessDenied</Code><Message>no.</Message></Error>", "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>",
+		"<Error><Code>\x1b]0;x\x07</Code></Error>", "<?xml version='1.0' encoding='utf-7'?><Error/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><Error><Code>&b;</Code></Error>",
+		strings.Repeat("<Error>", 1000), "<Error><Region>eu-central-1</Region><Endpoint>https://u:p@h/</Endpoint></Error>",
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		a := parseAnswer(body)
+		for _, text := range []string{a.Code, a.Message, a.Endpoint} {
+			if len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("%q becomes %q", body, text)
+			}
+		}
+	})
 }

@@ -23,7 +23,7 @@ func (c *Client) delay(failed int) time.Duration {
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
-		return max(0, min(time.Duration(seconds), 3600)*time.Second)
+		return time.Duration(max(0, min(seconds, 3600))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return max(0, min(at.Sub(now), time.Hour))

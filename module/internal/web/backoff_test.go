@@ -46,3 +46,16 @@ func TestAPauseThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
 		t.Error("waited for the deadline instead of returning at once")
 	}
 }
+
+// Whatever a server asks for, it is a time from now to an hour.
+func FuzzRetryAfter(f *testing.F) {
+	for _, value := range []string{"", "1", "-1", "3601", "-9223372036854775807", "-4611686018427387905", "99999999999999999999", "1e9", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"} {
+		f.Add(value)
+	}
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value string) {
+		if d := retryAfter(http.Header{"Retry-After": {value}}, now); d < 0 || d > time.Hour {
+			t.Errorf("%q is %s", value, d)
+		}
+	})
+}
