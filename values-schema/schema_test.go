@@ -212,3 +212,16 @@ func TestMarkdownNamesEveryKey(t *testing.T) {
 		}
 	}
 }
+
+// A key says what it is for.
+func TestEveryKeyHasAMeaning(t *testing.T) {
+	keys, err := valuesschema.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if len(k.Description) < 10 || k.Description == "Create it." {
+			t.Errorf("%s: %q says too little", k.Path, k.Description)
+		}
+	}
+}

@@ -17,9 +17,17 @@ func newModuleCmd(o *Options) *cobra.Command {
 		Use:     "module",
 		GroupID: groupModules,
 		Short:   "Inspect and build kernel modules, and maintain a repository of them",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Inspect and build kernel modules, and maintain a repository of them.
+
+Exit codes: 0 done; 1 a module does not fit, or was not built; 2 it could not be carried
+out.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.Example = examples(o, `module build -f values.yaml --repository ./repository --key pfring.key
+module inspect pf_ring.ko
+module index ./repository --key pfring.key
+module push ./repository oci://registry.example.com/pf-ring`)
 	cmd.AddCommand(newModuleInspectCmd(o), newModuleBuildCmd(o), newModuleIndexCmd(o), newModuleSignCmd(o), newModuleKeygenCmd(o),
 		newModulePackCmd(o), newModulePushCmd(o), newModuleMirrorCmd(o), newModuleSignKernelCmd(o))
 	return cmd

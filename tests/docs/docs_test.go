@@ -118,6 +118,27 @@ func TestEveryPageIsInTheIndex(t *testing.T) {
 	}
 }
 
+// Pages of many sections lead to each of them.
+func TestContentsAreComplete(t *testing.T) {
+	for _, name := range []string{"checks.md", "validation.md"} {
+		data, err := os.ReadFile(filepath.Join(root, "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for _, m := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(data), -1) {
+			seen++
+			anchor := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")
+			if !bytes.Contains(data, []byte("["+m[1]+"](#"+anchor+")")) {
+				t.Errorf("docs/%s: %s is not in its contents", name, m[1])
+			}
+		}
+		if seen < 40 {
+			t.Errorf("docs/%s has only %d sections", name, seen)
+		}
+	}
+}
+
 // path finds files of this repository that a page names between backquotes.
 var path = regexp.MustCompile("`((?:\\./)?(?:charts|cmd|deploy|docs|examples|hack|internal|module|node|outcome|renderer|tests|values-schema)/[A-Za-z0-9_./*-]+)`")
 
