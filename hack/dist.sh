@@ -56,9 +56,9 @@ for plugin in pfring pfring-inject; do
     cp LICENSE "$dir/"
     "$build/archive" "$build/helm4/$plugin" "$out/$plugin-${version#v}.tgz"
 done
-# PROV_KEY is a file with an OpenPGP key, by which Helm verifies chart and plugins.
+# PROV_KEY is a file with an OpenPGP key, by which Helm verifies chart and plugins; its public half goes with them.
 if [ -n "${PROV_KEY:-}" ]; then
-    "$build/prov" --key "$PROV_KEY" "$out"/*.tgz "$out"/*.tar.gz
+    "$build/prov" --key "$PROV_KEY" --public "$out/kubeshark-pfring.asc" "$out"/*.tgz "$out"/*.tar.gz
 fi
 
 (cd "$out" && sha256sum -- * >checksums.txt)

@@ -4,6 +4,7 @@
 //
 //	go run ./hack/prov --key KEY.asc FILE.tgz…
 //
+// --public writes the key's public half too, which those who verify import.
 // A passphrase of the key is read from the environment, PROV_PASSPHRASE. The same
 // key, archives and SOURCE_DATE_EPOCH give the same bytes.
 package main
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/spf13/cobra"
@@ -35,11 +37,20 @@ func main() {
 }
 
 func command() *cobra.Command {
-	var key string
+	var key, public string
 	cmd := &cobra.Command{
 		Use: "prov --key KEY.asc FILE…", Short: "Sign archives as Helm does", Args: cobra.MinimumNArgs(1), SilenceUsage: true,
 		RunE: func(_ *cobra.Command, files []string) error {
-			signer, err := readKey(key, os.Getenv("PROV_PASSPHRASE"))
+			entity, err := readKey(key)
+			if err != nil {
+				return err
+			}
+			if public != "" {
+				if err := writePublic(public, entity); err != nil {
+					return fmt.Errorf("cannot write %s: %w", public, err)
+				}
+			}
+			signer, err := open(key, entity, os.Getenv("PROV_PASSPHRASE"))
 			if err != nil {
 				return err
 			}
@@ -56,13 +67,14 @@ func command() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "file with the armored private key")
+	cmd.Flags().StringVar(&public, "public", "", "file to write the armored public key to")
 	if err := cmd.MarkFlagRequired("key"); err != nil {
 		panic(err)
 	}
 	return cmd
 }
 
-func readKey(file, passphrase string) (*packet.PrivateKey, error) {
+func readKey(file string) (*openpgp.Entity, error) {
 	text, err := os.ReadFile(file) // #nosec G304 -- named by the caller
 	if err != nil {
 		return nil, err
@@ -74,13 +86,32 @@ func readKey(file, passphrase string) (*packet.PrivateKey, error) {
 	if len(ring) != 1 || ring[0].PrivateKey == nil {
 		return nil, fmt.Errorf("invalid key %s: must hold one private key", file)
 	}
-	signer := ring[0].PrivateKey
+	return ring[0], nil
+}
+
+// open is the private key, decrypted.
+func open(file string, entity *openpgp.Entity, passphrase string) (*packet.PrivateKey, error) {
+	signer := entity.PrivateKey
 	if signer.Encrypted {
 		if err := signer.Decrypt([]byte(passphrase)); err != nil {
 			return nil, fmt.Errorf("cannot open the key %s: %w. Set PROV_PASSPHRASE", file, err)
 		}
 	}
 	return signer, nil
+}
+
+// writePublic writes what is public of a key, with the signatures that it came with.
+func writePublic(file string, entity *openpgp.Entity) error {
+	var out bytes.Buffer
+	w, err := armor.Encode(&out, openpgp.PublicKeyType, nil)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(entity.Serialize(w), w.Close()); err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	return atomicfile.Replace(file, out.Bytes(), 0o644)
 }
 
 func sign(file string, signer *packet.PrivateKey, at time.Time) error {
@@ -93,7 +124,7 @@ func sign(file string, signer *packet.PrivateKey, at time.Time) error {
 		return err
 	}
 	var out bytes.Buffer
-	w, err := clearsign.Encode(&out, signer, &packet.Config{Time: func() time.Time { return at }, DefaultHash: crypto.SHA512})
+	w, err := clearsign.Encode(&out, signer, &packet.Config{Time: func() time.Time { return at }, DefaultHash: crypto.SHA512, NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)})
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func scenarios() []scenario {
 				b.says("", 0, "2 of 2 nodes have PF_RING")
 				return
 			}
-			b.says(w0, 1, "not scheduled", "KMM before 2.7 gives the pods that pull images no tolerations")
+			b.says(w0, 1, "not scheduled", "KMM before 2.7 creates")
 			b.checks(values(), "kmm.version", "warning", "Keep one node without taints")
 		}},
 		{"operator-down", "the operator does not run", func(b *bed) {

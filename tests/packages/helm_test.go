@@ -146,29 +146,27 @@ func copySource(t *testing.T, from, to string) {
 }
 
 // signed is a release whose chart and plugins bear the signature of a key made for
-// the test, and the keyring that knows it.
+// the test, and the keyring of somebody who has imported the public key that comes with it.
 func signed(t *testing.T) (dir, keyring string) {
 	t.Helper()
 	entity, err := openpgp.NewEntity("pfring", "test", "test@example.com", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var private, public bytes.Buffer
+	var private bytes.Buffer
 	w, err := armor.Encode(&private, openpgp.PrivateKeyType, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{entity.SerializePrivate(w, nil), w.Close(), entity.Serialize(&public)} {
+	for _, err := range []error{entity.SerializePrivate(w, nil), w.Close()} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	dir, keyring = t.TempDir(), filepath.Join(t.TempDir(), "ring.gpg")
-	key := filepath.Join(t.TempDir(), "key.asc")
-	for file, data := range map[string][]byte{key: private.Bytes(), keyring: public.Bytes()} {
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	key := filepath.Join(filepath.Dir(keyring), "key.asc")
+	if err := os.WriteFile(key, private.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.CopyFS(dir, os.DirFS(released(t))); err != nil {
 		t.Fatal(err)
@@ -177,8 +175,30 @@ func signed(t *testing.T) (dir, keyring string) {
 	if err != nil || len(files) < 4 {
 		t.Fatalf("chart, two plugins and an archive are expected, there are %q: %v", files, err)
 	}
-	run(t, root(t), []string{"SOURCE_DATE_EPOCH=1700000000"}, "go", append([]string{"run", "./hack/prov", "--key", key}, files...)...)
+	public := filepath.Join(dir, "kubeshark-pfring.asc")
+	run(t, root(t), []string{"SOURCE_DATE_EPOCH=1700000000"}, "go", append([]string{"run", "./hack/prov", "--key", key, "--public", public}, files...)...)
+	imported(t, public, keyring)
 	return dir, keyring
+}
+
+// imported does what gpg --import and gpg --export do.
+func imported(t *testing.T, public, keyring string) {
+	t.Helper()
+	text, err := os.ReadFile(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(text))
+	if err != nil || len(ring) != 1 || ring[0].PrivateKey != nil {
+		t.Fatalf("the key that is published: %v %+v", err, ring)
+	}
+	var out bytes.Buffer
+	if err := ring[0].Serialize(&out); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(keyring, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A release's archive is a plugin for Helm 3 and 4, and Helm 4 verifies it unless it is told not to.
