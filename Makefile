@@ -95,6 +95,7 @@ bench: ## Compare with helm, kubectl, insmod and others in one run; BENCH=ROW ru
 	go run ./hack/bench $(if $(BENCH),-row $(BENCH)) $(if $(PAGE),-page $(PAGE))
 
 golden: ## Rewrite the golden files; look at the diff before you commit it
+	go generate ./values-schema
 	go test ./charts -run Recipes -update
 	go test ./charts ./tests/historic ./values-schema -update
 	go run ./cmd/pfring schema -o markdown > docs/values.md

@@ -15,7 +15,9 @@ func Markdown() ([]byte, error) {
 		return nil, err
 	}
 	var b strings.Builder
-	b.WriteString("# Values\n\nMade from the schema by `pfring schema -o markdown`.\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n")
+	b.WriteString("# Values\n\nMade from the schema by `pfring schema -o markdown`. `pfring explain KEY` shows one key.\n\n" +
+		"* `[]` at the end of a key means each item of a list.\n* \"auto:\" or \"kmm:\" at the beginning of a meaning names the mode that reads the key.\n" +
+		"* Quantities are those of Kubernetes, such as `64Mi` and `250m`. Secrets, ConfigMaps and claims are in the release's namespace.\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n")
 	schema.rows(&b, nil, schema.tree)
 	return []byte(b.String()), nil
 }
