@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +159,26 @@ func withPlugin(command, hint string, args ...string) *rest.Config {
 	return &rest.Config{Host: "https://127.0.0.1:1", ExecProvider: &clientcmdapi.ExecConfig{
 		Command: command, Args: args, APIVersion: "client.authentication.k8s.io/v1", InstallHint: hint, InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 	}}
+}
+
+// registryError is a registry's, as package image has them.
+type registryError struct{ error }
+
+func (registryError) Registry() string { return "registry.example.com" }
+
+func (e registryError) Unwrap() error { return e.error }
+
+func TestARegistryIsNotTheAPIServer(t *testing.T) {
+	for want, cause := range map[string]error{
+		"cannot push: cannot reach the registry registry.example.com: the name registry.example.com cannot be resolved. Check the registry's name, and this machine's DNS and VPN.": &net.DNSError{Name: "registry.example.com", IsNotFound: true},
+		"cannot push: cannot reach the registry registry.example.com: its certificate is signed by an unknown authority. Name the CA that signed its certificate with --ca-file.":   x509.UnknownAuthorityError{},
+		"cannot push: cannot reach the registry registry.example.com: connection refused. Check this machine's network and proxy.":                                                  syscall.ECONNREFUSED,
+	} {
+		err := fmt.Errorf("cannot push: %w", &url.Error{Op: "Get", URL: "https://registry.example.com/v2/", Err: registryError{cause}})
+		if got := apierror.Reword(err, apierror.Caller{}).Error(); got != want {
+			t.Errorf("%s\nwant\n%s", got, want)
+		}
+	}
 }
 
 func TestOtherErrorsStayAsTheyAre(t *testing.T) {

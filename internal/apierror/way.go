@@ -26,6 +26,9 @@ func ofWay(e *url.Error, c Caller) Words {
 	if busy := (*OverloadedError)(nil); errors.As(e.Err, &busy) {
 		return Words{Throttled, server + " is overloaded and asks to wait " + busy.Wait.String(), "Try again later."}
 	}
+	if registry := (interface{ Registry() string })(nil); errors.As(e.Err, &registry) {
+		return ofRegistry(e.Err, registry.Registry())
+	}
 	if other := (*RedirectedError)(nil); errors.As(e.Err, &other) {
 		return Words{NotKubernetes, server + " sends the client on to " + shown(other.To) + ", as a login page or a proxy does",
 			"Check the server's address in the kubeconfig" + named(c.Kubeconfig) + ", and log in to the VPN or proxy."}
@@ -35,6 +38,22 @@ func ofWay(e *url.Error, c Caller) Words {
 	}
 	w := wayTo(e.Err, c)
 	w.Why = "cannot reach " + server + ": " + w.Why
+	return w
+}
+
+// ofRegistry words an error from the way to an image registry, which commands that
+// know clusters ask too.
+func ofRegistry(err error, host string) Words {
+	w := wayTo(err, Caller{})
+	w.Why = "cannot reach the registry " + shown(host) + ": " + w.Why
+	switch w.Kind {
+	case UnknownHost:
+		w.Remedy = "Check the registry's name, and this machine's DNS and VPN."
+	case Untrusted:
+		w.Remedy = "Name the CA that signed its certificate with --ca-file."
+	default:
+		w.Remedy = "Check this machine's network and proxy."
+	}
 	return w
 }
 

@@ -41,7 +41,7 @@ there. A folder that holds anything else is left alone.`,
 		},
 	}
 	cmd.Example = examples(o, `render values.yaml
-render values.yaml --mode kmm --set tap.kernelModule.onUnavailable=fail | kubectl apply -n kubeshark -f -
+render values.yaml -n kubeshark --mode kmm --set tap.kernelModule.onUnavailable=fail | kubectl apply -n kubeshark -f -
 render -f values.yaml -n kubeshark --kustomize --output-dir base/pfring`)
 	f.register(cmd)
 	return cmd

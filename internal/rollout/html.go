@@ -67,9 +67,14 @@ func (r *Report) writeHTML(w io.Writer) error {
 		if !n.Wanted {
 			state = "not wanted"
 		}
+		reason := webpage.Cell{Text: string(n.Reason), Code: true}
+		if n.Reason == "" {
+			// Such as why the node is not wanted.
+			reason = webpage.Cell{Text: n.Message}
+		}
 		t.Rows = append(t.Rows, []webpage.Cell{
 			{Text: n.Node, Code: true}, {Text: state, State: n.state()}, {Text: string(n.Backend)}, {Text: n.Version}, {Text: r.age(n.Since)},
-			{Text: n.Kernel, Code: n.Kernel != ""}, {Text: n.Arch}, {Text: string(n.Verified)}, {Text: string(n.Reason), Code: n.Reason != ""},
+			{Text: n.Kernel, Code: n.Kernel != ""}, {Text: n.Arch}, {Text: string(n.Verified)}, reason,
 		})
 	}
 	p.Sections = append(p.Sections, webpage.Section{

@@ -103,5 +103,9 @@ func NewKey(path, password string) (string, error) {
 	if err := atomicfile.Replace(path, append(secret, '\n'), 0o600); err != nil {
 		return "", err
 	}
-	return public.String(), atomicfile.Replace(path+".pub", append(text, '\n'), 0o644)
+	if err := atomicfile.Replace(path+".pub", append(text, '\n'), 0o644); err != nil {
+		// One half of a pair is of no use, and stands in the way of the next try.
+		return "", errors.Join(err, os.Remove(path))
+	}
+	return public.String(), nil
 }

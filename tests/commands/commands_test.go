@@ -152,7 +152,7 @@ func (s *shell) block(t *testing.T, dir string, b blocks.Block, run blocks.Run) 
 		"HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
 	if run.Cluster {
 		if s.cluster == nil {
-			s.cluster = newPlayground(t)
+			s.cluster = newPlayground(t, 3)
 		}
 		env = append(env, s.cluster.env()...)
 		text = s.cluster.fill(text)

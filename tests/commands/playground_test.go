@@ -18,9 +18,10 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/tests/kube"
+	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
-// kernel is that of the nodes and of the repository's one module.
+// kernel is that of the nodes and of the repository's modules.
 const kernel = "6.1.0-18-amd64"
 
 // What the documentation writes for a bucket and a key of the reader's own.
@@ -29,7 +30,7 @@ const (
 	documentedKey = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 )
 
-// playground is a cluster of three simulated nodes, and a signed module
+// playground is a cluster of simulated nodes, and a signed module
 // repository that takes the place of the reader's bucket.
 type playground struct {
 	*kube.Cluster
@@ -37,7 +38,7 @@ type playground struct {
 }
 
 // newPlayground lasts until the test that all documents are part of ends.
-func newPlayground(t *testing.T) *playground {
+func newPlayground(t *testing.T, nodes int) *playground {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	dir, err := os.MkdirTemp("", "pfring-commands-")
@@ -56,10 +57,19 @@ func newPlayground(t *testing.T) *playground {
 		cluster.Stop()
 		_ = os.RemoveAll(dir)
 	})
-	if _, err := cluster.AddNodes(ctx, 3, kube.Node{Prefix: "worker", Kernel: func(int) string { return kernel }}); err != nil {
+	if _, err := cluster.AddNodes(ctx, nodes, kube.Node{Prefix: "worker", OSImage: "Debian GNU/Linux 12 (bookworm)", Kernel: func(int) string { return kernel }}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cluster.RunKubelet(ctx, func(*corev1.Pod, *corev1.Node) kube.Result { return kube.Loaded() }); err != nil {
+	agent, err := toolbin.Agent(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cluster.RunKubelet(ctx, func(pod *corev1.Pod, node *corev1.Node) kube.Result {
+		if pod.Labels["app.kubernetes.io/component"] == "probe" {
+			return cluster.Execute(ctx, agent, pod, node, kube.HealthyMachine(kernel))
+		}
+		return kube.Loaded()
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -67,12 +77,14 @@ func newPlayground(t *testing.T) *playground {
 
 func (p *playground) serve(t *testing.T, dir string) *http.Server {
 	t.Helper()
-	file := filepath.Join(dir, "modules", "amd64", kernel, "pf_ring.ko")
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, moduletest.KO{Kernel: kernel}.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
+	for _, arch := range []string{"amd64", "arm64"} {
+		file := filepath.Join(dir, "modules", arch, kernel, "pf_ring.ko")
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, moduletest.KO{Kernel: kernel, Arch: arch}.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	now := time.Now()
 	if _, err := repository.Update(t.Context(), dir, repository.Options{Lifetime: 365 * 24 * time.Hour, Now: now}); err != nil {
