@@ -74,34 +74,47 @@ func unquoted(line string) []string {
 	return strings.Fields(line)
 }
 
+var lower = regexp.MustCompile(`^[a-z]`)
+
 // A command in the documentation exists, with the flags that it is given.
 func TestCommandsInPagesExist(t *testing.T) {
 	seen := 0
 	for place, lines := range inPages(t) {
 		for _, line := range lines {
 			words := unquoted(line)
-			if len(words) == 0 || !regexp.MustCompile(`^[a-z]`).MatchString(words[0]) || strings.Contains(words[0], "|") {
+			if len(words) == 0 || !lower.MatchString(words[0]) || strings.Contains(words[0], "|") {
 				continue // pfring --version, pfring …
 			}
 			seen++
-			cmd, _, err := mine(words)
-			switch {
-			case err != nil && strings.HasPrefix(err.Error(), "flag needs an argument"): // the text is about the flag alone
-			case err != nil:
-				t.Errorf("%s: pfring %s: %v", place, line, err)
-			case !cmd.HasParent() && !slices.Contains([]string{"help", "completion"}, words[0]):
-				t.Errorf("%s: pfring %s: there is no such command", place, line)
-			case cmd.HasSubCommands() && len(words) > 1 && regexp.MustCompile(`^[a-z]`).MatchString(words[1]) && !strings.Contains(words[1], "|") && cmd.Name() == words[0]:
-				t.Errorf("%s: pfring %s: there is no such subcommand", place, line)
-			}
-			for _, w := range words {
-				if strings.HasPrefix(w, "--") && cmd.HasParent() && flagOf(cmd, w) == nil && w != "--" {
-					t.Errorf("%s: pfring %s: there is no %s", place, line, w)
-				}
+			if fault := wrong(words); fault != "" {
+				t.Errorf("%s: pfring %s: %s", place, line, fault)
 			}
 		}
 	}
 	if seen < 150 {
 		t.Errorf("only %d commands were found", seen)
 	}
+}
+
+// wrong is what is wrong with a command, or "".
+func wrong(words []string) string {
+	cmd, _, err := mine(words)
+	if err != nil && !strings.HasPrefix(err.Error(), "flag needs an argument") { // a text may be about the flag alone
+		return err.Error()
+	}
+	if !cmd.HasParent() {
+		if slices.Contains([]string{"help", "completion"}, words[0]) {
+			return ""
+		}
+		return "there is no such command"
+	}
+	if cmd.HasSubCommands() && cmd.Name() == words[0] && len(words) > 1 && lower.MatchString(words[1]) && !strings.Contains(words[1], "|") {
+		return "there is no such subcommand"
+	}
+	for _, w := range words {
+		if strings.HasPrefix(w, "--") && w != "--" && flagOf(cmd, w) == nil {
+			return "there is no " + w
+		}
+	}
+	return ""
 }
