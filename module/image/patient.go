@@ -73,7 +73,7 @@ func (e *errGaveUp) Error() string {
 
 func (e *errGaveUp) Unwrap() error { return e.cause }
 
-// Registry is the host that was asked, for who words errors of the network.
+// Registry is the host that was asked, for those who put network errors into words.
 func (e *errGaveUp) Registry() string { return e.host }
 
 // trouble is how long one operation, such as the push of an image, has met
