@@ -82,7 +82,7 @@ func TestAnotherModuleThatLoadsPFRingIsTold(t *testing.T) {
 		"before a driver of its own": {map[string]any{"moduleName": "i40e_zc", "modulesLoadingOrder": []any{"i40e_zc", "pf_ring"}}, true},
 		"of another name":            {map[string]any{"moduleName": "gpu"}, false},
 	} {
-		k.nodes["n1"].Spec.Modules = append(own[:1:1], other(test.modprobe))
+		k.nodes["n1"].Spec.Modules = []kmmEntry{own[0], other(test.modprobe)}
 		warnings := k.rivals(report())
 		if test.warns && (len(warnings) != 1 || warnings[0] != "the Module capture/zc loads pf_ring too, on n1: when one of the two is deleted or changed, KMM unloads PF_RING there. Keep one of them, or divide the nodes by their selectors") || !test.warns && len(warnings) > 0 {
 			t.Errorf("%s: %q", name, warnings)

@@ -9,9 +9,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
 
-// pageSize is how many Pod objects are in memory at once.
-const pageSize = 500
-
 // readTargets lists the nodes, each with why the release does not want it.
 func (r *Release) readTargets(ctx context.Context, nodes cluster.NodeLister) (map[string]*target, error) {
 	list, err := cluster.MapNodes(ctx, nodes, "", r.target)

@@ -175,7 +175,7 @@ func (g *gitOps) rounds(t *testing.T, marks map[string]string, apply func()) {
 	g.deployment = g.manifest(t, "Deployment", "").GetName()
 	g.config, _, _ = unstructured.NestedString(g.manifest(t, "ConfigMap", g.names.Settings).Object, "data", "config.yaml")
 	g.start(t, g.asAccount(t))
-	g.bed.status(t, "the first kernel to be built", allOf(supply.Built, 1))
+	g.status(t, "the first kernel to be built", allOf(supply.Built, 1))
 	g.loaded(t, 1)
 	applied, made := g.applied(t), g.made(t)
 	for round := range 20 {
@@ -196,7 +196,7 @@ func (g *gitOps) rounds(t *testing.T, marks map[string]string, apply func()) {
 			}
 		}
 	}
-	s := g.bed.status(t, "both kernels to be built", allOf(supply.Built, 2))
+	s := g.status(t, "both kernels to be built", allOf(supply.Built, 2))
 	g.loaded(t, 2)
 	if g.built() != 2 || s.Index.Modules != 2 || len(s.Problems) != 0 {
 		t.Errorf("%d builds, %+v, %+v", g.built(), s.Index, s.Problems)
