@@ -58,7 +58,7 @@ func supplyStore(ctx context.Context, e *env) Finding {
 	short := shortOfObjects(quotas.Items, e.objectsToMake(ctx, k, own.Items))
 	if len(short) > 0 {
 		return fail("quota-exceeded", "a ResourceQuota of "+e.Namespace+" leaves no room for what the controller stores",
-			"Raise the quota, or set tap.kernelModule.supply.store.type to url: modules are then in a bucket or registry.", short...)
+			"Raise the quota, or keep modules in a bucket or registry: set tap.kernelModule.supply.store.url, and type url beside it.", short...)
 	}
 	return place
 }
