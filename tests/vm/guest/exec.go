@@ -54,6 +54,11 @@ func command(r step.Request) *exec.Cmd {
 	if r.NetNS {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 	}
+	if r.Group != "" {
+		// It stays open until the machine is off.
+		cmd.SysProcAttr.UseCgroupFD = true
+		cmd.SysProcAttr.CgroupFD, cmd.Err = unix.Open(r.Group, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
 	if r.Privilege == step.UserNamespace {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
 		whole := []syscall.SysProcIDMap{{Size: 1 << 16}}

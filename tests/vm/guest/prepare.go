@@ -21,7 +21,7 @@ func prepare(disk bool) error {
 		return err
 	}
 	// Security's file system is mounted below /host/sys only: a container sees it there alone, if at all.
-	mounts := []mount{{"tmpfs", "/tmp"}, {"tmpfs", "/run"}, {"sysfs", "/host/sys"}, {"securityfs", "/host/sys/kernel/security"}}
+	mounts := []mount{{"tmpfs", "/tmp"}, {"tmpfs", "/run"}, {"sysfs", "/host/sys"}, {"securityfs", "/host/sys/kernel/security"}, {"cgroup2", "/sys/fs/cgroup"}}
 	if disk {
 		if err := enterDisk(); err != nil {
 			return err

@@ -58,6 +58,9 @@ type Request struct {
 	Args      []string  `json:"args,omitempty"`
 	Privilege Privilege `json:"privilege,omitempty"`
 	NetNS     bool      `json:"netns,omitempty"`
+	// Group is the folder of the control group that Exec and Start begin in; "" is
+	// the machine's own.
+	Group string `json:"group,omitempty"`
 	// Name is that of the started program.
 	Name string `json:"name,omitempty"`
 	// Until makes Start return when the program has printed this, and Get when
