@@ -134,20 +134,20 @@ func get(ctx context.Context, s *supply, r Request) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.IndexExpires, v.Serial, v.Signer = index.Expires, index.Serial, index.Signer
-	v.Warnings = slices.Concat(index.Warnings, warnings, v.Warnings)
+	v.IndexExpires, v.Serial, v.Signer = index.Expires, index.Serial, index.signer
+	v.Warnings = slices.Concat(index.warnings, warnings, v.Warnings)
 	return v, nil
 }
 
 // choose is the entry of the index that r asks for, unless it is older than what
 // was accepted before.
 func choose(index proved, r Request) (Entry, error) {
-	entry, err := find(index.Modules, index.Total, r.wanted())
+	entry, err := find(index.Modules, index.total, r.wanted())
 	if err != nil {
 		return Entry{}, err
 	}
-	before := r.Seen[index.Signer].Versions[r.Kernel]
-	if index.Signer != "" && r.Version == "" && before != "" && CompareVersions(entry.Version, before) < 0 {
+	before := r.Seen[index.signer].Versions[r.Kernel]
+	if index.signer != "" && r.Version == "" && before != "" && CompareVersions(entry.Version, before) < 0 {
 		return Entry{}, &Error{
 			Reason: outcome.VersionRolledBack, What: "find the module",
 			Why: fmt.Sprintf("its newest version for kernel %s is %s, and this node has accepted %s from the same key", r.Kernel, entry.Version, before),

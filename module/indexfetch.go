@@ -31,15 +31,15 @@ const resettle = 500 * time.Millisecond
 // proved is an index and what it has passed.
 type proved struct {
 	scanned
-	// Signer is the key that made the signature, in hexadecimal; "" without one.
-	Signer   string
-	Warnings []string
+	// signer is the key that made the signature, in hexadecimal; "" without one.
+	signer   string
+	warnings []string
 }
 
 // readIndex fetches the index and verifies it as asked for. When its signature
 // does not fit, or half of it seems to be there, both are fetched once more: a
 // publication may have come in between. Together with an error comes what could
-// be read anyway; Total is 0 when nothing could.
+// be read anyway; total is 0 when nothing could.
 func readIndex(ctx context.Context, s *supply, r Request, keep func(*Entry) bool) (proved, error) {
 	p, err := readIndexOnce(ctx, s, r, keep)
 	if !unsettled(err) {
@@ -78,7 +78,7 @@ func readIndexOnce(ctx context.Context, s *supply, r Request, keep func(*Entry) 
 		if signatureErr != nil {
 			return p, signatureErr
 		}
-		if p.Signer, p.Warnings, err = verify(r.PublicKeys, signature, fetched.signedBy); err != nil {
+		if p.signer, p.warnings, err = verify(r.PublicKeys, signature, fetched.signedBy); err != nil {
 			if unsettled(err) && errors.Is(fetched.err, errNoJSON) {
 				err = fetched.err // an error page or a login page is not an attack
 			}
@@ -88,8 +88,8 @@ func readIndexOnce(ctx context.Context, s *supply, r Request, keep func(*Entry) 
 	if fetched.err != nil {
 		return proved{}, fetched.err
 	}
-	warnings, err := current(&p.Index, p.Signer, r)
-	p.Warnings = append(p.Warnings, warnings...)
+	warnings, err := current(&p.Index, p.signer, r)
+	p.warnings = append(p.warnings, warnings...)
 	return p, err
 }
 

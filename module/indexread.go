@@ -35,8 +35,8 @@ func ParseIndex(data []byte) (*Index, error) {
 type scanned struct {
 	// Index has the entries that were asked for.
 	Index
-	// Total counts the entries, also those that were not kept.
-	Total int
+	// total counts the entries, also those that were not kept.
+	total int
 }
 
 // scanIndex reads an index entry by entry, so that one of any size takes no
@@ -167,9 +167,9 @@ func (s *indexScan) modules() error {
 			return err
 		}
 		if why := e.fault(); why != "" {
-			return invalidIndex(fmt.Sprintf("modules[%d] (%s): %s", s.out.Total, printable(e.KernelRelease), why))
+			return invalidIndex(fmt.Sprintf("modules[%d] (%s): %s", s.out.total, printable(e.KernelRelease), why))
 		}
-		s.out.Total++
+		s.out.total++
 		if s.keep != nil {
 			if !s.keep(&e) {
 				continue

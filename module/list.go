@@ -43,7 +43,7 @@ func List(ctx context.Context, source Source, r Request) (*Listing, error) {
 func list(ctx context.Context, s *supply, r Request) (*Listing, error) {
 	index, err := readIndex(ctx, s, r, nil)
 	if !historicMayBe(err) {
-		l := &Listing{Warnings: index.Warnings}
+		l := &Listing{Warnings: index.warnings}
 		if index.readable() == nil {
 			l.Index = &index.Index
 		}

@@ -13,7 +13,7 @@ import (
 // attempt is one init_module that failed, and all that is known around it.
 type attempt struct {
 	err        error
-	facts      Facts
+	facts      facts
 	signed     bool
 	parameters string
 	// log holds the kernel's lines since before the attempt; nil if unreadable.
@@ -21,10 +21,10 @@ type attempt struct {
 }
 
 // diagnose says why. errno alone has many meanings: EPERM is kept apart by
-// MayLoad, which has asked with an empty module before, so what is left of it
+// mayLoad, which has asked with an empty module before, so what is left of it
 // is lockdown; the others by the kernel's log and, without one, by what the
 // checks of the file have ruled out.
-func diagnose(a attempt) *Refusal {
+func diagnose(a attempt) *refusal {
 	said := ""
 	if line := relevant(a.log); line != "" {
 		said = "; the kernel reports: " + line
@@ -37,7 +37,7 @@ func diagnose(a attempt) *Refusal {
 	case errors.Is(a.err, unix.EPERM):
 		return diagnosePermission(a, said)
 	case errors.Is(a.err, unix.EACCES):
-		return refuse(outcome.SELinuxDenied, "a security module (SELinux: %s) refuses to load modules from this container (EACCES)%s", a.facts.SELinux, said)
+		return refuse(outcome.SELinuxDenied, "a security module (SELinux: %s) refuses to load modules from this container (EACCES)%s", a.facts.seLinux, said)
 	case anyErrno(a.err, unix.EKEYREJECTED, unix.ENOKEY, unix.EBADMSG, unix.ENOPKG, unix.EKEYEXPIRED, unix.EKEYREVOKED):
 		if a.signed {
 			return refuse(outcome.SignatureRequired, "the kernel does not accept the module's signature: the key is not trusted, or the file was changed after signing (%s)%s", errno, said)
@@ -68,24 +68,24 @@ func anyErrno(err error, list ...unix.Errno) bool {
 	return false
 }
 
-func diagnosePermission(a attempt, said string) *Refusal {
+func diagnosePermission(a attempt, said string) *refusal {
 	what := "an unsigned module"
 	if a.signed {
 		what = "a module whose signature it does not trust"
 	}
 	locked := "lockdown, which cannot be read here (the host's /sys is not mounted)"
-	if a.facts.Lockdown != unknown {
-		locked = "lockdown=" + a.facts.Lockdown
+	if a.facts.lockdown != unknown {
+		locked = "lockdown=" + a.facts.lockdown
 	}
-	if a.facts.Lockdown == "none" {
+	if a.facts.lockdown == "none" {
 		return refuse(outcome.KernelRejected, "the kernel refuses this module with EPERM, although capability, seccomp filter and lockdown allow it%s", said)
 	}
-	return refuse(outcome.LockedDown, "the kernel refuses %s: %s, Secure Boot: %s%s", what, locked, a.facts.SecureBoot, said)
+	return refuse(outcome.LockedDown, "the kernel refuses %s: %s, Secure Boot: %s%s", what, locked, a.facts.secureBoot, said)
 }
 
 // diagnoseFormat: the file was a whole ELF module of the right name, machine
 // and release before it came here.
-func diagnoseFormat(a attempt, said string) *Refusal {
+func diagnoseFormat(a attempt, said string) *refusal {
 	switch {
 	case says(a.log, "version magic"):
 		// Its release was compared before: what differs is the build.
@@ -96,7 +96,7 @@ func diagnoseFormat(a attempt, said string) *Refusal {
 	return refuse(outcome.SymbolMismatch, "the module was not built against exactly this kernel's headers and configuration (ENOEXEC)%s", said)
 }
 
-func diagnoseInvalid(a attempt, said string) *Refusal {
+func diagnoseInvalid(a attempt, said string) *refusal {
 	switch {
 	case says(a.log, "invalid for parameter", "for parameter `"):
 		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (EINVAL)%s", a.parameters, said)

@@ -20,9 +20,9 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 		want outcome.Reason
 		says string
 	}{
-		"lockdown, unsigned":     {attempt{err: unix.EPERM, facts: Facts{Lockdown: "integrity", SecureBoot: "yes"}}, outcome.LockedDown, "lockdown=integrity, Secure Boot: yes"},
-		"lockdown unreadable":    {attempt{err: unix.EPERM, facts: Facts{Lockdown: unknown}}, outcome.LockedDown, "cannot be read here"},
-		"EPERM without cause":    {attempt{err: unix.EPERM, facts: Facts{Lockdown: "none"}}, outcome.KernelRejected, "EPERM"},
+		"lockdown, unsigned":     {attempt{err: unix.EPERM, facts: facts{lockdown: "integrity", secureBoot: "yes"}}, outcome.LockedDown, "lockdown=integrity, Secure Boot: yes"},
+		"lockdown unreadable":    {attempt{err: unix.EPERM, facts: facts{lockdown: unknown}}, outcome.LockedDown, "cannot be read here"},
+		"EPERM without cause":    {attempt{err: unix.EPERM, facts: facts{lockdown: "none"}}, outcome.KernelRejected, "EPERM"},
 		"SELinux":                {attempt{err: unix.EACCES}, outcome.SELinuxDenied, "EACCES"},
 		"unsigned":               {attempt{err: unix.EKEYREJECTED}, outcome.SignatureRequired, "this one is not signed"},
 		"foreign key":            {attempt{err: unix.EKEYREJECTED, signed: true}, outcome.SignatureRequired, "not trusted"},
@@ -45,11 +45,11 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := diagnose(c.a)
-			if got.Reason != c.want || !strings.Contains(got.Message, c.says) {
-				t.Errorf("got %s: %s\nwant %s with %q", got.Reason, got.Message, c.want, c.says)
+			if got.reason != c.want || !strings.Contains(got.message, c.says) {
+				t.Errorf("got %s: %s\nwant %s with %q", got.reason, got.message, c.want, c.says)
 			}
-			if strings.Contains(got.Message, "<4>") || strings.Contains(got.Message, "12.345") {
-				t.Errorf("level and time of the kernel's line are in the message: %s", got.Message)
+			if strings.Contains(got.message, "<4>") || strings.Contains(got.message, "12.345") {
+				t.Errorf("level and time of the kernel's line are in the message: %s", got.message)
 			}
 		})
 	}
@@ -57,8 +57,8 @@ func TestDiagnoseTellsTheManyMeaningsOfAnErrnoApart(t *testing.T) {
 
 func TestAnotherDriversLogLineIsNotTakenForPFRings(t *testing.T) {
 	got := diagnose(attempt{err: unix.ENXIO, log: []string{"<6>[1.0] usb 1-1: new device"}})
-	if strings.Contains(got.Message, "usb") {
-		t.Error(got.Message)
+	if strings.Contains(got.message, "usb") {
+		t.Error(got.message)
 	}
 }
 
@@ -73,27 +73,27 @@ func TestOnlyLinesFromAMomentOnCount(t *testing.T) {
 }
 
 func TestMayLoadFindsWhatStopsTheCallerBeforeAnythingIsFetched(t *testing.T) {
-	all := Facts{SupportsModules: true, CapSysModule: true, Seccomp: true}
-	with := func(change func(*Facts)) Facts { f := all; change(&f); return f }
+	all := facts{supportsModules: true, capSysModule: true, seccomp: true}
+	with := func(change func(*facts)) facts { f := all; change(&f); return f }
 	for name, c := range map[string]struct {
-		facts Facts
+		facts facts
 		probe error
 		want  outcome.Reason
 	}{
 		"free":              {all, unix.ENOEXEC, ""},
 		"free, other errno": {all, unix.EINVAL, ""},
-		"no modules":        {with(func(f *Facts) { f.SupportsModules = false }), unix.ENOSYS, outcome.NoModuleSupport},
-		"disabled":          {with(func(f *Facts) { f.ModulesDisabled = true }), unix.EPERM, outcome.ModulesDisabled},
-		"no capability":     {with(func(f *Facts) { f.CapSysModule = false }), unix.EPERM, outcome.CapabilityMissing},
+		"no modules":        {with(func(f *facts) { f.supportsModules = false }), unix.ENOSYS, outcome.NoModuleSupport},
+		"disabled":          {with(func(f *facts) { f.modulesDisabled = true }), unix.EPERM, outcome.ModulesDisabled},
+		"no capability":     {with(func(f *facts) { f.capSysModule = false }), unix.EPERM, outcome.CapabilityMissing},
 		"seccomp":           {all, unix.EPERM, outcome.SeccompDenied},
 		"seccomp ENOSYS":    {all, unix.ENOSYS, outcome.SeccompDenied},
-		"user namespace":    {with(func(f *Facts) { f.Seccomp = false }), unix.EPERM, outcome.CapabilityMissing},
+		"user namespace":    {with(func(f *facts) { f.seccomp = false }), unix.EPERM, outcome.CapabilityMissing},
 		"SELinux":           {all, unix.EACCES, outcome.SELinuxDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
 			m.probeErr = c.probe
-			if got := reasonOf(m.host().MayLoad(c.facts)); got != string(c.want) {
+			if got := reasonOf(m.host().mayLoad(c.facts)); got != string(c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -102,16 +102,16 @@ func TestMayLoadFindsWhatStopsTheCallerBeforeAnythingIsFetched(t *testing.T) {
 
 func TestFactsThatCannotBeReadAreUnknownAndNeverOff(t *testing.T) {
 	m := newMachine(t)
-	f := (&Host{Proc: m.path("proc"), Sys: m.path("nothing"), HostSys: m.path("nothing"), Kernel: m}).Facts()
-	if f.Lockdown != unknown || f.SecureBoot != unknown || f.SELinux != unknown || f.SigEnforce != unknown {
+	f := (&Host{Proc: m.path("proc"), Sys: m.path("nothing"), HostSys: m.path("nothing"), Kernel: m}).facts()
+	if f.lockdown != unknown || f.secureBoot != unknown || f.seLinux != unknown || f.sigEnforce != unknown {
 		t.Errorf("%+v", f)
 	}
 	m.write("hostsys/kernel/security/lockdown", "none [integrity] confidentiality\n")
 	m.write("hostsys/fs/selinux/enforce", "1")
 	m.write("hostsys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "\x06\x00\x00\x00\x01")
 	m.write("sys/module/module/parameters/sig_enforce", "N\n")
-	f = m.host().Facts()
-	want := Facts{SupportsModules: true, CapSysModule: true, Seccomp: true, Lockdown: "integrity", SigEnforce: "no", SecureBoot: "yes", SELinux: "yes"}
+	f = m.host().facts()
+	want := facts{supportsModules: true, capSysModule: true, seccomp: true, lockdown: "integrity", sigEnforce: "no", secureBoot: "yes", seLinux: "yes"}
 	if f != want {
 		t.Errorf("got  %+v\nwant %+v", f, want)
 	}
@@ -119,12 +119,12 @@ func TestFactsThatCannotBeReadAreUnknownAndNeverOff(t *testing.T) {
 
 func TestParametersThatTheKernelWouldMisreadAreRefused(t *testing.T) {
 	for _, good := range []string{"", "a=1", "min_num_slots=65536 quick_mode=0", "x=0x10"} {
-		if err := CheckParameters(good); err != nil {
+		if err := checkParameters(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
 	for _, bad := range []string{"a", "=1", "a=", `a="1`, "a-b=1 c", "a=1\x00"} {
-		if CheckParameters(bad) == nil {
+		if checkParameters(bad) == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}

@@ -12,37 +12,37 @@ import (
 // capSysModule is CAP_SYS_MODULE's bit, from linux/capability.h.
 const capSysModule = 16
 
-// Facts are what decides whether a kernel takes a module.
-type Facts struct {
-	SupportsModules bool
-	// CapSysModule is whether the process has the capability in effect.
-	CapSysModule bool
-	// Seccomp is whether a filter is in place.
-	Seccomp bool
-	// ModulesDisabled is the sysctl kernel.modules_disabled.
-	ModulesDisabled bool
-	// Lockdown is none, integrity or confidentiality; unknown if the host's
+// facts are what decides whether a kernel takes a module.
+type facts struct {
+	supportsModules bool
+	// capSysModule is whether the process has the capability in effect.
+	capSysModule bool
+	// seccomp is whether a filter is in place.
+	seccomp bool
+	// modulesDisabled is the sysctl kernel.modules_disabled.
+	modulesDisabled bool
+	// lockdown is none, integrity or confidentiality; unknown if the host's
 	// /sys is not there.
-	Lockdown string
-	// SigEnforce, SecureBoot and SELinux are yes, no or unknown.
-	SigEnforce, SecureBoot, SELinux string
+	lockdown string
+	// sigEnforce, secureBoot and seLinux are yes, no or unknown.
+	sigEnforce, secureBoot, seLinux string
 }
 
 const unknown = "unknown"
 
-// Facts reads them all; nothing that cannot be read counts as off.
-func (h *Host) Facts() Facts {
+// facts reads them all; nothing that cannot be read counts as off.
+func (h *Host) facts() facts {
 	status := h.statusFields()
 	capEff, err := strconv.ParseUint(status["CapEff"], 16, 64)
-	return Facts{
-		SupportsModules: h.SupportsModules(),
-		CapSysModule:    err == nil && capEff&(1<<capSysModule) != 0,
-		Seccomp:         status["Seccomp"] == "2",
-		ModulesDisabled: h.modulesDisabled(),
-		Lockdown:        h.lockdown(),
-		SigEnforce:      h.sigEnforce(),
-		SecureBoot:      h.secureBoot(),
-		SELinux:         h.seLinux(),
+	return facts{
+		supportsModules: h.supportsModules(),
+		capSysModule:    err == nil && capEff&(1<<capSysModule) != 0,
+		seccomp:         status["Seccomp"] == "2",
+		modulesDisabled: h.modulesDisabled(),
+		lockdown:        h.lockdown(),
+		sigEnforce:      h.sigEnforce(),
+		secureBoot:      h.secureBoot(),
+		seLinux:         h.seLinux(),
 	}
 }
 

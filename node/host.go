@@ -48,9 +48,9 @@ func (h *Host) line(parts ...string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// SupportsModules tells whether the kernel can load modules at all: one built
+// supportsModules tells whether the kernel can load modules at all: one built
 // without CONFIG_MODULES has no /proc/modules.
-func (h *Host) SupportsModules() bool {
+func (h *Host) supportsModules() bool {
 	_, err := os.Stat(filepath.Join(h.Proc, "modules"))
 	return err == nil
 }
@@ -110,9 +110,9 @@ func (h *Host) missing(modules []string) []string {
 	return out
 }
 
-// Usable tells whether PF_RING answers. Its proc file is there in every network
+// usable tells whether PF_RING answers. Its proc file is there in every network
 // namespace.
-func (h *Host) Usable(name string) bool {
+func (h *Host) usable(name string) bool {
 	data, err := readfile.Regular(filepath.Join(h.Proc, "net", name, "info"), maxKernelFile)
 	return err == nil && len(data) > 0
 }

@@ -73,7 +73,7 @@ func Load(ctx context.Context, o LoadOptions) outcome.Outcome {
 type loading struct {
 	LoadOptions
 	start time.Time
-	facts Facts
+	facts facts
 	out   outcome.Outcome
 	// keep remembers the module that was fetched, once it is loaded; away is why
 	// it came from the node's copy, if it did.
@@ -93,15 +93,15 @@ func (h *Host) blank(node string) outcome.Outcome {
 }
 
 func (l *loading) run(ctx context.Context) error {
-	if err := CheckParameters(l.Parameters); err != nil {
+	if err := checkParameters(l.Parameters); err != nil {
 		return refuse(outcome.BadParameter, "%v", err)
 	}
 	l.forget()
-	l.facts = l.Host.Facts()
+	l.facts = l.Host.facts()
 	l.Log.Debug("the node", "kernel", l.out.Kernel, "arch", l.out.Arch, "facts", l.facts)
 	loaded := l.stays(ctx, l.Host.settled(ctx, l.ModuleName))
 	// A module that is loaded can only give way if this process may load.
-	if err := l.Host.MayLoad(l.facts); err != nil {
+	if err := l.Host.mayLoad(l.facts); err != nil {
 		if loaded == nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 
 // good sets a good outcome once PF_RING answers.
 func (l *loading) good(ctx context.Context, reason outcome.Reason) error {
-	for start := time.Now(); !l.Host.Usable(l.ModuleName); {
+	for start := time.Now(); !l.Host.usable(l.ModuleName); {
 		if time.Since(start) > usableWithin || !sleep(ctx, 20*time.Millisecond) {
 			return refuse(outcome.NotUsable, "the module is loaded, but /proc/net/%s/info does not answer", l.ModuleName)
 		}
@@ -223,8 +223,8 @@ func (l *loading) good(ctx context.Context, reason outcome.Reason) error {
 // refused turns an error into an outcome.
 func (l *loading) refused(err error) {
 	l.out.Backend, l.out.Reason, l.out.Message = outcome.Libpcap, outcome.Internal, err.Error()
-	if r := (*Refusal)(nil); errors.As(err, &r) {
-		l.out.Reason = r.Reason
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		l.out.Reason = r.reason
 	} else if e := (*module.Error)(nil); errors.As(err, &e) {
 		l.out.Reason = e.Reason
 	}

@@ -18,7 +18,7 @@ const noLimit = math.MaxInt64 / 4
 // GOMEMLIMIT says otherwise, and returns how many bytes a load may hold at once;
 // 0 where nothing bounds it.
 func (h *Host) BoundMemory(cgroups, gomemlimit string) int64 {
-	limit := h.MemoryLimit(cgroups)
+	limit := h.memoryLimit(cgroups)
 	if limit == 0 {
 		return 0
 	}
@@ -28,11 +28,11 @@ func (h *Host) BoundMemory(cgroups, gomemlimit string) int64 {
 	return module.WorkingMemory(limit)
 }
 
-// MemoryLimit is the least limit in bytes that a control group of this process
+// memoryLimit is the least limit in bytes that a control group of this process
 // sets, by version 1 or 2, below where they are mounted, /sys/fs/cgroup; 0 when
 // none does. A container sees its own group as the root or, in version 1
 // without a namespace, under a path that is the host's.
-func (h *Host) MemoryLimit(cgroups string) int64 {
+func (h *Host) memoryLimit(cgroups string) int64 {
 	least := int64(0)
 	look := func(parts ...string) {
 		text := h.line(parts...)

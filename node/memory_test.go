@@ -24,7 +24,7 @@ func TestTheMemoryLimitIsTheLeastOfTheGroupsAbove(t *testing.T) {
 		for path, text := range c.files {
 			m.write("cgroup/"+path, text)
 		}
-		if got := m.host().MemoryLimit(m.path("cgroup")); got != c.want {
+		if got := m.host().memoryLimit(m.path("cgroup")); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

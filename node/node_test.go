@@ -175,8 +175,8 @@ func (s since) Lines() []string {
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func reasonOf(err error) string {
-	if r := (*Refusal)(nil); errors.As(err, &r) {
-		return string(r.Reason)
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return string(r.reason)
 	}
 	return ""
 }
@@ -214,8 +214,8 @@ func FuzzKernelFiles(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		h.Facts()
-		if limit := h.MemoryLimit(filepath.Join(root, "cgroup")); limit < 0 {
+		h.facts()
+		if limit := h.memoryLimit(filepath.Join(root, "cgroup")); limit < 0 {
 			t.Errorf("a limit of %d bytes", limit)
 		}
 		if m := h.Loaded("pf_ring"); m != nil && !strings.Contains(text, "pf_ring") {
@@ -224,6 +224,6 @@ func FuzzKernelFiles(f *testing.F) {
 		if lines := linesFrom(strings.Split(text, "\n"), time.Second); len(lines) > strings.Count(text, "\n")+1 {
 			t.Errorf("%q", lines)
 		}
-		_ = CheckParameters(text)
+		_ = checkParameters(text)
 	})
 }

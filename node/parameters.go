@@ -10,10 +10,10 @@ import (
 
 var parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// CheckParameters accepts what init_module takes as a string of NAME=VALUE with
+// checkParameters accepts what init_module takes as a string of NAME=VALUE with
 // spaces between. It refuses what the kernel would read otherwise than meant:
 // quotes and control characters.
-func CheckParameters(text string) error {
+func checkParameters(text string) error {
 	for _, p := range strings.Fields(text) {
 		name, value, ok := strings.Cut(p, "=")
 		if !ok || !parameterName().MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {

@@ -86,22 +86,22 @@ func probeTarget(kind, target, message string, err error) outcome.ProbeTarget {
 
 // probe is what decides whether the kernel takes a module.
 func (h *Host) probe() outcome.ProbeHost {
-	f := h.Facts()
+	f := h.facts()
 	p := outcome.ProbeHost{
-		Modules: yesOrNo(f.SupportsModules), ModulesDisabled: h.disabledSwitch(), Lockdown: f.Lockdown,
-		SecureBoot: f.SecureBoot, SigEnforce: f.SigEnforce, SELinux: f.SELinux, HostSys: yesOrNo(h.seesHostSys()),
-		CapSysModule: yesOrNo(f.CapSysModule), Seccomp: yesOrNo(f.Seccomp), MayLoad: outcome.Unknown,
+		Modules: yesOrNo(f.supportsModules), ModulesDisabled: h.disabledSwitch(), Lockdown: f.lockdown,
+		SecureBoot: f.secureBoot, SigEnforce: f.sigEnforce, SELinux: f.seLinux, HostSys: yesOrNo(h.seesHostSys()),
+		CapSysModule: yesOrNo(f.capSysModule), Seccomp: yesOrNo(f.seccomp), MayLoad: outcome.Unknown,
 	}
 	// Without modules or the capability the kernel's no says nothing of the
 	// agent that is to load.
 	err := error(nil)
 	switch {
-	case !f.SupportsModules, f.ModulesDisabled, f.CapSysModule:
-		err = h.MayLoad(f)
+	case !f.supportsModules, f.modulesDisabled, f.capSysModule:
+		err = h.mayLoad(f)
 		p.MayLoad = yesOrNo(err == nil)
 	}
-	if r := (*Refusal)(nil); errors.As(err, &r) {
-		p.Reason = r.Reason
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		p.Reason = r.reason
 	}
 	return p
 }
@@ -120,7 +120,7 @@ func (h *Host) probeLoaded(name string) *outcome.ProbeModule {
 	if m == nil {
 		return nil
 	}
-	return &outcome.ProbeModule{Version: m.Version, Refs: m.Refs, Usable: h.Usable(name)}
+	return &outcome.ProbeModule{Version: m.Version, Refs: m.Refs, Usable: h.usable(name)}
 }
 
 func yesOrNo(b bool) string {

@@ -45,7 +45,7 @@ func (w *Watch) Serve(ctx context.Context, l net.Listener, o ServerOptions) erro
 func (w *Watch) ready(rw http.ResponseWriter, _ *http.Request) {
 	o := w.Outcome()
 	status := http.StatusOK
-	if w.Gone() {
+	if w.gone() {
 		status = http.StatusServiceUnavailable
 	}
 	reply(rw, status, fmt.Sprintf("%s %s: %s\n", o.Backend, o.Reason, o.Message))

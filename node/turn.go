@@ -49,7 +49,7 @@ func (r Record) Settle(ctx context.Context, h *Host, module string, o outcome.Ou
 		// It stands there since the load.
 		Record{Shared: r.Shared, Termination: r.Termination}.Write(o, log)
 		return o
-	case o.Backend != outcome.PFRing && m.Live && h.Usable(module):
+	case o.Backend != outcome.PFRing && m.Live && h.usable(module):
 		o.Backend, o.Reason = outcome.PFRing, outcome.AlreadyLoaded
 		o.Message = module + " " + m.Version + " answers: another agent of this node has loaded it, while this one could not: " + o.Message
 		o.Module = stands.Module

@@ -14,7 +14,7 @@ import (
 // again until ctx ends and then gives up with unload-busy: it is never forced.
 // A module that is not loaded is not an error.
 func Unload(ctx context.Context, h *Host, name string) error {
-	if h.SupportsModules() && h.Loaded(name) == nil {
+	if h.supportsModules() && h.Loaded(name) == nil {
 		return nil
 	}
 	for pause := 50 * time.Millisecond; ; pause = min(pause*2, time.Second) {

@@ -48,7 +48,7 @@ func Wait(ctx context.Context, o WaitOptions) outcome.Outcome {
 }
 
 func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
-	if !o.Host.SupportsModules() {
+	if !o.Host.supportsModules() {
 		out.Reason = outcome.NoModuleSupport
 		out.Message = "this kernel does not support loadable modules: /proc/modules does not exist"
 		return
@@ -56,7 +56,7 @@ func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
 	// Looking costs two small reads; the pause grows to a second.
 	reason, pause := outcome.AlreadyLoaded, 50*time.Millisecond
 	for {
-		if m := o.Host.Loaded(o.ModuleName); m != nil && m.Live && o.Host.Usable(o.ModuleName) {
+		if m := o.Host.Loaded(o.ModuleName); m != nil && m.Live && o.Host.usable(o.ModuleName) {
 			out.Backend, out.Reason = outcome.PFRing, reason
 			out.Message = o.ModuleName + " " + m.Version + " answers"
 			out.Module = o.origin(out, m)

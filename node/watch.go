@@ -61,8 +61,8 @@ func (w *Watch) Outcome() outcome.Outcome {
 	return w.now
 }
 
-// Gone is true when a module that was there has vanished.
-func (w *Watch) Gone() bool { return w.Outcome().Reason == outcome.ModuleGone }
+// gone is true when a module that was there has vanished.
+func (w *Watch) gone() bool { return w.Outcome().Reason == outcome.ModuleGone }
 
 // Run looks again and again until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
@@ -75,7 +75,7 @@ func (w *Watch) Run(ctx context.Context) {
 // look compares the outcome with the kernel, and writes down what has changed.
 func (w *Watch) look() {
 	m := w.Host.Loaded(w.ModuleName)
-	there := m != nil && m.Live && w.Host.Usable(w.ModuleName)
+	there := m != nil && m.Live && w.Host.usable(w.ModuleName)
 	was := w.Outcome()
 	next := was
 	switch {
@@ -132,8 +132,8 @@ func (w *Watch) UnloadAtEnd(timeout time.Duration) {
 		o.Backend, o.Reason, o.Message = outcome.Libpcap, outcome.ModuleGone, w.ModuleName+" was unloaded as the agent ended (unloadOnDestroy)"
 	} else {
 		o.Reason, o.Message = outcome.UnloadBusy, err.Error()
-		if r := (*Refusal)(nil); errors.As(err, &r) {
-			o.Reason = r.Reason
+		if r := (*refusal)(nil); errors.As(err, &r) {
+			o.Reason = r.reason
 		}
 	}
 	o.Time = time.Now()

@@ -222,7 +222,7 @@ func TestAFallbackIsReadyAndALateModuleIsNoticed(t *testing.T) {
 	first := m.host().blank("n1")
 	first.Reason = outcome.WaitTimeout
 	w := newWatch(t, m, first)
-	if w.Gone() {
+	if w.gone() {
 		t.Error("a fallback counts as a module that is gone")
 	}
 	m.load("8.8.0", 0)

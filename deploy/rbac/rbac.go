@@ -16,8 +16,8 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// Rule is a rule of a ClusterRole.
-type Rule struct {
+// rule is a rule of a ClusterRole.
+type rule struct {
 	Groups    []string `json:"apiGroups"`
 	Resources []string `json:"resources"`
 	Verbs     []string `json:"verbs"`
@@ -27,11 +27,11 @@ type Rule struct {
 type Role struct {
 	// File is its path in the repository, Name that of the ClusterRole.
 	File, Name string
-	Rules      []Rule
+	Rules      []rule
 }
 
-// Roles reads all of them, in the order of their files.
-func Roles() ([]Role, error) {
+// roles reads all of them, in the order of their files.
+func roles() ([]Role, error) {
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func Roles() ([]Role, error) {
 			Metadata struct {
 				Name string `json:"name"`
 			} `json:"metadata"`
-			Rules []Rule `json:"rules"`
+			Rules []rule `json:"rules"`
 		}
 		if err := yaml.Unmarshal(data, &object); err != nil {
 			return nil, fmt.Errorf("cannot read deploy/rbac/%s: %w", name, err)
@@ -56,10 +56,10 @@ func Roles() ([]Role, error) {
 	return roles, nil
 }
 
-// Grants tells whether the role gives the right to use verb on a resource of an
+// grants tells whether the role gives the right to use verb on a resource of an
 // API group. A subresource is named as in rules: pods/log.
-func (r Role) Grants(verb, group, resource string) bool {
-	return slices.ContainsFunc(r.Rules, func(rule Rule) bool {
+func (r Role) grants(verb, group, resource string) bool {
+	return slices.ContainsFunc(r.Rules, func(rule rule) bool {
 		return slices.Contains(rule.Verbs, verb) && slices.Contains(rule.Groups, group) && slices.Contains(rule.Resources, resource)
 	})
 }
@@ -74,11 +74,11 @@ var beside = map[string][]string{
 // that of the command, such as "prereq check" or "module build"; false if none
 // does.
 func For(command, verb, group, resource string) (Role, bool) {
-	roles, err := Roles()
+	roles, err := roles()
 	if err != nil {
 		return Role{}, false
 	}
-	roles = slices.DeleteFunc(roles, func(r Role) bool { return !r.Grants(verb, group, resource) })
+	roles = slices.DeleteFunc(roles, func(r Role) bool { return !r.grants(verb, group, resource) })
 	if len(roles) == 0 {
 		return Role{}, false
 	}

@@ -22,8 +22,8 @@ import (
 // compressed.
 const maxRelease = 64 << 20
 
-// ErrNoRelease means that Helm has no such release installed.
-var ErrNoRelease = errors.New("not installed by Helm")
+// errNoRelease means that Helm has no such release installed.
+var errNoRelease = errors.New("not installed by Helm")
 
 // Installed is the deployed revision of a release, as Helm keeps it.
 type Installed struct {
@@ -59,7 +59,7 @@ func ReleaseRecord(ctx context.Context, config *rest.Config, namespace, name str
 		}
 	}
 	if newest == nil {
-		return Installed{}, fmt.Errorf("%w: release %s in namespace %s. Name another with --release-name and -n, or set the values with -f", ErrNoRelease, name, namespace)
+		return Installed{}, fmt.Errorf("%w: release %s in namespace %s. Name another with --release-name and -n, or set the values with -f", errNoRelease, name, namespace)
 	}
 	record, err := recordOf(newest.Data["release"])
 	if err != nil {

@@ -15,7 +15,7 @@ const openRows = 50
 
 // states are what the answers are on a page.
 var states = map[Supported]webpage.State{
-	Yes: webpage.Good, No: webpage.Bad, CannotBeBuilt: webpage.Bad, WillBeBuilt: webpage.Warn, Unknown: webpage.Warn, Excluded: webpage.Neutral,
+	Yes: webpage.Good, No: webpage.Bad, cannotBeBuilt: webpage.Bad, WillBeBuilt: webpage.Warn, Unknown: webpage.Warn, Excluded: webpage.Neutral,
 }
 
 // writeHTML writes one page that needs nothing else.

@@ -29,7 +29,7 @@ func Match(nodes []cluster.Node, find Lookup) Report {
 	judge := verdict.NewJudge()
 	answers, stalling := ask(nodes, judge, find)
 	kernels := map[key]*KernelResult{}
-	report := Report{SchemaVersion: 1, Subject: SubjectCluster, Kernels: []KernelResult{}, Nodes: make([]NodeResult, 0, len(nodes))}
+	report := Report{SchemaVersion: 1, Subject: subjectCluster, Kernels: []KernelResult{}, Nodes: make([]NodeResult, 0, len(nodes))}
 	for _, n := range nodes {
 		k := key{n.Kernel, n.Arch}
 		sum := kernels[k]

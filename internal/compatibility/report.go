@@ -16,7 +16,7 @@ const (
 	Yes           = verdict.Yes
 	No            = verdict.No
 	WillBeBuilt   = verdict.WillBeBuilt
-	CannotBeBuilt = verdict.CannotBeBuilt
+	cannotBeBuilt = verdict.CannotBeBuilt
 	Unknown       = verdict.Unknown
 	Excluded      = verdict.Excluded
 )
@@ -43,7 +43,7 @@ const (
 
 // What a report is about.
 const (
-	SubjectCluster = "Cluster"
+	subjectCluster = "Cluster"
 	SubjectKernels = "Kernel"
 )
 
@@ -96,7 +96,7 @@ type Totals struct {
 	No       int `json:"unsupported"`
 	Unknown  int `json:"unknown"`
 	Excluded int `json:"excluded"`
-	// WillBeBuilt and CannotBeBuilt are of the supply controller, and counted in
+	// WillBeBuilt and cannotBeBuilt are of the supply controller, and counted in
 	// none of the others.
 	WillBeBuilt   int `json:"willBeBuilt,omitempty"`
 	CannotBeBuilt int `json:"cannotBeBuilt,omitempty"`
@@ -112,7 +112,7 @@ func (t *Totals) add(s Supported) {
 		t.Excluded++
 	case WillBeBuilt:
 		t.WillBeBuilt++
-	case CannotBeBuilt:
+	case cannotBeBuilt:
 		t.CannotBeBuilt++
 	default:
 		t.Unknown++

@@ -16,8 +16,8 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-// Web is where the same pages are on the web.
-const Web = "https://github.com/kubeshark/kubeshark-pfring/blob/main/docs/"
+// web is where the same pages are on the web.
+const web = "https://github.com/kubeshark/kubeshark-pfring/blob/main/docs/"
 
 // Topic is one name, and what the documentation says of it.
 type Topic struct {
@@ -144,7 +144,7 @@ func topics(page, kind, text string) []Topic {
 		}
 		body := strings.TrimSpace(strings.Join(lines[i+1:end], "\n"))
 		if kind != "answer" {
-			list = append(list, Topic{Name: name, Kind: kind, Summary: summary(body), Page: page, Link: Web + page + "#" + anchor(name),
+			list = append(list, Topic{Name: name, Kind: kind, Summary: summary(body), Page: page, Link: web + page + "#" + anchor(name),
 				Markdown: "## " + name + "\n\n" + body})
 		}
 	}
@@ -182,7 +182,7 @@ func reasons(page string, lines []string) []Topic {
 			about = "A reason in the report of `pfring compatibility`."
 		}
 		list = append(list, Topic{Name: name, Kind: "reason", Summary: summary(strings.ReplaceAll(rest, "|", " ")), Page: page,
-			Link: Web + page + "#" + anchor(section), Markdown: "## " + name + "\n\n" + about + "\n\n" + row(head, line)})
+			Link: web + page + "#" + anchor(section), Markdown: "## " + name + "\n\n" + about + "\n\n" + row(head, line)})
 	}
 	return list
 }

@@ -30,7 +30,7 @@ func (w *worker) add(o *Options) error {
 		}
 	}
 	with := o.WaitWith
-	if with == WithAuto {
+	if with == withAuto {
 		if !hasShell(v, w.object) {
 			w.warnings = append(w.warnings, fmt.Sprintf(
 				"DaemonSet %s: the worker's image is not known to have a shell (%s), so no wait was added; "+

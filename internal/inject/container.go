@@ -10,7 +10,7 @@ import (
 // waiter is the init container, as a block of YAML.
 func (w *worker) waiter(o *Options, with string) string {
 	var b strings.Builder
-	if with == WithAgent {
+	if with == withAgent {
 		agent(&b, o)
 	} else {
 		w.shell(&b, o)
@@ -56,7 +56,7 @@ env:
 	fmt.Fprintf(b, "  - name: PFRING_WAIT_MODE\n    value: %s\n  - name: PFRING_WAIT_TIMEOUT\n    value: %s\n", o.Mode, strconv.Quote(o.Timeout.String()))
 	if o.watchesState() {
 		fmt.Fprintf(b, "  - name: PFRING_STATE_FILE\n    value: %s\n", strconv.Quote(o.StateFile))
-		fmt.Fprintf(b, "  - name: PFRING_WATCH_FILE\n    value: %s\n", strconv.Quote(o.WatchFile()))
+		fmt.Fprintf(b, "  - name: PFRING_WATCH_FILE\n    value: %s\n", strconv.Quote(o.watchFile()))
 	}
 }
 
@@ -85,7 +85,7 @@ func script(o *Options) string {
 		functions = `fallen() {
   b=; read -r b 2>/dev/null < /proc/sys/kernel/random/boot_id || :
   [ -n "$b" ] || b=none
-  for f in ` + o.StateFile + ` ` + o.WatchFile() + `; do
+  for f in ` + o.StateFile + ` ` + o.watchFile() + `; do
     o=; [ ! -f "$f" ] || read -r o 2>/dev/null < "$f" || :
     case "$o" in
       *"\"bootID\":\"$b\""*"\"backend\":\"libpcap\""*) echo "this node stays on libpcap: $o"; kill "$w" 2>/dev/null; exit 9 ;;

@@ -413,7 +413,7 @@ func TestWrongOptions(t *testing.T) {
 		"pull policy":        func(o *Options) { o.PullPolicy = "Sometimes" },
 		"indefinitely":       func(o *Options) { o.Timeout = 0 },
 		"too long":           func(o *Options) { o.Timeout = 2 * time.Hour },
-		"agent, no image":    func(o *Options) { o.WaitWith = WithAgent },
+		"agent, no image":    func(o *Options) { o.WaitWith = withAgent },
 		"worker, image":      func(o *Options) { o.WaitWith, o.Image = WithWorker, "a:1" },
 		"image of two words": func(o *Options) { o.Image = "a:1\nname: x" },
 		"relative path":      func(o *Options) { o.StateFile = "state.json" },

@@ -11,18 +11,18 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultTimeout   = 60 * time.Second
-	DefaultStateFile = "/run/kubeshark-pfring/state.json"
+	defaultTimeout   = 60 * time.Second
+	defaultStateFile = "/run/kubeshark-pfring/state.json"
 )
 
 // Options say what to add. The zero value is not valid; start from Default.
 type Options struct {
 	// Mode is auto or kmm, as in tap.kernelModule.mode.
 	Mode string
-	// WaitWith says what waits: WithWorker, WithAgent, or WithAuto, which is the
+	// WaitWith says what waits: WithWorker, withAgent or withAuto, which is the
 	// worker's own image where it is known to have a shell, else nothing.
 	WaitWith string
-	// Image is the agent's, for WithAgent.
+	// Image is the agent's, for withAgent.
 	Image string
 	// PullPolicy is for Image; "" leaves it to Kubernetes.
 	PullPolicy string
@@ -39,14 +39,14 @@ type Options struct {
 
 // What waits.
 const (
-	WithAuto   = "auto"
+	withAuto   = "auto"
 	WithWorker = "worker"
-	WithAgent  = "agent"
+	withAgent  = "agent"
 )
 
 // Default returns the settings that never keep capture from starting.
 func Default() Options {
-	return Options{Mode: "auto", WaitWith: WithAuto, Timeout: DefaultTimeout, StateFile: DefaultStateFile, WorkerFlag: "auto"}
+	return Options{Mode: "auto", WaitWith: withAuto, Timeout: defaultTimeout, StateFile: defaultStateFile, WorkerFlag: "auto"}
 }
 
 func (o *Options) check() error {
@@ -55,7 +55,7 @@ func (o *Options) check() error {
 		allowed []string
 	}{
 		"mode":        {o.Mode, []string{"auto", "kmm"}},
-		"wait-with":   {o.WaitWith, []string{WithAuto, WithWorker, WithAgent}},
+		"wait-with":   {o.WaitWith, []string{withAuto, WithWorker, withAgent}},
 		"worker-flag": {o.WorkerFlag, []string{"auto", "always", "never"}},
 		"pull-policy": {o.PullPolicy, []string{"", "Always", "IfNotPresent", "Never"}},
 	} {
@@ -66,7 +66,7 @@ func (o *Options) check() error {
 	switch {
 	case o.Timeout < time.Second || o.Timeout > time.Hour:
 		return fmt.Errorf("invalid wait-timeout %s: must be from 1s to 1h, since capture must not wait indefinitely", o.Timeout)
-	case o.WaitWith == WithAgent && o.Image == "":
+	case o.WaitWith == withAgent && o.Image == "":
 		return errors.New("--wait-with agent requires the agent's image: --image REGISTRY/pfring-agent:VERSION")
 	case o.WaitWith == WithWorker && o.Image != "":
 		return errors.New("wait-with worker waits in the worker's own image: remove --image")
@@ -76,7 +76,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("invalid state-file %q: must be an absolute path of letters, digits, dots, dashes and underscores, with at least one folder", o.StateFile)
 	}
 	if o.Image != "" {
-		o.WaitWith = WithAgent
+		o.WaitWith = withAgent
 	}
 	return o.checkWorkload()
 }
@@ -93,7 +93,7 @@ func (o *Options) checkWorkload() error {
 	if _, _, err := ParseWorkload(o.Workload); err != nil {
 		return err
 	}
-	if o.WaitWith == WithAuto {
+	if o.WaitWith == withAuto {
 		return errors.New("--workload requires --wait-with worker, if its image has /bin/sh and sleep, or --image REGISTRY/pfring-agent:VERSION")
 	}
 	return nil
@@ -107,9 +107,9 @@ func plainPath(s string) bool {
 	})
 }
 
-// WatchFile is what the agent's run writes, in a folder below that of the state
+// watchFile is what the agent's run writes, in a folder below that of the state
 // file, as the chart tells it.
-func (o *Options) WatchFile() string {
+func (o *Options) watchFile() string {
 	return path.Join(path.Dir(o.StateFile), "watch", "state.json")
 }
 

@@ -49,7 +49,7 @@ func TestScriptEndsAsItShould(t *testing.T) {
 				}
 				o := options(func(o *Options) { o.Mode, o.Timeout = test.mode, time.Second })
 				text := strings.NewReplacer(
-					"/sys/module/pf_ring/initstate", dir+"/initstate", "/proc/sys/kernel/random/boot_id", dir+"/boot_id", o.StateFile, dir+"/state.json", o.WatchFile(), dir+"/watch.json",
+					"/sys/module/pf_ring/initstate", dir+"/initstate", "/proc/sys/kernel/random/boot_id", dir+"/boot_id", o.StateFile, dir+"/state.json", o.watchFile(), dir+"/watch.json",
 				).Replace(script(&o))
 				cmd := exec.Command(shell[0], append(shell[1:], "-c", text)...)
 				out, err := cmd.CombinedOutput()
@@ -96,7 +96,7 @@ func TestTheScriptIsNotHeldUpByWhatIsInThePlaceOfAStateFile(t *testing.T) {
 					t.Skipf("it cannot be made here: %v", err)
 				}
 				o := options(func(o *Options) { o.Timeout = 2 * time.Second })
-				text := strings.NewReplacer(o.StateFile, dir+"/watch.json", o.WatchFile(), dir+"/watch.json", "[ ! -f ", "[ -z ").Replace(script(&o))
+				text := strings.NewReplacer(o.StateFile, dir+"/watch.json", o.watchFile(), dir+"/watch.json", "[ ! -f ", "[ -z ").Replace(script(&o))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				out, err := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", text)...).CombinedOutput()

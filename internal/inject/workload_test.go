@@ -61,11 +61,11 @@ func TestWorkloads(t *testing.T) {
 		"two containers":       {text: two, fails: "--container is required"},
 		"one of them":          {text: two, change: func(o *Options) { o.Container = "suricata" }, has: []string{`image: "jasonish/suricata:8.0"`, "NET_ADMIN"}},
 		"none of them":         {text: two, change: func(o *Options) { o.Container = "zeek" }, fails: `container "zeek" not found, only exporter, suricata`},
-		"the agent waits":      {text: plain, change: func(o *Options) { o.WaitWith, o.Image = WithAuto, "x/pfring-agent:1" }, has: []string{"image: \"x/pfring-agent:1\"", "PFRING_INJECTED"}},
+		"the agent waits":      {text: plain, change: func(o *Options) { o.WaitWith, o.Image = withAuto, "x/pfring-agent:1" }, has: []string{"image: \"x/pfring-agent:1\"", "PFRING_INJECTED"}},
 		"privileged":           {text: strings.Replace(plain, "                - SYS_NICE\n", "                - SYS_NICE\n            privileged: true\n", 1), fails: ""},
 		"a network of its own": {text: strings.Replace(plain, "      hostNetwork: true\n", "", 1), has: []string{"pfring-wait"}, warns: "hostNetwork"},
 		"not root":             {text: strings.Replace(plain, "      hostNetwork: true\n", "      hostNetwork: true\n      securityContext: {runAsUser: 1000}\n", 1), has: []string{"pfring-wait"}, warns: "does not run as root"},
-		"no choice":            {text: plain, change: func(o *Options) { o.WaitWith = WithAuto }, fails: "--workload requires --wait-with worker"},
+		"no choice":            {text: plain, change: func(o *Options) { o.WaitWith = withAuto }, fails: "--workload requires --wait-with worker"},
 		"no kind":              {text: plain, change: func(o *Options) { o.Workload = "suricata" }, fails: "must be daemonset/NAME"},
 		"JSON":                 {text: `{"kind":"DaemonSet","metadata":{"name":"suricata"},"spec":{"template":{"spec":{"hostNetwork":true,"containers":[{"name":"a","image":"b:1"}]}}}}`, has: []string{`"name":"pfring-wait"`, `"add":["NET_ADMIN","NET_RAW"]`}},
 	} {

@@ -22,8 +22,8 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
 
-// FieldManager owns what is added.
-const FieldManager = "pfring-inject"
+// fieldManager owns what is added.
+const fieldManager = "pfring-inject"
 
 // Options say where and how.
 type Options struct {
@@ -104,7 +104,7 @@ func waits(object *unstructured.Unstructured) bool {
 // owns tells whether something of the object is ours.
 func owns(object *unstructured.Unstructured) bool {
 	for _, entry := range object.GetManagedFields() {
-		if entry.Manager == FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply {
+		if entry.Manager == fieldManager && entry.Operation == metav1.ManagedFieldsOperationApply {
 			return true
 		}
 	}
@@ -114,7 +114,7 @@ func owns(object *unstructured.Unstructured) bool {
 // apply returns the object as it is with the patch.
 func apply(ctx context.Context, resource dynamic.ResourceInterface, was *unstructured.Unstructured, patch map[string]any, dryRun bool) (*unstructured.Unstructured, error) {
 	// What is ours by its name was added by an earlier run, perhaps through a file.
-	options := metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}

@@ -38,10 +38,6 @@ func VersionLabel(namespace, name string) string {
 	return labelPrefix + "version-module." + namespace + "." + name
 }
 
-// PodFinalizer holds worker pods until KMM has seen their end. From
-// internal/pod/workerpodmanager.go, 2.4 to 2.7.
-const PodFinalizer = labelPrefix + "nodemodulesconfig-reconciler"
-
 // Values of the status of an image in a ModuleImagesConfig. From
 // api/v1beta1/moduleimagesconfig_types.go, 2.4 to 2.7. A build or signature
 // that failed makes the image DoesNotExist, so that the cause must be looked

@@ -11,8 +11,8 @@ import (
 // from an image with all modules, without checking what it loads.
 const Loader = "load-pf-ring"
 
-// CaptureFlag is the worker's flag for tap.packetCapture, since 52.2.1.
-const CaptureFlag = "-packet-capture"
+// captureFlag is the worker's flag for tap.packetCapture, since 52.2.1.
+const captureFlag = "-packet-capture"
 
 // OtherBackend is true if a worker with this value of tap.packetCapture does not
 // look for PF_RING, so that the module is of no use to it. "best", the default,

@@ -27,10 +27,10 @@ func IsWorker(name string, labels map[string]string) bool {
 // it; "" if they tell none.
 func PacketCapture(arguments []string) string {
 	for i, argument := range arguments {
-		if value, ok := strings.CutPrefix(argument, CaptureFlag+"="); ok {
+		if value, ok := strings.CutPrefix(argument, captureFlag+"="); ok {
 			return value
 		}
-		if argument == CaptureFlag && i+1 < len(arguments) {
+		if argument == captureFlag && i+1 < len(arguments) {
 			return arguments[i+1]
 		}
 	}

@@ -49,8 +49,8 @@ func (w Way) Mode() string {
 	return ""
 }
 
-// Title is the way in words.
-func (w Way) Title() string {
+// title is the way in words.
+func (w Way) title() string {
 	switch w {
 	case Auto:
 		return "auto: the agent on each node fetches the module and loads it"
@@ -161,7 +161,7 @@ func Make(f Facts) Plan {
 
 // take chooses a way.
 func (d *decision) take(w Way) {
-	d.plan.Way, d.plan.Mode, d.plan.Title = w, w.Mode(), w.Title()
+	d.plan.Way, d.plan.Mode, d.plan.Title = w, w.Mode(), w.title()
 	d.plan.Kernels = d.perKernel()
 	d.plan.Then = 0
 	for _, k := range d.plan.Kernels {

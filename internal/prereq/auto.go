@@ -145,7 +145,7 @@ func indexFresh(ctx context.Context, e *env) Finding {
 	if index.Expires.IsZero() {
 		return ok("it does not expire")
 	}
-	left := index.Expires.Sub(e.Now())
+	left := index.Expires.Sub(e.now())
 	end := index.Expires.UTC().Format("2006-01-02 15:04 MST")
 	if left < module.ExpiryWarning {
 		return warn("index-expires-soon", fmt.Sprintf("it expires on %s, in %d days", end, int(left.Hours()/24)), "Publish a fresh one: pfring module index DIR, then pfring module sign DIR")

@@ -235,7 +235,7 @@ func certManagerInjected(ctx context.Context, e *env) Finding {
 			continue
 		}
 		found[w.mutating] = true
-		if r, text := w.bundleFault(e.Now()); r != "" {
+		if r, text := w.bundleFault(e.now()); r != "" {
 			reason = r
 			lines = append(lines, text)
 		}

@@ -55,8 +55,8 @@ type Options struct {
 	Wait time.Duration
 	// Starting is called with each check before it is made; nil is none.
 	Starting func(Check)
-	// Now is the time against which expiry is reported; nil is time.Now.
-	Now func() time.Time
+	// now is the time against which expiry is reported; nil is time.Now.
+	now func() time.Time
 }
 
 func (o Options) modes() []string {
@@ -104,8 +104,8 @@ type clients struct {
 }
 
 func newEnv(o Options) *env {
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.now == nil {
+		o.now = time.Now
 	}
 	return &env{Options: o, facts: map[string]any{}}
 }

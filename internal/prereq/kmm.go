@@ -169,7 +169,7 @@ func kmmCertificate(ctx context.Context, e *env) Finding {
 	if at < 0 {
 		return fail("webhook-configuration-missing", "KMM's webhook configuration not found", "Install KMM again, with all its components. "+kmmInstall)
 	}
-	if reason, text := all[at].bundleFault(e.Now()); reason != "" {
+	if reason, text := all[at].bundleFault(e.now()); reason != "" {
 		return fail(reason, text, "Make sure that cert-manager's cainjector runs (on OpenShift the service CA operator), which writes the CA.")
 	}
 	addons, err := e.addons(ctx)
@@ -220,11 +220,11 @@ func (e *env) issued(ctx context.Context, namespace string) Finding {
 	end, err := time.Parse(time.RFC3339, text)
 	day := end.UTC().Format(time.DateOnly)
 	switch {
-	case err == nil && e.Now().After(end):
+	case err == nil && e.now().After(end):
 		return fail("certificate-expired", name+" expired on "+day, see)
 	case conditionOf(o, "Ready") != "True":
 		return fail("certificate-not-ready", name+" is not ready: "+conditionMessage(o, "Ready"), see)
-	case err == nil && end.Sub(e.Now()) < certificateWarning:
+	case err == nil && end.Sub(e.now()) < certificateWarning:
 		return warn("certificate-expires-soon", name+" expires on "+day+" and was not renewed", see)
 	}
 	return ok(name + " is ready")

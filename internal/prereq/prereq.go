@@ -66,8 +66,8 @@ type Check struct {
 // Category is the part of the id before the dot.
 func (c Check) Category() string { return category(c.ID) }
 
-// Link is the check's section of the docs.
-func (c Check) Link() string { return Docs + "#" + anchor(c.ID) }
+// link is the check's section of the docs.
+func (c Check) link() string { return Docs + "#" + anchor(c.ID) }
 
 // Finding is what a check found.
 type Finding struct {

@@ -61,7 +61,7 @@ func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadlin
 	}
 	f.ID, f.Category, f.Title, f.Mode = c.ID, c.Category(), c.Title, c.Mode
 	if f.Result != OK {
-		f.Link = c.Link()
+		f.Link = c.link()
 	}
 	if f.Result == Error || f.Result == Warning {
 		f.Why = c.Why

@@ -62,7 +62,7 @@ func TableIn(b *strings.Builder, rows [][]string, width int) {
 	for i, row := range rows {
 		cut[i] = make([]string, len(row))
 		for j, cell := range row {
-			cut[i][j] = Cut(Line(cell), widths[j])
+			cut[i][j] = shorten(Line(cell), widths[j])
 		}
 	}
 	Table(b, cut)
@@ -87,8 +87,8 @@ func second(widths []int, but int) int {
 	return most
 }
 
-// Cut shortens text to width characters.
-func Cut(text string, width int) string {
+// shorten shortens text to width characters.
+func shorten(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text
 	}

@@ -28,7 +28,7 @@ func (r *runner) chooseForm(ctx context.Context) (*Failure, error) {
 			return nil, err
 		case refused == nil:
 			return nil, nil
-		case refused.Reason != ReasonPodSecurity || f == forms-1:
+		case refused.Reason != reasonPodSecurity || f == forms-1:
 			return refused, nil
 		case f == seesHost:
 			r.report.Restricted = refused.Message
@@ -68,7 +68,7 @@ func (r *runner) try(ctx context.Context, t corev1.PodTemplateSpec) (*Failure, e
 	}
 	f := refusal("", err)
 	switch {
-	case f.Reason == ReasonForbidden:
+	case f.Reason == reasonForbidden:
 		return nil, nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return &f, nil

@@ -53,9 +53,9 @@ func (g *group) choose(nodes []Node) {
 	for _, n := range nodes {
 		switch {
 		case n.Taint != "":
-			unusable = append(unusable, Failure{n.Name, ReasonTaint, "the agent does not tolerate its taint " + n.Taint})
+			unusable = append(unusable, Failure{n.Name, reasonTaint, "the agent does not tolerate its taint " + n.Taint})
 		case !n.Ready:
-			unusable = append(unusable, Failure{n.Name, ReasonNotReady, "the node is not ready"})
+			unusable = append(unusable, Failure{n.Name, reasonNotReady, "the node is not ready"})
 		case len(g.candidates) < attempts:
 			g.candidates = append(g.candidates, n.Name)
 		}

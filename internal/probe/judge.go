@@ -27,9 +27,9 @@ const (
 
 // hopeless are reasons of a waiting container that no waiting fixes.
 var hopeless = map[string]string{
-	"ImagePullBackOff": ReasonImagePull, "InvalidImageName": ReasonImagePull, "ErrImageNeverPull": ReasonImagePull,
-	"ImageInspectError": ReasonImagePull, "RegistryUnavailable": ReasonImagePull, "SignatureValidationFailed": ReasonImagePull,
-	"CreateContainerConfigError": ReasonVolume, "CreateContainerError": ReasonNoReport, "RunContainerError": ReasonNoReport,
+	"ImagePullBackOff": reasonImagePull, "InvalidImageName": reasonImagePull, "ErrImageNeverPull": reasonImagePull,
+	"ImageInspectError": reasonImagePull, "RegistryUnavailable": reasonImagePull, "SignatureValidationFailed": reasonImagePull,
+	"CreateContainerConfigError": reasonVolume, "CreateContainerError": reasonNoReport, "RunContainerError": reasonNoReport,
 }
 
 // read is what a pod's status tells: the report, or why there will be none; two
@@ -45,7 +45,7 @@ func read(pod *corev1.Pod, waited time.Duration) (*outcome.Probe, *Failure) {
 			if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
 				return nil, evicted(pod)
 			}
-			return nil, &Failure{Reason: ReasonNoReport, Message: died(state.Terminated)}
+			return nil, &Failure{Reason: reasonNoReport, Message: died(state.Terminated)}
 		case state.Waiting != nil && hopeless[state.Waiting.Reason] != "":
 			return nil, &Failure{Reason: hopeless[state.Waiting.Reason], Message: state.Waiting.Reason + ": " + oneLine(state.Waiting.Message)}
 		}
@@ -55,14 +55,14 @@ func read(pod *corev1.Pod, waited time.Duration) (*outcome.Probe, *Failure) {
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && waited > settle {
-			return nil, &Failure{Reason: ReasonUnschedulable, Message: oneLine(c.Message)}
+			return nil, &Failure{Reason: reasonUnschedulable, Message: oneLine(c.Message)}
 		}
 	}
 	return nil, nil
 }
 
 func evicted(pod *corev1.Pod) *Failure {
-	return &Failure{Reason: ReasonEvicted, Message: strings.TrimSpace(pod.Status.Reason + ": " + oneLine(pod.Status.Message))}
+	return &Failure{Reason: reasonEvicted, Message: strings.TrimSpace(pod.Status.Reason + ": " + oneLine(pod.Status.Message))}
 }
 
 // died says how a container ended that left no report.
@@ -93,7 +93,7 @@ func (r *runner) stuck(ctx context.Context, a *attempt, pod *corev1.Pod, waited 
 		return nil
 	}
 	if e := r.lastWarning(ctx, "Pod", pod.Name); e != nil && e.Reason == "FailedMount" {
-		return &Failure{a.node, ReasonVolume, oneLine(e.Message)}
+		return &Failure{a.node, reasonVolume, oneLine(e.Message)}
 	}
 	return nil
 }
@@ -134,18 +134,18 @@ func eventTime(e corev1.Event) time.Time {
 func refusal(node string, err error) Failure {
 	text := oneLine(err.Error())
 	if apierrors.IsForbidden(err) && strings.Contains(text, "cannot create resource") {
-		return Failure{node, ReasonForbidden, text}
+		return Failure{node, reasonForbidden, text}
 	}
 	return refusalText(node, text)
 }
 
 func refusalText(node, text string) Failure {
-	reason := ReasonRefused
+	reason := reasonRefused
 	switch {
 	case strings.Contains(text, "violates PodSecurity"), strings.Contains(text, "unable to validate against any security context constraint"):
-		reason = ReasonPodSecurity
+		reason = reasonPodSecurity
 	case strings.Contains(text, "exceeded quota"), strings.Contains(text, "failed quota"):
-		reason = ReasonQuota
+		reason = reasonQuota
 	}
 	return Failure{node, reason, text}
 }

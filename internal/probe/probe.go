@@ -20,21 +20,21 @@ import (
 
 // Reasons why a probe could not run on a node. They are stable codes.
 const (
-	ReasonNotReady      = "node-not-ready"
-	ReasonTaint         = "taint-not-tolerated"
-	ReasonUnschedulable = "unschedulable"
-	ReasonImagePull     = "image-pull"
-	ReasonPodSecurity   = "pod-security"
-	ReasonQuota         = "quota-exceeded"
-	ReasonRefused       = "pod-refused"
-	ReasonForbidden     = "forbidden"
-	ReasonVolume        = "volume-missing"
-	ReasonEvicted       = "evicted"
-	ReasonGone          = "pod-gone"
-	ReasonDeadline      = "deadline"
-	ReasonNoReport      = "no-report"
-	ReasonNotReached    = "not-reached"
-	ReasonInterrupted   = "interrupted"
+	reasonNotReady      = "node-not-ready"
+	reasonTaint         = "taint-not-tolerated"
+	reasonUnschedulable = "unschedulable"
+	reasonImagePull     = "image-pull"
+	reasonPodSecurity   = "pod-security"
+	reasonQuota         = "quota-exceeded"
+	reasonRefused       = "pod-refused"
+	reasonForbidden     = "forbidden"
+	reasonVolume        = "volume-missing"
+	reasonEvicted       = "evicted"
+	reasonGone          = "pod-gone"
+	reasonDeadline      = "deadline"
+	reasonNoReport      = "no-report"
+	reasonNotReached    = "not-reached"
+	reasonInterrupted   = "interrupted"
 )
 
 // Bounds of one Job, and of the pauses between two looks at all of them.
@@ -82,8 +82,8 @@ type Options struct {
 	Registries []string
 	// Timeout bounds all of it; 0 is 3 minutes.
 	Timeout time.Duration
-	// Parallel is how many Jobs there are at once; 0 is 32.
-	Parallel int
+	// parallel is how many Jobs there are at once; 0 is 32.
+	parallel int
 	// Progress is told how many groups are through; nil is none.
 	Progress func(done, all int)
 }
@@ -144,8 +144,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 3 * time.Minute
 	}
-	if o.Parallel == 0 {
-		o.Parallel = 32
+	if o.parallel == 0 {
+		o.parallel = 32
 	}
 	r := &runner{Options: o, id: newID(), end: time.Now().Add(o.Timeout), active: map[string]*attempt{}}
 	r.report = &Report{}

@@ -120,7 +120,7 @@ func TestGroupsAreTriedOnTheirBestNodes(t *testing.T) {
 	if len(r.known) != 3 || len(usable) != 2 || !slices.Equal(usable[0].candidates, []string{"c", "f"}) || usable[0].result.Nodes != 4 {
 		t.Errorf("%+v", usable)
 	}
-	if why := r.known[2].result.Why(); why.Reason != ReasonTaint || !strings.Contains(why.Message, "db=yes") {
+	if why := r.known[2].result.Why(); why.Reason != reasonTaint || !strings.Contains(why.Message, "db=yes") {
 		t.Errorf("%+v", why)
 	}
 	cordonedOnly := runOf(Options{Nodes: []Node{cordoned}}).groups()
@@ -152,15 +152,15 @@ func TestAPodsStatusIsRead(t *testing.T) {
 	}{
 		"an answer":                  {pod("Succeeded", "", terminated(0, string(line))), 0, true, ""},
 		"an answer with a no":        {pod("Failed", "", terminated(1, string(line))), 0, true, ""},
-		"crashed":                    {pod("Failed", "", terminated(139, "")), 0, false, ReasonNoReport},
-		"evicted while it ran":       {pod("Failed", "Evicted", terminated(137, "")), 0, false, ReasonEvicted},
-		"evicted before":             {pod("Failed", "Evicted", corev1.ContainerState{}), 0, false, ReasonEvicted},
+		"crashed":                    {pod("Failed", "", terminated(139, "")), 0, false, reasonNoReport},
+		"evicted while it ran":       {pod("Failed", "Evicted", terminated(137, "")), 0, false, reasonEvicted},
+		"evicted before":             {pod("Failed", "Evicted", corev1.ContainerState{}), 0, false, reasonEvicted},
 		"pulling":                    {pod("Pending", "", waiting("ContainerCreating")), time.Minute, false, ""},
 		"one failed pull":            {pod("Pending", "", waiting("ErrImagePull")), time.Minute, false, ""},
-		"more failed pulls":          {pod("Pending", "", waiting("ImagePullBackOff")), 0, false, ReasonImagePull},
-		"a missing Secret":           {pod("Pending", "", waiting("CreateContainerConfigError")), 0, false, ReasonVolume},
+		"more failed pulls":          {pod("Pending", "", waiting("ImagePullBackOff")), 0, false, reasonImagePull},
+		"a missing Secret":           {pod("Pending", "", waiting("CreateContainerConfigError")), 0, false, reasonVolume},
 		"no room just now":           {unschedulable, time.Second, false, ""},
-		"no room":                    {unschedulable, time.Minute, false, ReasonUnschedulable},
+		"no room":                    {unschedulable, time.Minute, false, reasonUnschedulable},
 		"running":                    {pod("Running", "", corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}), time.Minute, false, ""},
 		"nothing is known of it yet": {&corev1.Pod{}, 0, false, ""},
 	} {
@@ -176,10 +176,10 @@ func TestRefusalsAreToldApart(t *testing.T) {
 		return apierrors.NewForbidden(corev1.Resource("pods"), "x", errors.New(text))
 	}
 	for want, err := range map[string]error{
-		ReasonPodSecurity: forbidden(`violates PodSecurity "restricted:latest": hostPath volumes`),
-		ReasonQuota:       forbidden("exceeded quota: none, requested: pods=1"),
-		ReasonForbidden:   forbidden(`User "u" cannot create resource "jobs"`),
-		ReasonRefused:     forbidden("no PriorityClass with name x was found"),
+		reasonPodSecurity: forbidden(`violates PodSecurity "restricted:latest": hostPath volumes`),
+		reasonQuota:       forbidden("exceeded quota: none, requested: pods=1"),
+		reasonForbidden:   forbidden(`User "u" cannot create resource "jobs"`),
+		reasonRefused:     forbidden("no PriorityClass with name x was found"),
 	} {
 		if f := refusal("n", err); f.Reason != want || f.Node != "n" || f.Message == "" {
 			t.Errorf("%v: %+v", err, f)
@@ -205,10 +205,10 @@ func TestAVolumeThatDoesNotComeAndAPodThatIsNotMadeAreFoundByTheirEvents(t *test
 	if f := r.stuck(t.Context(), &attempt{node: "n1"}, pod, time.Second); f != nil {
 		t.Errorf("too early: %+v", f)
 	}
-	if f := r.stuck(t.Context(), &attempt{node: "n1"}, pod, time.Minute); f == nil || f.Reason != ReasonVolume || !strings.Contains(f.Message, "not found") {
+	if f := r.stuck(t.Context(), &attempt{node: "n1"}, pod, time.Minute); f == nil || f.Reason != reasonVolume || !strings.Contains(f.Message, "not found") {
 		t.Errorf("%+v", f)
 	}
-	if f := r.unmade(t.Context(), &attempt{job: "j", node: "n1"}, time.Minute); f == nil || f.Reason != ReasonQuota {
+	if f := r.unmade(t.Context(), &attempt{job: "j", node: "n1"}, time.Minute); f == nil || f.Reason != reasonQuota {
 		t.Errorf("%+v", f)
 	}
 	if f := r.unmade(t.Context(), &attempt{job: "other"}, time.Minute); f != nil {
@@ -243,7 +243,7 @@ func TestWhoMayNotReadPodsIsToldSoAtOnce(t *testing.T) {
 		Clients:   Clients{Jobs: client.BatchV1().Jobs("ns"), Pods: client.CoreV1().Pods("ns"), Events: client.CoreV1().Events("ns"), ServiceAccounts: client.CoreV1().ServiceAccounts("ns")},
 		Namespace: "ns", Release: "pfring", DaemonSet: daemonSet(), Nodes: []Node{{Name: "n1", Kernel: "6.1", Arch: "amd64", Ready: true}}, Timeout: time.Minute,
 	})
-	if err != nil || report.Results[0].Why().Reason != ReasonForbidden || !report.DefaultAccount {
+	if err != nil || report.Results[0].Why().Reason != reasonForbidden || !report.DefaultAccount {
 		t.Errorf("%+v, %v", report, err)
 	}
 	if jobs, err := client.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{}); err != nil || len(jobs.Items) > 0 {

@@ -49,7 +49,7 @@ func (r *runner) all(ctx context.Context, waiting []*group) {
 			r.giveUp(ctx, waiting)
 			return
 		}
-		for len(waiting) > 0 && len(r.active) < r.Parallel && ctx.Err() == nil {
+		for len(waiting) > 0 && len(r.active) < r.parallel && ctx.Err() == nil {
 			if !r.start(ctx, waiting[0]) {
 				done++
 			}
@@ -68,9 +68,9 @@ func (r *runner) all(ctx context.Context, waiting []*group) {
 
 // giveUp says why the rest has no answer.
 func (r *runner) giveUp(ctx context.Context, waiting []*group) {
-	reason, message := ReasonNotReached, fmt.Sprintf("the time for all probes (%s) ended before this one started", r.Timeout)
+	reason, message := reasonNotReached, fmt.Sprintf("the time for all probes (%s) ended before this one started", r.Timeout)
 	if ctx.Err() != nil {
-		reason, message = ReasonInterrupted, "it was interrupted"
+		reason, message = reasonInterrupted, "it was interrupted"
 	}
 	for _, g := range waiting {
 		if len(g.result.Failed) == 0 {
@@ -79,7 +79,7 @@ func (r *runner) giveUp(ctx context.Context, waiting []*group) {
 	}
 	for _, a := range r.active {
 		if ctx.Err() == nil {
-			reason, message = ReasonDeadline, fmt.Sprintf("no answer within the time for all probes (%s)", r.Timeout)
+			reason, message = reasonDeadline, fmt.Sprintf("no answer within the time for all probes (%s)", r.Timeout)
 		}
 		a.group.fail(Failure{a.node, reason, message})
 	}
@@ -144,7 +144,7 @@ func (r *runner) look(ctx context.Context) (again []*group, through int) {
 // blind gives all attempts up: their pods may not be read.
 func (r *runner) blind(ctx context.Context, err error) (through int) {
 	for name, a := range r.active {
-		a.group.fail(Failure{a.node, ReasonForbidden, oneLine(err.Error())})
+		a.group.fail(Failure{a.node, reasonForbidden, oneLine(err.Error())})
 		delete(r.active, name)
 		r.delete(ctx, name)
 		through++
@@ -155,7 +155,7 @@ func (r *runner) blind(ctx context.Context, err error) (through int) {
 // elsewhere tells whether another node may fare better.
 func elsewhere(reason string) bool {
 	switch reason {
-	case ReasonPodSecurity, ReasonQuota, ReasonRefused, ReasonForbidden, ReasonInterrupted:
+	case reasonPodSecurity, reasonQuota, reasonRefused, reasonForbidden, reasonInterrupted:
 		return false
 	}
 	return true
@@ -167,7 +167,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 	fail := func(reason, message string) *Failure { return &Failure{a.node, reason, message} }
 	switch {
 	case pod == nil && a.seen:
-		return nil, fail(ReasonGone, "its pod was deleted before it answered")
+		return nil, fail(reasonGone, "its pod was deleted before it answered")
 	case pod == nil:
 		if f := r.unmade(ctx, a, waited); f != nil {
 			return nil, f
@@ -193,7 +193,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 			message += ": " + last.Message
 		}
 	}
-	return nil, fail(ReasonDeadline, message)
+	return nil, fail(reasonDeadline, message)
 }
 
 // delete removes a Job that is through; what it misses, remove gets.

@@ -154,7 +154,7 @@ func (a *Access) checkFiles() error {
 
 // Keys are those of PublicKeys, without their comments.
 func (a *Access) Keys() ([]string, error) {
-	keys, err := ParseKeys(a.PublicKeys)
+	keys, err := parseKeys(a.PublicKeys)
 	if err != nil {
 		return nil, fmt.Errorf("invalid --public-key: must be a file or a minisign public key: %w", err)
 	}
@@ -164,8 +164,8 @@ func (a *Access) Keys() ([]string, error) {
 // maxKey bounds a file with a public key, in bytes.
 const maxKey = 64 << 10
 
-// ParseKeys takes minisign public keys, and files with one.
-func ParseKeys(list []string) ([]string, error) {
+// parseKeys takes minisign public keys, and files with one.
+func parseKeys(list []string) ([]string, error) {
 	var keys []string
 	for _, text := range list {
 		if info, err := os.Stat(text); err == nil && info.Mode().IsRegular() && info.Size() <= maxKey {

@@ -84,7 +84,7 @@ func (b borrowed) publicKeys() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := ParseKeys(files)
+	keys, err := parseKeys(files)
 	if err != nil {
 		return nil, fmt.Errorf("source.publicKeySecret: %w", err)
 	}

@@ -51,9 +51,9 @@ type Gathered struct {
 	About compatibility.Report
 }
 
-// Answers is what nodes can have by values k: their source, and what the supply
+// answers is what nodes can have by values k: their source, and what the supply
 // controller builds where that lacks something, as the agent asks them.
-func (g Gathered) Answers(k valuesschema.KernelModule) verdict.Lookup {
+func (g Gathered) answers(k valuesschema.KernelModule) verdict.Lookup {
 	source := g.Source
 	if source == nil {
 		source = func(_, _ string) verdict.Answer {
@@ -74,7 +74,7 @@ func (g Gathered) Answers(k valuesschema.KernelModule) verdict.Lookup {
 
 // Report judges the nodes by values k.
 func (g Gathered) Report(k valuesschema.KernelModule) compatibility.Report {
-	r := compatibility.Match(g.Nodes, g.Answers(k))
+	r := compatibility.Match(g.Nodes, g.answers(k))
 	r.Mode, r.Source, r.Verify, r.Warnings = k.Mode, g.About.Source, g.About.Verify, g.About.Warnings
 	r.Conclude()
 	return r

@@ -47,9 +47,9 @@ type Config struct {
 
 // What the values leave open.
 const (
-	DefaultKeep     = 30 * 24 * time.Hour
-	DefaultTimeout  = 30 * time.Minute
-	DefaultParallel = 2
+	defaultKeep     = 30 * 24 * time.Hour
+	defaultTimeout  = 30 * time.Minute
+	defaultParallel = 2
 )
 
 // ParseConfig reads a settings file. A key that is not known is an error.
@@ -59,9 +59,9 @@ func ParseConfig(data []byte) (*Config, error) {
 		return nil, fmt.Errorf("cannot read the controller's settings: %w", err)
 	}
 	s := &c.Supply
-	s.Keep = cmp.Or(s.Keep, valuesschema.Duration(DefaultKeep))
-	s.Timeout = cmp.Or(s.Timeout, valuesschema.Duration(DefaultTimeout))
-	s.Parallel = cmp.Or(s.Parallel, DefaultParallel)
+	s.Keep = cmp.Or(s.Keep, valuesschema.Duration(defaultKeep))
+	s.Timeout = cmp.Or(s.Timeout, valuesschema.Duration(defaultTimeout))
+	s.Parallel = cmp.Or(s.Parallel, defaultParallel)
 	s.Store.Type = cmp.Or(s.Store.Type, valuesschema.StoreConfigMaps)
 	switch {
 	case s.Keep < 0 || s.Timeout < 0 || s.Parallel < 0:

@@ -48,7 +48,7 @@ func TestSettingsAreReadStrictly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if time.Duration(c.Supply.Keep) != 48*time.Hour || time.Duration(c.Supply.Timeout) != DefaultTimeout || c.Supply.Parallel != DefaultParallel || c.Supply.Store.Type != valuesschema.StoreConfigMaps || !c.Serves() {
+	if time.Duration(c.Supply.Keep) != 48*time.Hour || time.Duration(c.Supply.Timeout) != defaultTimeout || c.Supply.Parallel != defaultParallel || c.Supply.Store.Type != valuesschema.StoreConfigMaps || !c.Serves() {
 		t.Errorf("%+v", c.Supply)
 	}
 	for text, says := range map[string]string{

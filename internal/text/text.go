@@ -1,13 +1,8 @@
-// Package text words small things alike in every command: counts, yes and no,
-// and text from elsewhere that must not control a terminal. It imports only the
-// standard library, so that the agent can use it too.
+// Package text words small things alike in every command: counts, yes and no.
+// It imports only the standard library, so that the agent can use it too.
 package text
 
-import (
-	"fmt"
-	"strings"
-	"unicode"
-)
+import "fmt"
 
 // Count is "1 node", "3 nodes". A noun whose plural is not made with an s is not
 // for it.
@@ -40,15 +35,4 @@ func YesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// Printable replaces each character that could move a terminal's cursor or break
-// a line by r.
-func Printable(s string, r rune) string {
-	return strings.Map(func(c rune) rune {
-		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
-			return r
-		}
-		return c
-	}, s)
 }

@@ -20,13 +20,3 @@ func TestYesNo(t *testing.T) {
 		t.Error(YesNo(true), YesNo(false))
 	}
 }
-
-func TestPrintableReplacesWhatControlsATerminal(t *testing.T) {
-	for s, want := range map[string]string{
-		"6.1.0-18-amd64": "6.1.0-18-amd64", "grün": "grün", "a\x1b]0;x\x07b": "a?]0;x?b", "a\r\nb\tc": "a??b?c", "\xff": "?", "\u202e": "?",
-	} {
-		if got := Printable(s, '?'); got != want {
-			t.Errorf("%q: %q, want %q", s, got, want)
-		}
-	}
-}

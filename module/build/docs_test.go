@@ -58,12 +58,12 @@ func TestTheDocumentedCombinationsAreThese(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString("| PF_RING | kernel series | compiles | source |\n| --- | --- | --- | --- |\n")
-	for _, c := range Combinations() {
+	for _, c := range combinations() {
 		compiles := "yes"
-		if !c.Compiles {
+		if !c.compiles {
 			compiles = "no"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Version, c.Series, compiles, c.Source)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.version, c.series, compiles, c.source)
 	}
 	want := head + begin + b.String() + stop + tail
 	if *update {

@@ -138,7 +138,7 @@ func (s Settings) place(pod *corev1.PodSpec, t Target) {
 // those that they unpack files with.
 func (s Settings) container(t Target, mark string) corev1.Container {
 	root, no := int64(0), false
-	script := CustomScript()
+	script := customScript()
 	if s.Script == "" {
 		script = Script(t.Recipe)
 	}

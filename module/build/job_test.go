@@ -86,7 +86,7 @@ func TestSettingsReachTheScript(t *testing.T) {
 	if script != "#!/bin/bash\necho $(KERNEL_FULL_VERSION) $$ ${x}" {
 		t.Errorf("script %q", script)
 	}
-	if c.Image != "mirror.example.com/builder:1" || c.Command[2] != CustomScript() || pod.ImagePullSecrets[0].Name != "mirror" || pod.ServiceAccountName != "builder" {
+	if c.Image != "mirror.example.com/builder:1" || c.Command[2] != customScript() || pod.ImagePullSecrets[0].Name != "mirror" || pod.ServiceAccountName != "builder" {
 		t.Errorf("%+v", pod)
 	}
 	if env["https_proxy"] != "http://proxy:3128" || env["no_proxy"] != ".svc" || env["PFRING_CA"] == "" || env["PFRING_MARK"] != mark || env["KERNEL_FULL_VERSION"] != "6.1.0-18-amd64" {
@@ -100,7 +100,7 @@ func TestSettingsReachTheScript(t *testing.T) {
 func TestAScriptNeedsNoRecipe(t *testing.T) {
 	s := Settings{Script: "cp /pf_ring.ko $PFRING_OUT", Image: "builder", Timeout: time.Minute}
 	job := s.Job(Target{Kernel: "4.19.0-custom", Arch: "amd64", Nodes: []string{"a"}}, "abc123", mark, 0)
-	if c := job.Spec.Template.Spec.Containers[0]; c.Image != "builder" || c.Command[2] != CustomScript() {
+	if c := job.Spec.Template.Spec.Containers[0]; c.Image != "builder" || c.Command[2] != customScript() {
 		t.Errorf("%+v", c)
 	}
 }

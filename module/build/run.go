@@ -109,7 +109,7 @@ var ErrInterrupted = errors.New("interrupted")
 // The steps that a build has before its script begins, for Observe.
 const (
 	StepWaiting  = "waiting"
-	StepStarting = "starting"
+	stepStarting = "starting"
 )
 
 const (
@@ -234,7 +234,7 @@ func (b *Builder) Attach(ctx context.Context, t Target, job *batchv1.Job) (Modul
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return b.attend(ctx, t, job.Name, Mark(job))
+	return b.attend(ctx, t, job.Name, markOf(job))
 }
 
 // attend follows a Job that there is.
@@ -244,7 +244,7 @@ func (b *Builder) attend(ctx context.Context, t Target, job, mark string) (Modul
 	if err != nil {
 		return Module{}, err
 	}
-	b.observe(t, StepStarting)
+	b.observe(t, stepStarting)
 	record, err := b.follow(ctx, t, pod, mark)
 	if err != nil {
 		return Module{}, err
@@ -258,8 +258,8 @@ func (b *Builder) attend(ctx context.Context, t Target, job, mark string) (Modul
 // NewMark returns a mark for Settings.Job that no log has by chance.
 func NewMark() string { return DefaultMark + random(8) }
 
-// Mark is the one that a Job was made with.
-func Mark(job *batchv1.Job) string {
+// markOf is the one that a Job was made with.
+func markOf(job *batchv1.Job) string {
 	for _, c := range job.Spec.Template.Spec.Containers {
 		for _, e := range c.Env {
 			if e.Name == "PFRING_MARK" {

@@ -12,9 +12,9 @@ func Script(r Recipe) string {
 	return text("begin") + text(r.Name) + text("build") + text("end")
 }
 
-// CustomScript is what a Job runs around a script of the user's own, which is in
+// customScript is what a Job runs around a script of the user's own, which is in
 // the environment as PFRING_SCRIPT.
-func CustomScript() string { return text("begin") + text("custom") + text("end") }
+func customScript() string { return text("begin") + text("custom") + text("end") }
 
 func text(name string) string {
 	data, err := recipes.ReadFile("recipes/" + name + ".sh")

@@ -23,7 +23,7 @@ func TestRecipesAreShellAsTheyStandAndAsOneCommand(t *testing.T) {
 		check(r.Name, Script(r))
 		check(r.Name+" as one command", strings.Join(oneCommand(Script(r)), " "))
 	}
-	check("custom", CustomScript())
+	check("custom", customScript())
 }
 
 // A Dockerfile's RUN is one line for the builder: what would end it early, or

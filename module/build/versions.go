@@ -8,24 +8,23 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
-	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
-// Combination is what is known of a version of PF_RING on a series of kernels.
-type Combination struct {
-	Version string
-	// Series is the kernel's first two numbers, such as 6.1. What compiles on one
+// combination is what is known of a version of PF_RING on a series of kernels.
+type combination struct {
+	version string
+	// series is the kernel's first two numbers, such as 6.1. What compiles on one
 	// series is taken to compile on older ones.
-	Series   string
-	Compiles bool
-	// Source is where that is from: a build that was run for this project, or a
+	series   string
+	compiles bool
+	// source is where that is from: a build that was run for this project, or a
 	// line of PF_RING's own CHANGELOG.md.
-	Source string
+	source string
 }
 
-// Combinations are those that are known, newest version first.
-func Combinations() []Combination {
-	return []Combination{
+// combinations are those that are known, newest version first.
+func combinations() []combination {
+	return []combination{
 		{"8.9.0", "6.12", true, "built here for Debian's 6.12.117+deb12-cloud-amd64, and loaded"},
 		{"8.9.0", "6.1", true, "built here for Debian's 6.1.0-56-amd64, and loaded"},
 		{"8.8.0", "6.12", true, "the part of its source that depends on the kernel is that of 8.9.0, which differs in time stamps of Arista switches alone"},
@@ -69,18 +68,18 @@ func FitOf(version, kernel string) Fit {
 		fit.Why = fmt.Sprintf("kernel release %q does not begin with a version such as 6.1", kernel)
 		return fit
 	}
-	var best *Combination
-	for _, c := range Combinations() {
-		m, n, _ := series(c.Series)
+	var best *combination
+	for _, c := range combinations() {
+		m, n, _ := series(c.series)
 		reaches := m > major || m == major && n >= minor
 		switch {
-		case c.Version != version:
-		case c.Compiles && reaches:
-			return Fit{Version: version, Known: true, Why: c.Source}
-		case !c.Compiles && (m < major || m == major && n <= minor):
-			fit.Why = fmt.Sprintf("PF_RING %s is known not to compile on kernels of the series %s: %s", version, c.Series, c.Source)
+		case c.version != version:
+		case c.compiles && reaches:
+			return Fit{Version: version, Known: true, Why: c.source}
+		case !c.compiles && (m < major || m == major && n <= minor):
+			fit.Why = fmt.Sprintf("PF_RING %s is known not to compile on kernels of the series %s: %s", version, c.series, c.source)
 			return fit
-		case c.Compiles && (best == nil || compareSeries(c.Series, best.Series) > 0):
+		case c.compiles && (best == nil || compareSeries(c.series, best.series) > 0):
 			best = &c
 		}
 	}
@@ -88,12 +87,9 @@ func FitOf(version, kernel string) Fit {
 		fit.Why = fmt.Sprintf("it is unknown whether PF_RING %s compiles on any kernel", version)
 		return fit
 	}
-	fit.Why = fmt.Sprintf("PF_RING %s is known to compile on kernels up to %s, and this kernel is %d.%d", version, best.Series, major, minor)
+	fit.Why = fmt.Sprintf("PF_RING %s is known to compile on kernels up to %s, and this kernel is %d.%d", version, best.series, major, minor)
 	return fit
 }
-
-// NewestKnown is the highest version of PF_RING whose source is pinned.
-func NewestKnown() string { return slices.MaxFunc(Versions(), module.CompareVersions) }
 
 var kernelSeries = lazyregexp.New(`^(\d{1,4})\.(\d{1,4})(?:\D|$)`)
 

@@ -84,7 +84,7 @@ func TestAJobForAKernelThatNoNodeRunsGoesByArchitecture(t *testing.T) {
 	if pod := s.Job(target, "run", mark, 0).Spec.Template.Spec; pod.Affinity != nil || pod.NodeSelector["kubernetes.io/arch"] != "amd64" {
 		t.Error("no node runs the kernel")
 	}
-	if job := s.Job(target, "run", mark, 0); Mark(job) != mark {
-		t.Errorf("mark %q", Mark(job))
+	if job := s.Job(target, "run", mark, 0); markOf(job) != mark {
+		t.Errorf("mark %q", markOf(job))
 	}
 }

@@ -249,7 +249,7 @@ func BuildEach(ctx context.Context, modules []Module, o Options) ([]Named, error
 		if err != nil {
 			return nil, err
 		}
-		for _, tag := range Tags(release) {
+		for _, tag := range tags(release) {
 			if other, taken := owner[tag]; taken {
 				return nil, fmt.Errorf("kernels %s and %s would both get the tag %s: pack one of them with a separate tag", other, release, tag)
 			}

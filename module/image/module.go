@@ -135,10 +135,10 @@ func Check(data []byte, name string) (Module, error) {
 
 var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 
-// Tags are the tags under which KMM and the agent look for the image of one
+// tags are the tags under which KMM and the agent look for the image of one
 // kernel: the release with "_" for what a tag cannot have. KMM leaves out a "+"
 // at the end, so such a kernel has two.
-func Tags(release string) []string {
+func tags(release string) []string {
 	tag := func(s string) string {
 		return strings.Map(func(r rune) rune {
 			if strings.ContainsRune("._-", r) || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {

@@ -18,7 +18,7 @@ import (
 
 // Media types of a module repository in a registry.
 const (
-	RepositoryType types.MediaType = "application/vnd.kubeshark.pfring.repository.v1+json"
+	repositoryType types.MediaType = "application/vnd.kubeshark.pfring.repository.v1+json"
 	IndexType      types.MediaType = "application/vnd.kubeshark.pfring.index.v1+json"
 	SignatureType  types.MediaType = "application/vnd.kubeshark.pfring.index.minisig"
 	ModuleType     types.MediaType = "application/vnd.kubeshark.pfring.module"
@@ -85,7 +85,7 @@ func (s *Store) Put(ctx context.Context, data []byte, kind types.MediaType) erro
 
 // Tag makes an artifact of files and moves the tag to it, once all is there.
 func (s *Store) Tag(ctx context.Context, tag string, files []Stored) error {
-	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), RepositoryType)
+	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), repositoryType)
 	var add []mutate.Addendum
 	for _, f := range files {
 		var l v1.Layer = &known{f}

@@ -73,9 +73,9 @@ func ParseSymvers(release string, data []byte) (Symvers, error) {
 // kernel compares it before all others.
 const layout = "module_layout"
 
-// Fits tells whether a module was proved to fit the release: it has checksums,
+// fits tells whether a module was proved to fit the release: it has checksums,
 // and each is that of the kernel. why says what contradicts it.
-func (s Symvers) Fits(symbols []module.Symbol) (fits bool, why string) {
+func (s Symvers) fits(symbols []module.Symbol) (fits bool, why string) {
 	if !slices.ContainsFunc(symbols, func(sym module.Symbol) bool { return sym.Name == layout }) {
 		return false, "it was built without MODVERSIONS, so it has no checksums of the symbols it requires"
 	}
@@ -110,7 +110,7 @@ func fits(own string, symbols []module.Symbol, before []module.Fit, list []Symve
 		}
 	}
 	for _, s := range list {
-		if ok, _ := s.Fits(symbols); ok {
+		if ok, _ := s.fits(symbols); ok {
 			add(s.Release)
 		}
 	}
@@ -131,7 +131,7 @@ func prove(entries []module.Entry, symbols map[string][]module.Symbol, list []Sy
 	for _, s := range list {
 		for _, e := range entries {
 			if e.KernelRelease != s.Release {
-				_, why := s.Fits(symbols[e.Path])
+				_, why := s.fits(symbols[e.Path])
 				proofs = append(proofs, Proof{s.Release, e.Path, why})
 			}
 		}

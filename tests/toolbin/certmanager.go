@@ -15,9 +15,6 @@ const (
 	certManagerSum    = "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68="
 )
 
-// CertManagerVersion is that of the definitions.
-const CertManagerVersion = "v1.21.2"
-
 // CertManagerDefinitions returns the folder with cert-manager's own resource
 // definitions.
 func CertManagerDefinitions() (string, error) {

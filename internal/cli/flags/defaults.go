@@ -17,16 +17,16 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-// EnvPrefix begins the variables that give defaults: PFRING_CA_FILE is --ca-file.
-const EnvPrefix = "PFRING_"
+// envPrefix begins the variables that give defaults: PFRING_CA_FILE is --ca-file.
+const envPrefix = "PFRING_"
 
-// ConfigEnv names the file of defaults; empty reads none.
-const ConfigEnv = "PFRING_CONFIG"
+// configEnv names the file of defaults; empty reads none.
+const configEnv = "PFRING_CONFIG"
 
-// ConfigFile is the file of defaults: the one that $PFRING_CONFIG names, else
+// configFile is the file of defaults: the one that $PFRING_CONFIG names, else
 // pfring/config.yaml in $XDG_CONFIG_HOME or ~/.config; "" is none.
-func ConfigFile(lookup func(string) (string, bool)) string {
-	if name, ok := lookup(ConfigEnv); ok {
+func configFile(lookup func(string) (string, bool)) string {
+	if name, ok := lookup(configEnv); ok {
 		return name
 	}
 	dir, _ := lookup("XDG_CONFIG_HOME")
@@ -48,7 +48,7 @@ var never = []string{"help", "version", "remove", "dry-run"}
 // of a command (prereq check) holds a map for that command alone. It leaves alone
 // the flags in keep.
 func Defaults(cmd *cobra.Command, lookup func(string) (string, bool), keep ...string) error {
-	file := ConfigFile(lookup)
+	file := configFile(lookup)
 	settings, err := read(file, cmd)
 	if err != nil {
 		return err
@@ -58,8 +58,8 @@ func Defaults(cmd *cobra.Command, lookup func(string) (string, bool), keep ...st
 		if failed != nil || f.Changed || slices.Contains(never, f.Name) || slices.Contains(keep, f.Name) {
 			return
 		}
-		env := EnvPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := lookup(env); ok && env != ConfigEnv {
+		env := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := lookup(env); ok && env != configEnv {
 			failed = set(f, []string{value}, "$"+env)
 			return
 		}

@@ -144,7 +144,7 @@ func (s *ConfigMaps) Put(ctx context.Context, e module.Entry, data []byte) error
 		}
 		s.foreign(cm.Name)
 	}
-	return fmt.Errorf("ConfigMaps %s and beside it: %w", s.name(e, 0), ErrForeign)
+	return fmt.Errorf("ConfigMaps %s and beside it: %w", s.name(e, 0), errForeign)
 }
 
 func labelled(cm *corev1.ConfigMap, labels map[string]string) bool {

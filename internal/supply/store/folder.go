@@ -54,14 +54,14 @@ func ofVolume(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		return &Failure{
-			Why: "the volume of the store is full", Err: fmt.Errorf("%w: %w", ErrFull, err),
-			Remedy: "Enlarge the PersistentVolumeClaim of the store, or lower supply.keep.",
+		return &failure{
+			why: "the volume of the store is full", err: fmt.Errorf("%w: %w", ErrFull, err),
+			remedy: "Enlarge the PersistentVolumeClaim of the store, or lower supply.keep.",
 		}
 	case errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission):
-		return &Failure{
-			Why: "the volume of the store cannot be written: " + cause(err), Err: err,
-			Remedy: "Mount the volume of supply.store.persistentVolumeClaim read-write, with a file system that group 65532 may write (fsGroup).",
+		return &failure{
+			why: "the volume of the store cannot be written: " + cause(err), err: err,
+			remedy: "Mount the volume of supply.store.persistentVolumeClaim read-write, with a file system that group 65532 may write (fsGroup).",
 		}
 	}
 	return err

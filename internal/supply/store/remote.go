@@ -238,27 +238,27 @@ func existing(path string) string {
 // explain says with values what the packages below say with those of a source,
 // or with flags.
 func (r *Remote) explain(err error) error {
-	f := &Failure{Err: err, Remedy: "Check supply.store.url, and that the controller's pod reaches it: egress, source.proxy, source.caBundle."}
+	f := &failure{err: err, remedy: "Check supply.store.url, and that the controller's pod reaches it: egress, source.proxy, source.caBundle."}
 	var of *module.Error
 	answer, denied := image.Refusal(err)
 	switch {
 	case errors.Is(err, module.ErrBucketFull) || errors.Is(err, image.ErrFull):
-		f.Err = fmt.Errorf("%w: %w", ErrFull, err)
-		f.Why, f.Remedy = r.String()+" is full", "Make room there, or raise its quota, or lower supply.keep."
+		f.err = fmt.Errorf("%w: %w", ErrFull, err)
+		f.why, f.remedy = r.String()+" is full", "Make room there, or raise its quota, or lower supply.keep."
 		return f
 	case errors.As(err, &of):
-		f.Why = of.What + ": " + of.Why
+		f.why = of.What + ": " + of.Why
 		if of.Why == "" && of.Err != nil {
-			f.Why = of.What + ": " + of.Err.Error()
+			f.why = of.What + ": " + of.Err.Error()
 		}
 		denied = of.Reason == outcome.SourceForbidden
 	case answer != "":
-		f.Why = strings.TrimSuffix(answer, " (HEAD responses have no body, use GET for details)")
+		f.why = strings.TrimSuffix(answer, " (HEAD responses have no body, use GET for details)")
 	default:
-		f.Why = err.Error()
+		f.why = err.Error()
 	}
 	if denied {
-		f.Remedy = r.loginRemedy()
+		f.remedy = r.loginRemedy()
 	}
 	return f
 }

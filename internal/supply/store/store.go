@@ -30,23 +30,23 @@ type Store interface {
 // ErrFull means that a module does not fit into the store.
 var ErrFull = errors.New("the store is full")
 
-// Failure is why a store does not do what it is asked to, in the words of the
+// failure is why a store does not do what it is asked to, in the words of the
 // values.
-type Failure struct {
-	// Why is without the cause's own advice, which is for people at a terminal.
-	Why, Remedy string
-	Err         error
+type failure struct {
+	// why is without the cause's own advice, which is for people at a terminal.
+	why, remedy string
+	err         error
 }
 
-func (f *Failure) Error() string { return f.Why }
+func (f *failure) Error() string { return f.why }
 
 // Unwrap returns the cause.
-func (f *Failure) Unwrap() error { return f.Err }
+func (f *failure) Unwrap() error { return f.err }
 
 // Remedy is what to do about an error of a store; "" if that is not known.
 func Remedy(err error) string {
-	if f := (*Failure)(nil); errors.As(err, &f) {
-		return f.Remedy
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f.remedy
 	}
 	return ""
 }
@@ -61,9 +61,9 @@ type Shown interface {
 	Current(ctx context.Context) (index, signature []byte, err error)
 }
 
-// ErrForeign means that something in the store is not what the controller has
+// errForeign means that something in the store is not what the controller has
 // put there, and was left alone.
-var ErrForeign = errors.New("not made by this controller")
+var errForeign = errors.New("not made by this controller")
 
 // SourceCA is the file of source.caBundle, "" without one.
 func SourceCA(c *supply.Config) string {

@@ -17,8 +17,8 @@ import (
 
 // How long certificates are valid. They are renewed after two thirds.
 const (
-	CALife      = 10 * 365 * 24 * time.Hour
-	ServingLife = 90 * 24 * time.Hour
+	caLife      = 10 * 365 * 24 * time.Hour
+	servingLife = 90 * 24 * time.Hour
 	// skew is how far behind a node's clock may be.
 	skew = time.Hour
 )
@@ -29,7 +29,7 @@ type Pair struct{ Cert, Key []byte }
 // NewCA makes a certificate authority.
 func NewCA(name string, now time.Time) (Pair, error) {
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-skew), NotAfter: now.Add(CALife),
+		Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-skew), NotAfter: now.Add(caLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
 	}
@@ -43,7 +43,7 @@ func (ca Pair) Issue(names []string, now time.Time) (Pair, error) {
 		return Pair{}, err
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, NotBefore: now.Add(-skew), NotAfter: now.Add(ServingLife),
+		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, NotBefore: now.Add(-skew), NotAfter: now.Add(servingLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if len(names[0]) > 64 {

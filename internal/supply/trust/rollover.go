@@ -17,8 +17,8 @@ const (
 	// Settle is how long something is published before it is used: kubelets bring
 	// a changed ConfigMap into running pods within about a minute and a half.
 	Settle = 3 * time.Minute
-	// Overlap is how long something stays published after its last use.
-	Overlap = 24 * time.Hour
+	// overlap is how long something stays published after its last use.
+	overlap = 24 * time.Hour
 )
 
 // Anchor is a public key or a CA certificate that agents trust.
@@ -78,9 +78,9 @@ func Roll(b Bundle, wanted string, now time.Time) (rolled Bundle, inUse Anchor, 
 			rolled[i].Retired = now
 		}
 	}
-	rolled = slices.DeleteFunc(rolled, func(a Anchor) bool { return !a.Retired.IsZero() && !now.Before(a.Retired.Add(Overlap)) })
+	rolled = slices.DeleteFunc(rolled, func(a Anchor) bool { return !a.Retired.IsZero() && !now.Before(a.Retired.Add(overlap)) })
 	for _, a := range rolled[:len(rolled)-1] {
-		if end := a.Retired.Add(Overlap); next.IsZero() || end.Before(next) {
+		if end := a.Retired.Add(overlap); next.IsZero() || end.Before(next) {
 			next = end
 		}
 	}

@@ -98,7 +98,7 @@ func TestCertificatesAreRenewedAfterTwoThirdsAndTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !pair.Usable(ca.Cert, name, start) || pair.Usable(ca.Cert, "other", start) || pair.Usable(ca.Cert, name, start.Add(ServingLife+time.Hour)) {
+	if !pair.Usable(ca.Cert, name, start) || pair.Usable(ca.Cert, "other", start) || pair.Usable(ca.Cert, name, start.Add(servingLife+time.Hour)) {
 		t.Error("usable when it is not, or the other way round")
 	}
 	other, err := NewCA("other", start)

@@ -12,11 +12,11 @@ import (
 // Names of the files that Files writes.
 const (
 	DepName          = "modules.dep"
-	AliasName        = "modules.alias"
-	SymbolsName      = "modules.symbols"
-	SoftdepName      = "modules.softdep"
-	BuiltinBinName   = "modules.builtin.bin"
-	BuiltinAliasName = "modules.builtin.alias.bin"
+	aliasName        = "modules.alias"
+	symbolsName      = "modules.symbols"
+	softdepName      = "modules.softdep"
+	builtinBinName   = "modules.builtin.bin"
+	builtinAliasName = "modules.builtin.alias.bin"
 )
 
 // Kernel is what belongs to a kernel besides its module files. A folder of
@@ -113,8 +113,8 @@ func (w *writer) aliases(list []Module) {
 			w.add(&t, alias, m.Name, i)
 		}
 	}
-	w.files[AliasName] = text.Bytes()
-	w.put(AliasName+".bin", &t)
+	w.files[aliasName] = text.Bytes()
+	w.put(aliasName+".bin", &t)
 }
 
 func (w *writer) symbols(list []Module) {
@@ -126,8 +126,8 @@ func (w *writer) symbols(list []Module) {
 			w.add(&t, "symbol:"+symbol, m.Name, i)
 		}
 	}
-	w.files[SymbolsName] = text.Bytes()
-	w.put(SymbolsName+".bin", &t)
+	w.files[symbolsName] = text.Bytes()
+	w.put(symbolsName+".bin", &t)
 }
 
 func (w *writer) softdeps(list []Module) {
@@ -141,7 +141,7 @@ func (w *writer) softdeps(list []Module) {
 			fmt.Fprintf(text, "softdep %s %s\n", m.Name, line)
 		}
 	}
-	w.files[SoftdepName] = text.Bytes()
+	w.files[softdepName] = text.Bytes()
 }
 
 func (w *writer) builtin(kernel Kernel) {
@@ -152,6 +152,6 @@ func (w *writer) builtin(kernel Kernel) {
 	for i, pair := range kernel.BuiltinAliases {
 		w.add(&aliases, normalAlias(pair[0]), pair[1], i)
 	}
-	w.put(BuiltinBinName, &names)
-	w.put(BuiltinAliasName, &aliases)
+	w.put(builtinBinName, &names)
+	w.put(builtinAliasName, &aliases)
 }

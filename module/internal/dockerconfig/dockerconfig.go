@@ -37,10 +37,10 @@ func Find(data []byte, registry, repository string) (Login, error) {
 	if err := json.Unmarshal(data, &config); err != nil {
 		return Login{}, ErrForm
 	}
-	target := Normal(registry) + "/" + repository
+	target := normal(registry) + "/" + repository
 	best := ""
 	for key := range config.Auths {
-		if matches(Normal(key), target) && better(key, best) {
+		if matches(normal(key), target) && better(key, best) {
 			best = key
 		}
 	}
@@ -56,7 +56,7 @@ func better(key, than string) bool {
 	if than == "" {
 		return true
 	}
-	a, b := Normal(key), Normal(than)
+	a, b := normal(key), normal(than)
 	pathA, pathB := strings.Count(a, "/"), strings.Count(b, "/")
 	globA, globB := strings.ContainsAny(a, "*?["), strings.ContainsAny(b, "*?[")
 	switch {
@@ -114,9 +114,9 @@ func matches(key, target string) bool {
 	return true
 }
 
-// Normal brings the many ways to write a registry, with or without a path, to
+// normal brings the many ways to write a registry, with or without a path, to
 // one.
-func Normal(key string) string {
+func normal(key string) string {
 	if _, rest, ok := strings.Cut(key, "://"); ok {
 		key = rest
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// AllTag is the historic image that holds the modules of all kernels.
-const AllTag = "all"
+// allTag is the historic image that holds the modules of all kernels.
+const allTag = "all"
 
 // Bounds, in bytes, of an image's layer: as it comes, and unpacked.
 const (
@@ -56,7 +56,7 @@ func (s *Source) HistoricReleases(ctx context.Context) (releases []string, all b
 			return nil, false, &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: s.String(), Err: err}
 		}
 		for _, tag := range list.Tags {
-			all = all || tag == AllTag
+			all = all || tag == allTag
 			if strings.Contains(tag, ".") && tag[0] >= '0' && tag[0] <= '9' {
 				releases = append(releases, tag)
 			}
@@ -100,7 +100,7 @@ func (s *Source) historicTags(kernel string) []string {
 	if s.tag != "" {
 		return []string{s.tag}
 	}
-	return []string{strings.ReplaceAll(kernel, "+", "_"), AllTag}
+	return []string{strings.ReplaceAll(kernel, "+", "_"), allTag}
 }
 
 // search goes through an image's layers from the top. A layer is not held: it

@@ -22,8 +22,8 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// IndexTag names the artifact that holds the index.
-const IndexTag = "index"
+// indexTag names the artifact that holds the index.
+const indexTag = "index"
 
 // titleAnnotation gives a layer its file name.
 const titleAnnotation = "org.opencontainers.image.title"
@@ -143,7 +143,7 @@ func (s *Source) FetchTo(ctx context.Context, path string, max int64, to stream.
 			return s.blobTo(ctx, "fetch "+path, layer.Digest, max, to)
 		}
 	}
-	return fault.NotFound("fetch "+path, s.String()+":"+IndexTag)
+	return fault.NotFound("fetch "+path, s.String()+":"+indexTag)
 }
 
 // artifact is the manifest of the index artifact: the one that its other half
@@ -155,7 +155,7 @@ func (s *Source) artifact(ctx context.Context, path string) (*manifest, error) {
 		s.taken[path] = true
 		return s.index, nil
 	}
-	m, err := s.manifest(ctx, IndexTag)
+	m, err := s.manifest(ctx, indexTag)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (g *registry) artifact(t *testing.T, files ...string) {
 		d.Annotations = map[string]string{titleAnnotation: files[i]}
 		m.Layers = append(m.Layers, d)
 	}
-	g.tag(t, IndexTag, m)
+	g.tag(t, indexTag, m)
 }
 
 func layer(t *testing.T, files ...string) []byte {

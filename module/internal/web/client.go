@@ -30,8 +30,8 @@ type Options struct {
 	Log                      *slog.Logger
 	// Backoff is the first wait before a retry; 0 is 250 ms.
 	Backoff time.Duration
-	// Idle is how long a server may stay silent; 0 is 15 s.
-	Idle time.Duration
+	// idle is how long a server may stay silent; 0 is 15 s.
+	idle time.Duration
 	// UnknownHostFinal ends with the first answer of DNS that a name does not exist:
 	// for a person who waits. A node that is starting may know the name a little later.
 	UnknownHostFinal bool
@@ -59,7 +59,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{userAgent: o.UserAgent, log: o.Log, backoff: o.Backoff, idle: o.Idle, unknownHostFinal: o.UnknownHostFinal}
+	c := &Client{userAgent: o.UserAgent, log: o.Log, backoff: o.Backoff, idle: o.idle, unknownHostFinal: o.UnknownHostFinal}
 	if c.userAgent == "" {
 		c.userAgent = "kubeshark-pfring"
 	}

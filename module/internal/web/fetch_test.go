@@ -116,7 +116,7 @@ func TestGettingCredentialsTakesItsOwnTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := 0
-	_, err = client(t, func(o *Options) { o.Idle = 200 * time.Millisecond }).Fetch(context.Background(), Request{
+	_, err = client(t, func(o *Options) { o.idle = 200 * time.Millisecond }).Fetch(context.Background(), Request{
 		What: "x", URL: u, Max: int64(len(file)),
 		Sign: func(context.Context, *http.Request) error {
 			asked++

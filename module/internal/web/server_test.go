@@ -29,7 +29,7 @@ func server(t *testing.T, handle func(n int, w http.ResponseWriter, r *http.Requ
 
 func client(t *testing.T, change func(*Options)) *Client {
 	t.Helper()
-	o := Options{Backoff: time.Millisecond, Idle: 300 * time.Millisecond}
+	o := Options{Backoff: time.Millisecond, idle: 300 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}
