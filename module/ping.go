@@ -2,8 +2,14 @@ package module
 
 import (
 	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/oci"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // PingRegistry tells whether an image registry, named as in an image's name,
@@ -15,4 +21,30 @@ func PingRegistry(ctx context.Context, o SourceOptions, registry string) error {
 		return err
 	}
 	return oci.Ping(ctx, client, registry)
+}
+
+// Reach asks the server of a URL for the head of the file there, by the proxy
+// settings of o. Of a URL that ends in a slash no file has to be there: any answer
+// of the server will do. It fails with *Error.
+func Reach(ctx context.Context, o SourceOptions, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return &Error{Reason: outcome.SourceInvalid, What: "reach " + strconv.Quote(address), Why: "it is not a URL"}
+	}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	answered := false
+	_, err = client.Fetch(ctx, web.Request{
+		What: "reach " + u.Host, Method: http.MethodHead, URL: u,
+		Refused: func(_ context.Context, r *http.Response, _ []byte) (bool, error) {
+			answered = r.StatusCode < 500 && r.StatusCode != http.StatusProxyAuthRequired
+			return false, nil
+		},
+	})
+	if answered && strings.HasSuffix(u.Path, "/") {
+		return nil
+	}
+	return err
 }

@@ -22,8 +22,11 @@ type ProbeOptions struct {
 	// Sources are URLs of module repositories, Registries names of registries as
 	// in images.
 	Sources, Registries []string
-	Open                func(url string) (module.Source, error)
-	Ping                func(ctx context.Context, registry string) error
+	// Builds are URLs of what builds fetch, as for module.Reach.
+	Builds []string
+	Open   func(url string) (module.Source, error)
+	Ping   func(ctx context.Context, registry string) error
+	Reach  func(ctx context.Context, url string) error
 }
 
 // Probe looks at the node and asks each target, all at once, until ctx ends. It
@@ -33,7 +36,7 @@ func Probe(ctx context.Context, o ProbeOptions) outcome.Probe {
 	p := outcome.Probe{
 		Node: o.Node, Kernel: orElse(o.Host.line(o.Host.Proc, "sys/kernel/osrelease"), blank.Kernel), Arch: blank.Arch, BootID: blank.BootID, Agent: o.Agent,
 		Host: o.Host.probe(), Loaded: o.Host.probeLoaded(o.ModuleName),
-		Targets: make([]outcome.ProbeTarget, len(o.Sources)+len(o.Registries)),
+		Targets: make([]outcome.ProbeTarget, len(o.Sources)+len(o.Registries)+len(o.Builds)),
 	}
 	var asking sync.WaitGroup
 	ask := func(i int, kind, target string, try func() (string, string, error)) {
@@ -50,6 +53,11 @@ func Probe(ctx context.Context, o ProbeOptions) outcome.Probe {
 	for i, registry := range o.Registries {
 		ask(len(o.Sources)+i, outcome.TargetRegistry, registry, func() (string, string, error) {
 			return registry, "it answers", o.Ping(ctx, registry)
+		})
+	}
+	for i, url := range o.Builds {
+		ask(len(o.Sources)+len(o.Registries)+i, outcome.TargetBuild, url, func() (string, string, error) {
+			return url, "it answers", o.Reach(ctx, url)
 		})
 	}
 	asking.Wait()

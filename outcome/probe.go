@@ -88,10 +88,11 @@ type ProbeModule struct {
 const (
 	TargetSource   = "source"
 	TargetRegistry = "registry"
+	TargetBuild    = "build"
 )
 
-// ProbeTarget says whether a module repository or a registry answers from the
-// node, through the pod network and the proxy of the settings.
+// ProbeTarget says whether a module repository, a registry or what builds fetch
+// answers from the node, through the pod network and the proxy of the settings.
 type ProbeTarget struct {
 	Kind string `json:"kind"`
 	// Target is its address, without secrets.

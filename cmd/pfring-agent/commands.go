@@ -137,7 +137,7 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 	defer cancel()
 	p := node.Probe(ctx, node.ProbeOptions{
 		Host: s.host(), Node: s.node, ModuleName: s.moduleName, Agent: version,
-		Sources: sources, Registries: list(s.registries),
+		Sources: sources, Registries: list(s.registries), Builds: list(s.builds),
 		Open: func(url string) (module.Source, error) {
 			if url == s.supply.source.URL {
 				return s.supply.open(s.source)
@@ -146,7 +146,8 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			o.URL = url
 			return module.OpenSource(o)
 		},
-		Ping: func(ctx context.Context, registry string) error { return module.PingRegistry(ctx, s.source, registry) },
+		Ping:  func(ctx context.Context, registry string) error { return module.PingRegistry(ctx, s.source, registry) },
+		Reach: func(ctx context.Context, url string) error { return module.Reach(ctx, s.buildProxy, url) },
 	})
 	line, err := p.Encode()
 	if err != nil {

@@ -48,6 +48,8 @@ type settings struct {
 	unloadOnDestroy         bool
 	unloadTimeout, interval time.Duration
 	targets, registries     string
+	builds                  string
+	buildProxy              module.SourceOptions
 }
 
 // parse reads the flags of a command, with the environment for what is not
@@ -116,6 +118,10 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.DurationVar(&s.interval, "poll-interval", 5*time.Second, "interval between two checks of the module")
 	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url and --supply-url")
 	f.StringVar(&s.registries, "probe-registries", "", "image registries to probe, such as registry.example.com:5000, with commas between")
+	f.StringVar(&s.builds, "probe-builds", "", "what builds fetch, to probe: URLs with commas between; one that ends in a slash needs no file there")
+	f.StringVar(&s.buildProxy.ProxyHTTP, "probe-builds-proxy-http", "", "proxy of builds for http")
+	f.StringVar(&s.buildProxy.ProxyHTTPS, "probe-builds-proxy-https", "", "proxy of builds for https")
+	f.StringVar(&s.buildProxy.ProxyNo, "probe-builds-proxy-no", "", "hosts that builds reach without a proxy")
 }
 
 func (s *settings) sourceFlags(f *flag.FlagSet) {

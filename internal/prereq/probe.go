@@ -57,7 +57,7 @@ func (e *env) probed(ctx context.Context) (*probe.Report, error) {
 		}
 		return probe.Run(ctx, probe.Options{
 			Clients: clients, Namespace: e.Namespace, Release: e.Release, DaemonSet: ds, Image: e.Probe.Image,
-			Nodes: e.probeNodes(nodes, target), Registries: e.registries(), Timeout: e.Probe.Timeout, Progress: e.Probe.Progress,
+			Nodes: e.probeNodes(nodes, target), Registries: e.registries(), Builds: e.buildTargets(nodes), Timeout: e.Probe.Timeout, Progress: e.Probe.Progress,
 		})
 	})
 }

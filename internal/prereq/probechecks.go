@@ -58,6 +58,11 @@ func probeChecks() []Check {
 			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetRegistry) }),
 		},
 	}
+	list = append(list, Check{
+		ID: "egress.builds", Mode: ModeAuto, supplying: true, Title: "pods on the nodes reach what builds fetch", Needs: ran,
+		Why:  "A build installs compiler and kernel headers from the distribution's packages, and fetches PF_RING's source.",
+		look: egressOfBuilds,
+	})
 	for i := range list {
 		list[i].look = onlyProbing(list[i].look)
 	}

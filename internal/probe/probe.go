@@ -80,12 +80,21 @@ type Options struct {
 	Nodes []Node
 	// Registries are names of image registries that pods are to ask.
 	Registries []string
+	// Builds is what builds fetch, and by which proxy.
+	Builds Builds
 	// Timeout bounds all of it; 0 is 3 minutes.
 	Timeout time.Duration
 	// parallel is how many Jobs there are at once; 0 is 32.
 	parallel int
 	// Progress is told how many groups are through; nil is none.
 	Progress func(done, all int)
+}
+
+// Builds are URLs that pods are to reach as builds do. Of one that ends in a slash
+// only the server has to answer.
+type Builds struct {
+	URLs                           []string
+	ProxyHTTP, ProxyHTTPS, ProxyNo string
 }
 
 // Group is the nodes that one probe represents.

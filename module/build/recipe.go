@@ -29,6 +29,9 @@ type Recipe struct {
 	Title string
 	// Image is that distribution's own.
 	Image string
+	// Packages is the address of the distribution's packages, without a version;
+	// "" where it depends on a subscription or region.
+	Packages string
 	// Proven says that tests compile with it and load the result.
 	Proven bool
 }
@@ -44,25 +47,27 @@ type family struct {
 	// oldest and newest bound the version's first number; 0 means no bound.
 	oldest, newest int
 	proven         bool
+	// packages is where the image gets its packages from.
+	packages string
 }
 
 var families = []family{
-	{"Debian", "debian", lazyregexp.New(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true},
-	{"Ubuntu", "debian", lazyregexp.New(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false},
-	{"Red Hat Enterprise Linux", "el", lazyregexp.New(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false},
-	{"Rocky Linux", "el", lazyregexp.New(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false},
-	{"AlmaLinux", "el", lazyregexp.New(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false},
-	{"Oracle Linux", "el", lazyregexp.New(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false},
-	{"CentOS Stream", "el", lazyregexp.New(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false},
-	{"Amazon Linux 2023", "amazon2023", lazyregexp.New(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
-	{"Amazon Linux 2", "amazon2", lazyregexp.New(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false},
-	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false},
-	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false},
-	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false},
-	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false},
-	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false},
-	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false},
-	{"openSUSE Tumbleweed and MicroOS", "suse", lazyregexp.New(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false},
+	{"Debian", "debian", lazyregexp.New(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true, "http://deb.debian.org/debian/"},
+	{"Ubuntu", "debian", lazyregexp.New(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false, "http://archive.ubuntu.com/ubuntu/"},
+	{"Red Hat Enterprise Linux", "el", lazyregexp.New(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false, "https://cdn-ubi.redhat.com/"},
+	{"Rocky Linux", "el", lazyregexp.New(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false, "https://mirrors.rockylinux.org/"},
+	{"AlmaLinux", "el", lazyregexp.New(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false, "https://mirrors.almalinux.org/"},
+	{"Oracle Linux", "el", lazyregexp.New(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false, "https://yum.oracle.com/"},
+	{"CentOS Stream", "el", lazyregexp.New(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false, "https://mirrors.centos.org/"},
+	{"Amazon Linux 2023", "amazon2023", lazyregexp.New(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
+	{"Amazon Linux 2", "amazon2", lazyregexp.New(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
+	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false, "https://mirrors.fedoraproject.org/"},
+	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false, "https://packages.microsoft.com/"},
+	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false, "https://packages.microsoft.com/"},
+	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false, ""},
+	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false, ""},
+	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false, "http://download.opensuse.org/"},
+	{"openSUSE Tumbleweed and MicroOS", "suse", lazyregexp.New(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false, "http://download.opensuse.org/"},
 }
 
 // Recipes lists one for each distribution that is known, at its newest version.
@@ -89,14 +94,14 @@ func RecipeFor(osImage string) (Recipe, error) {
 			continue
 		}
 		if len(m) == 1 {
-			return Recipe{Name: f.recipe, Title: f.title, Image: f.image}, nil
+			return Recipe{Name: f.recipe, Title: f.title, Image: f.image, Packages: f.packages}, nil
 		}
 		first, _, _ := strings.Cut(m[1], ".")
 		major, err := strconv.Atoi(first)
 		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
 			return Recipe{}, fmt.Errorf("no recipe for %s: the recipe for %s supports %s. %s", osImage, f.title, f.versions(), SetBuilder)
 		}
-		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Proven: f.proven && major == 12}, nil
+		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Packages: f.packages, Proven: f.proven && major == 12}, nil
 	}
 	node := &corev1.Node{Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{OSImage: osImage}}}
 	if p := cluster.FromObject(node).Platform; p != cluster.Generic {
