@@ -2,10 +2,12 @@ package charts_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 
+	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
@@ -60,12 +62,68 @@ func TestTheChartsControllerIsTheOneOfTheCode(t *testing.T) {
 				t.Fatal(err)
 			}
 			role := as[rbacv1.Role](t, objects, "Role", names.Controller)
-			same(t, role.Rules, supply.RoleRules(defaultRelease.name, "pfring-agent", config))
+			same(t, role.Rules, supply.RoleRules(supply.NamesOf(defaultRelease.name), "pfring-agent", config))
 			everywhere := as[rbacv1.ClusterRole](t, objects, "ClusterRole", defaultRelease.namespace+"-"+names.Controller)
 			same(t, everywhere.Rules, supply.ClusterRules())
 			as[object](t, objects, "Deployment", names.Controller)
 			as[object](t, objects, "Service", names.Service)
 		})
+	}
+}
+
+// nameOverride and fullnameOverride name the controller's objects too, those that
+// the chart makes and those that the controller makes; agents and rights follow, and
+// two releases of a namespace share none.
+func TestOverridesNameTheControllersObjects(t *testing.T) {
+	taken := map[string]string{}
+	for _, c := range []struct{ release, values, prefix string }{
+		{"pfring", "", "pfring-pfring"}, {"other", "", "other-pfring"},
+		{"pfring", "nameOverride: capture", "pfring-capture"}, {"other", "nameOverride: capture", "other-capture"},
+		{"pfring", "fullnameOverride: ring", "ring"}, {"pfring", "fullnameOverride: 1st", "1st"},
+		{"a23456789-123456789-123456789-123456789-123456789-123", "nameOverride: a-name-that-is-cut", "a23456789-123456789-123456789-123456789-123456789-123-a-name-th"},
+	} {
+		values := "tap: {kernelModule: {" + c.values + "}}"
+		files, err := renderFiles(t, release{name: c.release, namespace: "kubeshark"}, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := parse(t, manifests(files))
+		var km valuesschema.Values
+		if err := yaml.Unmarshal([]byte(values), &km); err != nil {
+			t.Fatal(err)
+		}
+		prefix := supply.PrefixFor(c.release, km.Tap.KernelModule)
+		names := supply.NamesWith(c.release, prefix)
+		if prefix != c.prefix || names.Controller != prefix+"-controller" {
+			t.Errorf("%s, %s: prefix %s, names %+v", c.release, c.values, prefix, names)
+		}
+		d := as[appsv1.Deployment](t, objects, "Deployment", names.Controller)
+		args := d.Spec.Template.Spec.Containers[0].Args
+		if slices.Contains(args, "--name-prefix="+prefix) != (c.values != "") || !slices.Contains(args, "--deployment="+names.Controller) {
+			t.Errorf("the controller of %s, %s gets %q", c.release, c.values, args)
+		}
+		i := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--daemonset=") })
+		ds := as[appsv1.DaemonSet](t, objects, "DaemonSet", strings.TrimPrefix(args[i], "--daemonset="))
+		role := as[rbacv1.Role](t, objects, "Role", names.Controller)
+		same(t, role.Rules, supply.RoleRules(names, ds.Name, &supply.Config{}))
+		as[object](t, objects, "Service", names.Service)
+		as[object](t, objects, "ClusterRole", "kubeshark-"+names.Controller)
+		text, err := yaml.Marshal(ds.Spec.Template.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"name: " + names.Public + "\n", names.ServiceURL("kubeshark")} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("the agent of %s, %s lacks %s", c.release, c.values, want)
+			}
+		}
+		for _, name := range []string{names.Controller, names.Service, names.Settings, names.Public, names.Status, names.Index, names.Key, names.CA, names.Lease, ds.Name} {
+			by := c.release + " " + c.values
+			if other := taken[name]; other != "" && other != by {
+				t.Errorf("%s and %s share %s", by, other, name)
+			}
+			taken[name] = by
+		}
 	}
 }
 

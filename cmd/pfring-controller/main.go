@@ -78,6 +78,7 @@ Each flag --some-name is also read from the environment as PFRING_SOME_NAME.`,
 	fl.StringVar(&o.Namespace, "namespace", "", "namespace of the release")
 	fl.StringVar(&o.DaemonSet, "daemonset", "", "name of the agent's DaemonSet")
 	fl.StringVar(&o.Deployment, "deployment", "", "name of the controller's Deployment, which owns what the controller makes (default none)")
+	fl.StringVar(&o.NamePrefix, "name-prefix", "", "what the names of the objects that it makes begin with (default RELEASE-pfring)")
 	fl.StringVar(&o.MetricsAddress, "metrics-address", fmt.Sprintf(":%d", supply.MetricsPort), "address for /metrics, /healthz and /readyz")
 	fl.StringVar(&o.ServeAddress, "serve-address", fmt.Sprintf(":%d", supply.Port), "address to serve modules on, by HTTPS")
 	fl.StringVar(&o.StoreDir, "store-dir", supply.StoreDir, "folder of a store of type persistentVolumeClaim")

@@ -144,13 +144,15 @@ func (f *compatibilityFlags) question(cmd *cobra.Command, values valuesschema.Va
 		},
 	}
 	if f.nodes.live() {
-		q.Supply = func(ctx context.Context) (*supply.Status, error) { return f.nodes.kube.supplyStatus(ctx, f.release) }
+		q.Supply = func(ctx context.Context) (*supply.Status, error) {
+			return f.nodes.kube.supplyStatus(ctx, supply.NamesWith(f.release, supply.PrefixFor(f.release, values.Tap.KernelModule)))
+		}
 	}
 	return q
 }
 
 // supplyStatus is what the supply controller of a release tells of itself.
-func (k *kubeFlags) supplyStatus(ctx context.Context, name string) (*supply.Status, error) {
+func (k *kubeFlags) supplyStatus(ctx context.Context, names supply.Names) (*supply.Status, error) {
 	config, err := k.restConfig()
 	if err != nil {
 		return nil, err
@@ -163,7 +165,7 @@ func (k *kubeFlags) supplyStatus(ctx context.Context, name string) (*supply.Stat
 	if err != nil {
 		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
-	return supply.ReadStatus(ctx, client.ConfigMaps(namespace), name)
+	return supply.ReadStatusOf(ctx, client.ConfigMaps(namespace), names)
 }
 
 // reportNodes are the nodes' names as kubectl's -o name has them, or the kernels

@@ -60,6 +60,12 @@ func (e *env) supplied() (valuesschema.KernelModule, bool) {
 	return k, k.Supplied()
 }
 
+// supplyNames are the names of the controller's objects by these values.
+func (e *env) supplyNames() supply.Names {
+	k, _ := e.supplied()
+	return supply.NamesWith(e.Release, supply.PrefixFor(e.Release, k))
+}
+
 const notSupplied = "supply is off: modules come from source.url"
 
 // supplyStatus is what the controller says, nil where there is none yet.
@@ -69,7 +75,7 @@ func (e *env) supplyStatus(ctx context.Context) (*supply.Status, error) {
 		if err != nil {
 			return nil, err
 		}
-		status, err := supply.ReadStatus(ctx, c.core.ConfigMaps(e.Namespace), e.Release)
+		status, err := supply.ReadStatusOf(ctx, c.core.ConfigMaps(e.Namespace), e.supplyNames())
 		if apierrors.IsNotFound(err) {
 			return nil, nil
 		}
@@ -161,7 +167,7 @@ func supplyAdmits(ctx context.Context, e *env) Finding {
 // seen.
 func (e *env) exampleJob(ctx context.Context, k valuesschema.KernelModule) (*batchv1.Job, error) {
 	c := &supply.Config{Supply: k.Supply}
-	settings, err := builds.Settings(c, e.Namespace, supply.NamesOf(e.Release))
+	settings, err := builds.Settings(c, e.Namespace, e.supplyNames())
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +200,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the controller's rights", err)
 	}
-	account := supply.NamesOf(e.Release).Controller
+	account := e.supplyNames().Controller
 	if _, err := c.core.ServiceAccounts(e.Namespace).Get(ctx, account, metav1.GetOptions{}); err != nil {
 		if apierrors.IsNotFound(err) {
 			return skip("the chart grants them when it is installed")
@@ -206,7 +212,7 @@ func supplyRights(ctx context.Context, e *env) Finding {
 		return skip(err.Error())
 	}
 	a := accountRights{user: "system:serviceaccount:" + e.Namespace + ":" + account, namespace: e.Namespace, auth: c.auth}
-	if err := a.ask(ctx, supply.RoleRules(e.Release, daemonSet.Name, &supply.Config{Supply: k.Supply})); apierrors.IsForbidden(err) {
+	if err := a.ask(ctx, supply.RoleRules(e.supplyNames(), daemonSet.Name, &supply.Config{Supply: k.Supply})); apierrors.IsForbidden(err) {
 		return skip("no right to check the rights of another account (localsubjectaccessreviews)")
 	} else if err != nil {
 		return unread("the controller's rights", err)
@@ -276,7 +282,7 @@ func supplyController(ctx context.Context, e *env) Finding {
 		return unseen("what the controller says", err)
 	}
 	if status == nil {
-		return skip("it is not installed, or has not reported anything yet: kubectl -n " + e.Namespace + " get deployment " + supply.NamesOf(e.Release).Controller)
+		return skip("it is not installed, or has not reported anything yet: kubectl -n " + e.Namespace + " get deployment " + e.supplyNames().Controller)
 	}
 	if len(status.Problems) > 0 {
 		first := status.Problems[0]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -34,7 +33,7 @@ func supplyStore(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the store", err)
 	}
-	own, err := c.core.ConfigMaps(e.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(supply.NamesOf(e.Release).Labels()).String()})
+	own, err := c.core.ConfigMaps(e.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(e.supplyNames().Labels()).String()})
 	if err != nil {
 		return unseen("the ConfigMaps of "+e.Namespace, err)
 	}
@@ -45,7 +44,7 @@ func supplyStore(ctx context.Context, e *env) Finding {
 	case valuesschema.StoreClaim:
 		place = e.claim(ctx, k.Supply.Store.PersistentVolumeClaim.ExistingClaim)
 	default:
-		place = storedFinding(stored(own.Items))
+		place = storedFinding(stored(e.supplyNames(), own.Items))
 	}
 	if place.Result == Error || place.Result == Warning {
 		return place
@@ -64,10 +63,10 @@ func supplyStore(ctx context.Context, e *env) Finding {
 }
 
 // stored counts the modules among the controller's ConfigMaps.
-func stored(own []corev1.ConfigMap) int {
+func stored(names supply.Names, own []corev1.ConfigMap) int {
 	n := 0
 	for i := range own {
-		if strings.Contains(own[i].Name, "-pfring-module-") {
+		if names.IsModule(own[i].Name) {
 			n++
 		}
 	}
@@ -90,7 +89,7 @@ func (e *env) claim(ctx context.Context, existing string) Finding {
 	}
 	name := existing
 	if name == "" {
-		name = supply.NamesOf(e.Release).Public
+		name = e.supplyNames().Public
 	}
 	claim, err := c.core.PersistentVolumeClaims(e.Namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -147,7 +146,7 @@ func judgeClaim(claim *corev1.PersistentVolumeClaim, binding func(class string) 
 // objectsToMake counts what the chart and the controller are still to make, by
 // the names that quotas have for it. own are the controller's ConfigMaps.
 func (e *env) objectsToMake(ctx context.Context, k valuesschema.KernelModule, own []corev1.ConfigMap) map[corev1.ResourceName]resource.Quantity {
-	names := supply.NamesOf(e.Release)
+	names := e.supplyNames()
 	there := map[string]bool{}
 	for i := range own {
 		there[own[i].Name] = true

@@ -30,14 +30,14 @@ func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 	if !f.release.Supplied {
 		return nil
 	}
-	status, err := supply.ReadStatus(ctx, c.core.ConfigMaps(f.release.Namespace), f.release.Name)
+	status, err := supply.ReadStatusOf(ctx, c.core.ConfigMaps(f.release.Namespace), f.release.supplyNames())
 	if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok && !apierrors.IsNotFound(err) {
 		return []string{"what the cluster builds is not shown: " + words.String()}
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		return []string{"what the cluster builds is not shown: " + err.Error()}
 	}
-	f.built = &built{status: status, controller: supply.NamesOf(f.release.Name).Controller, now: c.now()}
+	f.built = &built{status: status, controller: f.release.supplyNames().Controller, now: c.now()}
 	if status == nil {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
+	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 )
 
 // Labels of the chart (its template _names.tpl).
@@ -43,6 +44,8 @@ type Release struct {
 	Mode string
 	// Supplied tells that the cluster builds modules for it.
 	Supplied bool
+	// publicMap is the ConfigMap of keys and CAs that agents mount; "" without one.
+	publicMap string
 
 	generation string
 	targets    cluster.Targets
@@ -129,10 +132,24 @@ func releaseOf(ds *appsv1.DaemonSet) *Release {
 			r.Supplied = r.Supplied || e.Name == "PFRING_SUPPLY_URL"
 		}
 	}
+	for _, v := range pod.Volumes {
+		if v.Name == "supply" && v.ConfigMap != nil {
+			r.publicMap = v.ConfigMap.Name
+		}
+	}
 	if a := pod.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
 		r.targets.Terms = a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 	}
 	return r
+}
+
+// supplyNames are those of the controller's objects, which the values may have
+// changed.
+func (r *Release) supplyNames() supply.Names {
+	if r.publicMap == "" {
+		return supply.NamesOf(r.Name)
+	}
+	return supply.NamesWith(r.Name, supply.PrefixOf(r.publicMap))
 }
 
 // daemonTolerations are those that the DaemonSet controller gives every pod.

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
+	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // Port is where the controller serves modules by HTTPS, in its pods and its
@@ -51,7 +53,7 @@ type Names struct {
 	// Key and CA are Secrets, and Lease is the leader's.
 	Key, CA, Lease string
 
-	release string
+	release, prefix string
 }
 
 var serviceName = lazyregexp.New(`^[a-z][a-z0-9-]{0,62}$`)
@@ -60,24 +62,56 @@ var serviceName = lazyregexp.New(`^[a-z][a-z0-9-]{0,62}$`)
 // characters long and have dots, as release names may. A Service's name is
 // shorter and begins with a letter: where the release's does not fit in, 12 hex
 // digits of its sha256 stand for it.
-func NamesOf(release string) Names {
-	base := release + "-pfring"
+func NamesOf(release string) Names { return NamesWith(release, "") }
+
+// NamesWith are the names for a release that begin with prefix instead of
+// RELEASE-pfring, as nameOverride and fullnameOverride make them; "" is that.
+func NamesWith(release, prefix string) Names {
+	of, usual := prefix, release+"-pfring"
+	if prefix == "" || prefix == usual {
+		of, prefix = release, usual
+	}
 	n := Names{
-		Controller: base + "-controller", Service: base + "-supply", Settings: base + "-supply-config",
-		Public: base + "-supply", Status: base + "-supply-status", Index: base + "-supply-index",
-		Key: base + "-supply-key", CA: base + "-supply-ca", Lease: base + "-supply", release: release,
+		Controller: prefix + "-controller", Service: prefix + "-supply", Settings: prefix + "-supply-config",
+		Public: prefix + publicSuffix, Status: prefix + "-supply-status", Index: prefix + "-supply-index",
+		Key: prefix + "-supply-key", CA: prefix + "-supply-ca", Lease: prefix + "-supply", release: release, prefix: prefix,
 	}
 	if !serviceName().MatchString(n.Service) {
-		n.Service = "pfring-supply-" + digest(release, 12)
+		n.Service = "pfring-supply-" + digest(of, 12)
 	}
 	return n
 }
 
+const publicSuffix = "-supply"
+
+// PrefixOf is the prefix of a release's names, from that of the ConfigMap Public.
+func PrefixOf(public string) string { return strings.TrimSuffix(public, publicSuffix) }
+
+// PrefixFor is the prefix that a release's values give.
+func PrefixFor(release string, k valuesschema.KernelModule) string {
+	switch {
+	case k.FullnameOverride != "":
+		return k.FullnameOverride
+	case k.NameOverride != "":
+		name := release + "-" + k.NameOverride
+		return strings.TrimSuffix(name[:min(len(name), maxName)], "-")
+	}
+	return release + "-pfring"
+}
+
+// maxName is where the chart cuts the name of its objects.
+const maxName = 63
+
 // ModuleOf is the name of the ConfigMap of a module whose file has that sha256,
 // in hex.
 func (n Names) ModuleOf(sha256 string) string {
-	return n.release + "-pfring-module-" + sha256[:min(16, len(sha256))]
+	return n.prefix + moduleInfix + sha256[:min(16, len(sha256))]
 }
+
+// IsModule tells whether a ConfigMap of that name holds a module.
+func (n Names) IsModule(name string) bool { return strings.HasPrefix(name, n.prefix+moduleInfix) }
+
+const moduleInfix = "-module-"
 
 // ServiceURL is where agents find the modules.
 func (n Names) ServiceURL(namespace string) string {

@@ -12,8 +12,7 @@ import (
 //
 // Making ConfigMaps, Secrets and Leases cannot be restricted to names, since an
 // object that is made has none yet for the API server to check.
-func RoleRules(release, daemonSet string, c *Config) []rbacv1.PolicyRule {
-	n := NamesOf(release)
+func RoleRules(n Names, daemonSet string, c *Config) []rbacv1.PolicyRule {
 	secrets := []string{n.Key, n.CA}
 	if name := c.Supply.SigningKeySecret; name != "" {
 		secrets = append(secrets, name)

@@ -164,7 +164,12 @@ type ConfigMapGetter interface {
 // ReadStatus reads the status of a release. The error is the API's, or nil with
 // a nil status where the controller has not written any yet.
 func ReadStatus(ctx context.Context, configMaps ConfigMapGetter, release string) (*Status, error) {
-	cm, err := configMaps.Get(ctx, NamesOf(release).Status, metav1.GetOptions{})
+	return ReadStatusOf(ctx, configMaps, NamesOf(release))
+}
+
+// ReadStatusOf is ReadStatus for names that the values have changed.
+func ReadStatusOf(ctx context.Context, configMaps ConfigMapGetter, names Names) (*Status, error) {
+	cm, err := configMaps.Get(ctx, names.Status, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}

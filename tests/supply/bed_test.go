@@ -144,6 +144,8 @@ type bed struct {
 	mu     sync.Mutex
 	build  func(pod *corev1.Pod, kernel string) (log string, result kube.Result)
 	builds map[string]int
+	// prefix begins the names of what the controller makes; "" is RELEASE-pfring.
+	prefix string
 	// identity is the controller's in its Lease; "" is one of its own for each.
 	identity string
 	// kill ends the controller that spawn has started, by SIGKILL.
@@ -353,7 +355,7 @@ func freePort(t testing.TB) string {
 type process struct {
 	now                                                                 func() time.Time
 	Namespace, Kubeconfig, Config, Serve, Metrics, Deployment, Identity string
-	StoreDir                                                            string
+	StoreDir, NamePrefix                                                string
 	Remote                                                              store.Dirs
 	// Lease is that of the leader; 0 is the controller's own, which a slow machine
 	// does not lose.
@@ -368,7 +370,7 @@ func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger)
 	return controller.Run(ctx, controller.Options{
 		Config: settings, Release: release, Namespace: p.Namespace, DaemonSet: release + "-agent", Deployment: p.Deployment,
 		MetricsAddress: p.Metrics, ServeAddress: p.Serve, Version: "test", REST: config, Log: log, LeaseDuration: p.Lease, Now: p.now,
-		StoreDir: p.StoreDir, Remote: p.Remote, Identity: p.Identity,
+		StoreDir: p.StoreDir, Remote: p.Remote, Identity: p.Identity, NamePrefix: p.NamePrefix,
 	})
 }
 
@@ -397,7 +399,7 @@ func (b *bed) account(t *testing.T, without ...string) *rest.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := slices.DeleteFunc(supply.RoleRules(release, release+"-agent", settings), func(r rbacv1.PolicyRule) bool {
+	rules := slices.DeleteFunc(supply.RoleRules(b.names, release+"-agent", settings), func(r rbacv1.PolicyRule) bool {
 		return slices.ContainsFunc(without, func(resource string) bool { return slices.Contains(r.Resources, resource) })
 	})
 	api, ctx := cluster.Client.RbacV1(), t.Context()
@@ -430,7 +432,7 @@ func (b *bed) start(t *testing.T, config *rest.Config) (stop func()) {
 	out := &lockedBuffer{}
 	b.out = out
 	go func() {
-		done <- process{now: b.now, Namespace: b.namespace, Deployment: b.deployment, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
+		done <- process{now: b.now, Namespace: b.namespace, Deployment: b.deployment, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote, NamePrefix: b.prefix}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -477,7 +479,7 @@ func (b *bed) status(t testing.TB, what string, done func(*supply.Status) bool) 
 	defer cancel()
 	var last *supply.Status
 	err := kube.Poll(ctx, what, func(ctx context.Context) (bool, error) {
-		s, err := supply.ReadStatus(ctx, cluster.Client.CoreV1().ConfigMaps(b.namespace), release)
+		s, err := supply.ReadStatusOf(ctx, cluster.Client.CoreV1().ConfigMaps(b.namespace), b.names)
 		if apierrors.IsNotFound(err) || err == nil && s == nil {
 			return false, nil
 		}

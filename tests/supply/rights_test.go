@@ -24,7 +24,7 @@ func TestAMissingRightIsNamedAndTheControllerGoesOnOnceItIsGranted(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, rule := range supply.RoleRules(release, release+"-agent", settings) {
+	for i, rule := range supply.RoleRules(supply.NamesOf(release), release+"-agent", settings) {
 		t.Run(fmt.Sprintf("%s %s %s", rule.Resources[0], rule.Verbs[0], strings.Join(rule.ResourceNames, " ")), func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, "", "6.1.0-18-amd64")

@@ -2,6 +2,7 @@ package supply_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -88,5 +89,34 @@ func TestAKernelOfTheValuesIsBuiltAhead(t *testing.T) {
 	b.loaded(t, 2)
 	if b.built() != 2 {
 		t.Errorf("%d builds", b.built())
+	}
+}
+
+// With fullnameOverride all that the controller makes has that name, and agents
+// find it there.
+func TestWhatTheControllerMakesIsNamedByTheValues(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, "", "6.1.0-18-amd64")
+	b.prefix, b.names = "ring", supply.NamesWith(release, "ring")
+	b.start(t, b.account(t))
+	b.status(t, "the kernel to be built", fine(1))
+	b.loaded(t, 1)
+	maps, err := cluster.Client.CoreV1().ConfigMaps(b.namespace).List(t.Context(), listOptions(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := cluster.Client.CoreV1().Secrets(b.namespace).List(t.Context(), listOptions(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i := range maps.Items {
+		names = append(names, maps.Items[i].Name)
+	}
+	for i := range secrets.Items {
+		names = append(names, secrets.Items[i].Name)
+	}
+	if len(names) != 6 || slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, "ring-") }) {
+		t.Errorf("it has made %q", names)
 	}
 }

@@ -1,18 +1,28 @@
 {{/*
-Names of what belongs to the controller. The controller itself makes objects by the same names, so they are made from the
-release's name alone. A Service's name is shorter than others, and begins with a letter.
+Names of what belongs to the controller, by nameOverride and fullnameOverride as the agent's. The controller itself makes objects
+by the same names. A Service's name is shorter than others, and begins with a letter.
 */}}
+{{- define "pfring.supplyPrefix" -}}
+{{- include "pfring.namePrefix" . | default (printf "%s-pfring" .Release.Name) -}}
+{{- end -}}
+
+{{/* The prefix that the values give; "" if they give none. */}}
+{{- define "pfring.namePrefix" -}}
+{{- $km := default dict (default dict .Values.tap).kernelModule -}}
+{{- if or $km.nameOverride $km.fullnameOverride -}}{{- include "pfring.fullname" . -}}{{- end -}}
+{{- end -}}
+
 {{- define "pfring.controllerName" -}}
-{{- printf "%s-pfring-controller" .Release.Name -}}
+{{- printf "%s-controller" (include "pfring.supplyPrefix" .) -}}
 {{- end -}}
 
 {{- define "pfring.supplyName" -}}
-{{- printf "%s-pfring-supply" .Release.Name -}}
+{{- printf "%s-supply" (include "pfring.supplyPrefix" .) -}}
 {{- end -}}
 
 {{- define "pfring.supplyService" -}}
 {{- $name := include "pfring.supplyName" . -}}
-{{- ternary $name (printf "pfring-supply-%s" (sha256sum .Release.Name | trunc 12)) (regexMatch "^[a-z][a-z0-9-]{0,62}$" $name) -}}
+{{- ternary $name (printf "pfring-supply-%s" (include "pfring.namePrefix" . | default .Release.Name | sha256sum | trunc 12)) (regexMatch "^[a-z][a-z0-9-]{0,62}$" $name) -}}
 {{- end -}}
 
 {{/* Where agents find what the cluster builds: the controller's Service, or the bucket or registry that it writes to. */}}

@@ -61,7 +61,7 @@ func (r right) String() string {
 // needed are all rights.
 func (r *rights) needed() []right {
 	all := rightsOf(supply.ClusterRules(), "")
-	return append(all, rightsOf(supply.RoleRules(r.o.Release, r.o.DaemonSet, r.o.Config), r.o.Namespace)...)
+	return append(all, rightsOf(supply.RoleRules(r.o.names(), r.o.DaemonSet, r.o.Config), r.o.Namespace)...)
 }
 
 func rightsOf(rules []rbacv1.PolicyRule, namespace string) []right {

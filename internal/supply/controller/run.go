@@ -44,6 +44,8 @@ type Options struct {
 	// Release and Namespace are those of the chart; DaemonSet is the agent's and
 	// Deployment the controller's own, which owns what it makes.
 	Release, Namespace, DaemonSet, Deployment string
+	// NamePrefix begins the names of what the controller makes; "" is RELEASE-pfring.
+	NamePrefix string
 	// MetricsAddress and ServeAddress are host:port to listen on.
 	MetricsAddress, ServeAddress string
 	// StoreDir is where a store of type persistentVolumeClaim is mounted.
@@ -67,6 +69,8 @@ type Options struct {
 
 	serving *serving
 }
+
+func (o Options) names() supply.Names { return supply.NamesWith(o.Release, o.NamePrefix) }
 
 // DefaultLeaseDuration is longer than usual. Who loses the Lease ends, and serves
 // no module until it has started again, so a slow API server must not cost it; and
@@ -95,7 +99,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	names := supply.NamesOf(o.Release)
+	names := o.names()
 	mgr, err := newManager(o, names, log)
 	if err != nil {
 		return fmt.Errorf("cannot start the controller: %w", err)
