@@ -2,14 +2,13 @@ package module
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/oci"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
-	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // PingRegistry tells whether an image registry, named as in an image's name,
@@ -23,13 +22,15 @@ func PingRegistry(ctx context.Context, o SourceOptions, registry string) error {
 	return oci.Ping(ctx, client, registry)
 }
 
+var errNoURL = errors.New("invalid URL")
+
 // Reach asks the server of a URL for the head of the file there, by the proxy
 // settings of o. Of a URL that ends in a slash no file has to be there: any answer
 // of the server will do. It fails with *Error.
 func Reach(ctx context.Context, o SourceOptions, address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return &Error{Reason: outcome.SourceInvalid, What: "reach " + strconv.Quote(address), Why: "it is not a URL"}
+	if err != nil {
+		return errNoURL
 	}
 	client, err := o.client()
 	if err != nil {

@@ -36,33 +36,42 @@ func Probe(ctx context.Context, o ProbeOptions) outcome.Probe {
 	p := outcome.Probe{
 		Node: o.Node, Kernel: orElse(o.Host.line(o.Host.Proc, "sys/kernel/osrelease"), blank.Kernel), Arch: blank.Arch, BootID: blank.BootID, Agent: o.Agent,
 		Host: o.Host.probe(), Loaded: o.Host.probeLoaded(o.ModuleName),
-		Targets: make([]outcome.ProbeTarget, len(o.Sources)+len(o.Registries)+len(o.Builds)),
 	}
+	questions := o.questions()
+	p.Targets = make([]outcome.ProbeTarget, len(questions))
 	var asking sync.WaitGroup
-	ask := func(i int, kind, target string, try func() (string, string, error)) {
+	for i, q := range questions {
 		asking.Go(func() {
 			start := time.Now()
-			shown, message, err := try()
-			p.Targets[i] = probeTarget(kind, orElse(shown, target), message, err)
+			shown, message, err := q.ask(ctx)
+			p.Targets[i] = probeTarget(q.kind, orElse(shown, q.target), message, err)
 			p.Targets[i].DurationMS = time.Since(start).Milliseconds()
-		})
-	}
-	for i, url := range o.Sources {
-		ask(i, outcome.TargetSource, "", func() (string, string, error) { return probeSource(ctx, url, o.Open) })
-	}
-	for i, registry := range o.Registries {
-		ask(len(o.Sources)+i, outcome.TargetRegistry, registry, func() (string, string, error) {
-			return registry, "it answers", o.Ping(ctx, registry)
-		})
-	}
-	for i, url := range o.Builds {
-		ask(len(o.Sources)+len(o.Registries)+i, outcome.TargetBuild, url, func() (string, string, error) {
-			return url, "it answers", o.Reach(ctx, url)
 		})
 	}
 	asking.Wait()
 	p.Time = time.Now()
 	return p
+}
+
+// question is one target to ask.
+type question struct {
+	kind, target string
+	ask          func(context.Context) (shown, message string, err error)
+}
+
+func (o ProbeOptions) questions() []question {
+	var all []question
+	for _, url := range o.Sources {
+		all = append(all, question{outcome.TargetSource, "", func(ctx context.Context) (string, string, error) { return probeSource(ctx, url, o.Open) }})
+	}
+	for i, target := range append(o.Registries[:len(o.Registries):len(o.Registries)], o.Builds...) {
+		kind, reach := outcome.TargetRegistry, o.Ping
+		if i >= len(o.Registries) {
+			kind, reach = outcome.TargetBuild, o.Reach
+		}
+		all = append(all, question{kind, target, func(ctx context.Context) (string, string, error) { return target, "it answers", reach(ctx, target) }})
+	}
+	return all
 }
 
 // probeSource asks for the index, and for the list that repositories had before

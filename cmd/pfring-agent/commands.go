@@ -146,8 +146,11 @@ func probe(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 			o.URL = url
 			return module.OpenSource(o)
 		},
-		Ping:  func(ctx context.Context, registry string) error { return module.PingRegistry(ctx, s.source, registry) },
-		Reach: func(ctx context.Context, url string) error { return module.Reach(ctx, s.buildProxy, url) },
+		Ping: func(ctx context.Context, registry string) error { return module.PingRegistry(ctx, s.source, registry) },
+		Reach: func(ctx context.Context, url string) error {
+			p := strings.Split(s.buildProxy+"||", "|")
+			return module.Reach(ctx, module.SourceOptions{ProxyHTTP: p[0], ProxyHTTPS: p[1], ProxyNo: p[2]}, url)
+		},
 	})
 	line, err := p.Encode()
 	if err != nil {

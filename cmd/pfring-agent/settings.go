@@ -48,8 +48,7 @@ type settings struct {
 	unloadOnDestroy         bool
 	unloadTimeout, interval time.Duration
 	targets, registries     string
-	builds                  string
-	buildProxy              module.SourceOptions
+	builds, buildProxy      string
 }
 
 // parse reads the flags of a command, with the environment for what is not
@@ -119,9 +118,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.targets, "probe-targets", "", "module repositories to probe, URLs with commas between; default --source-url and --supply-url")
 	f.StringVar(&s.registries, "probe-registries", "", "image registries to probe, such as registry.example.com:5000, with commas between")
 	f.StringVar(&s.builds, "probe-builds", "", "what builds fetch, to probe: URLs with commas between; one that ends in a slash needs no file there")
-	f.StringVar(&s.buildProxy.ProxyHTTP, "probe-builds-proxy-http", "", "proxy of builds for http")
-	f.StringVar(&s.buildProxy.ProxyHTTPS, "probe-builds-proxy-https", "", "proxy of builds for https")
-	f.StringVar(&s.buildProxy.ProxyNo, "probe-builds-proxy-no", "", "hosts that builds reach without a proxy")
+	f.StringVar(&s.buildProxy, "probe-builds-proxy", "", "proxies of builds: for http, for https and the hosts without, with | between")
 }
 
 func (s *settings) sourceFlags(f *flag.FlagSet) {

@@ -144,12 +144,10 @@ func (r *runner) environment(spec *corev1.PodSpec, f form) {
 	}
 	if b := r.Builds; len(b.URLs) > 0 {
 		for _, v := range []corev1.EnvVar{
-			{Name: "PFRING_PROBE_BUILDS", Value: strings.Join(b.URLs, ",")}, {Name: "PFRING_PROBE_BUILDS_PROXY_HTTP", Value: b.ProxyHTTP},
-			{Name: "PFRING_PROBE_BUILDS_PROXY_HTTPS", Value: b.ProxyHTTPS}, {Name: "PFRING_PROBE_BUILDS_PROXY_NO", Value: b.ProxyNo},
+			{Name: "PFRING_PROBE_BUILDS", Value: strings.Join(b.URLs, ",")}, {Name: "PFRING_PROBE_BUILDS_PROXY", Value: strings.Join([]string{b.ProxyHTTP, b.ProxyHTTPS, b.ProxyNo}, "|")},
 		} {
-			if v.Value = strings.ReplaceAll(v.Value, "$", "$$"); v.Value != "" {
-				c.Env = append(c.Env, v)
-			}
+			v.Value = strings.ReplaceAll(v.Value, "$", "$$")
+			c.Env = append(c.Env, v)
 		}
 	}
 	if f != seesHost {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -155,6 +156,9 @@ func (c *Cluster) volume(ctx context.Context, namespace string, v corev1.Volume)
 		}
 	case v.ConfigMap != nil:
 		config, err := c.Client.CoreV1().ConfigMaps(namespace).Get(ctx, v.ConfigMap.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) && v.ConfigMap.Optional != nil && *v.ConfigMap.Optional {
+			return files, nil
+		}
 		if err != nil {
 			return nil, err
 		}
