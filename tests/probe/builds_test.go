@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
@@ -25,8 +26,8 @@ func TestPodsReachWhatBuildsFetch(t *testing.T) {
 	t.Cleanup(place.Close)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	proxied := map[string]bool{}
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { proxied[r.Host] = true }))
+	var proxied sync.Map
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { proxied.Store(r.Host, true) }))
 	t.Cleanup(proxy.Close)
 	set := func(packages, source string, more ...string) []string {
 		args := []string{
@@ -52,6 +53,7 @@ func TestPodsReachWhatBuildsFetch(t *testing.T) {
 		"a proxy's fault": {set("http://deb.example/debian", "http://source.example/pf_ring.tar.gz", "proxy.http="+gone.URL), prereq.Error, "source-unreachable", []string{"a proxy that allows it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := b.pfringIn(append([]string{"prereq", "check", "--probe", "-o", "json", "--only", "nodes.selected,namespace.exists,probe,egress"}, c.args...)...)
 			report := parsed(t, r)
 			i := slices.IndexFunc(report.Findings, func(f prereq.Finding) bool { return f.ID == "egress.builds" })
@@ -67,12 +69,15 @@ func TestPodsReachWhatBuildsFetch(t *testing.T) {
 					t.Errorf("it does not say %q: %s. %s", word, f.Observed, f.Remedy)
 				}
 			}
-			t.Log(r.out)
 		})
 	}
-	if !proxied["deb.example"] || !proxied["source.example"] {
-		t.Errorf("the proxy was asked for %v", proxied)
-	}
+	t.Cleanup(func() {
+		for _, host := range []string{"deb.example", "source.example"} {
+			if _, asked := proxied.Load(host); !asked {
+				t.Errorf("the proxy was not asked for %s", host)
+			}
+		}
+	})
 }
 
 // parsed is a report in JSON.
