@@ -69,7 +69,7 @@ func (c cache) getOrCopy(ctx context.Context, source module.Source, r module.Req
 		whole = left - min(left/4, reserve)
 	}
 	tries := []time.Duration{whole}
-	if copyHas(ctx, module.OpenCopy(folder), r) {
+	if _, err := module.Get(ctx, module.OpenCopy(folder), r); err == nil {
 		tries = []time.Duration{min(cmp.Or(c.brief, briefly), whole), whole}
 	}
 	for _, d := range tries {
@@ -96,17 +96,6 @@ func (c cache) getOrCopy(ctx context.Context, source module.Source, r module.Req
 		c.log.Warn("the repository is unavailable, and this node's copy cannot be used", "error", copyErr)
 	}
 	return nil, nil, nil, err
-}
-
-// copyHas tells whether a copy has the module of r. Its index lists those of other
-// kernels too, without their files.
-func copyHas(ctx context.Context, copied module.Source, r module.Request) bool {
-	entry, _, err := module.Choose(ctx, copied, r)
-	if err != nil {
-		return false
-	}
-	_, err = copied.Fetch(ctx, entry.Path, entry.Size)
-	return err == nil
 }
 
 // ask gets the module from the repository, and what was read of it for a copy.

@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,9 +46,17 @@ func (h *Host) Rings(name string) []Ring {
 		seen[netns] = true
 		rings = append(rings, readRings(filepath.Join(proc, p.Name(), "net", name))...)
 	}
-	slices.SortFunc(rings, func(a, b Ring) int { return strings.Compare(a.Name, b.Name) })
+	sort.Sort(byName(rings))
 	return rings
 }
+
+// byName sorts without a copy of the algorithm of its own, which slices.SortFunc
+// would compile into the agent.
+type byName []Ring
+
+func (r byName) Len() int           { return len(r) }
+func (r byName) Less(i, j int) bool { return r[i].Name < r[j].Name }
+func (r byName) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
 
 // netNamespace tells the network namespace of a process from another's: the
 // entries below net/ are one for all processes of a namespace, and so is their

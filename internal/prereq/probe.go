@@ -57,9 +57,15 @@ func (e *env) probed(ctx context.Context) (*probe.Report, error) {
 		}
 		return probe.Run(ctx, probe.Options{
 			Clients: clients, Namespace: e.Namespace, Release: e.Release, DaemonSet: ds, Image: e.Probe.Image,
-			Nodes: e.probeNodes(nodes, target), Registries: e.registries(), Builds: e.buildTargets(nodes), Timeout: e.Probe.Timeout, Progress: e.Probe.Progress,
+			Nodes: e.probeNodes(nodes, target), Registries: e.registries(), Builds: e.buildTargets(nodes), WithoutSupply: !e.serving(ctx), Timeout: e.Probe.Timeout, Progress: e.Probe.Progress,
 		})
 	})
+}
+
+// serving tells whether the controller is there that serves what is built.
+func (e *env) serving(ctx context.Context) bool {
+	status, err := e.supplyStatus(ctx)
+	return err == nil && status != nil
 }
 
 func (e *env) probeClients() (c probe.Clients, err error) {

@@ -235,6 +235,9 @@ func (e *env) noTarget(kind string, r *probe.Report) string {
 	case e.onNodesOnly() && r.Restricted != "":
 		return "the source is a volume, and the namespace refuses pods that see the host"
 	}
+	if e.Options.supplied() {
+		return "modules come from the controller, which is not installed yet"
+	}
 	return "there is no source"
 }
 

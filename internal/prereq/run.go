@@ -125,7 +125,8 @@ func (o Options) choose(all []Check) ([]Check, error) {
 		if c.probing && o.Probe == nil && len(o.Only) == 0 {
 			continue
 		}
-		if c.supplying && !o.supplied() && len(o.Only) == 0 {
+		asked := slices.Contains(o.Only, c.ID) || len(o.Only) > 0 && strings.HasPrefix(c.ID, "supply.")
+		if c.supplying && !o.supplied() && !asked {
 			continue
 		}
 		if wanted && !unwanted && (c.Mode == "" || slices.Contains(o.modes(), c.Mode)) {

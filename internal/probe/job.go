@@ -136,7 +136,8 @@ func (r *runner) environment(spec *corev1.PodSpec, f form) {
 	c := &spec.Containers[0]
 	c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool {
 		lost := e.Name == "PFRING_SOURCE_URL" && strings.HasPrefix(e.Value, "file://") && !hasFolder(c, e.Value)
-		return e.Name == "PFRING_STATE_FILE" || e.Name == "PFRING_WATCH_FILE" || e.Name == "PFRING_CACHE_DIR" || e.Name == "PFRING_PARAMETERS" || lost
+		return e.Name == "PFRING_STATE_FILE" || e.Name == "PFRING_WATCH_FILE" || e.Name == "PFRING_CACHE_DIR" || e.Name == "PFRING_PARAMETERS" || lost ||
+			r.WithoutSupply && e.Name == "PFRING_SUPPLY_URL"
 	})
 	c.Env = append(c.Env, corev1.EnvVar{Name: "PFRING_LOAD_TIMEOUT", Value: askFor.String()})
 	if len(r.Registries) > 0 {

@@ -82,6 +82,8 @@ type Options struct {
 	Registries []string
 	// Builds is what builds fetch, and by which proxy.
 	Builds Builds
+	// WithoutSupply leaves out the controller, which is not installed yet.
+	WithoutSupply bool
 	// Timeout bounds all of it; 0 is 3 minutes.
 	Timeout time.Duration
 	// parallel is how many Jobs there are at once; 0 is 32.
