@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // checkKubernetes looks at what is handed to Kubernetes as it is, by the API
@@ -18,7 +20,14 @@ func checkKubernetes(c *check) {
 		c.tolerations(part.With("tolerations"))
 		c.labels(part.With("nodeSelector"))
 		c.resources(part.With("resources"))
+		c.affinity(part.With("affinity"))
 	}
+	c.resources(agent.With("initResources"))
+	for _, pod := range []Path{agent, supply} {
+		c.dns(pod)
+		c.podSecurity(pod.With("podSecurityContext"))
+	}
+	c.updateStrategy(agent.With("updateStrategy"))
 	c.tolerations(tap.With("tolerations", "workers"))
 	for _, path := range []Path{
 		tap.With("labels"), agent.With("podLabels"), supply.With("podLabels"), module.With("kmm", "selector"),
@@ -145,6 +154,57 @@ func (c *check) selectorTerms(path Path) {
 	}
 }
 
+// affinity follows the validation of a pod's affinity.
+func (c *check) affinity(path Path) {
+	known := []string{"nodeAffinity", "podAffinity", "podAntiAffinity"}
+	for _, key := range slices.Sorted(maps.Keys(c.object(path))) {
+		if near := Nearest(key, known); near != "" && near != key {
+			c.errorf("selector-invalid", path.With(key), "did you mean "+near+"?", "Kubernetes ignores it")
+		}
+	}
+	const required, preferred = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
+	node := path.With("nodeAffinity")
+	if terms := node.With(required, "nodeSelectorTerms"); c.object(node.With(required)) != nil {
+		if len(c.list(terms)) == 0 {
+			c.errorf("selector-invalid", node.With(required), "add a term, or remove the block", "requires at least one of nodeSelectorTerms")
+		}
+		c.selectorTerms(terms)
+	}
+	for i := range c.list(node.With(preferred)) {
+		at := node.With(preferred, i)
+		c.weight(at)
+		for j := range c.list(at.With("preference", "matchExpressions")) {
+			c.requirement(at.With("preference", "matchExpressions", j))
+		}
+	}
+	for _, pod := range []Path{path.With("podAffinity"), path.With("podAntiAffinity")} {
+		for i := range c.list(pod.With(required)) {
+			c.topology(pod.With(required, i))
+		}
+		for i := range c.list(pod.With(preferred)) {
+			c.weight(pod.With(preferred, i))
+			c.topology(pod.With(preferred, i, "podAffinityTerm"))
+		}
+	}
+}
+
+func (c *check) weight(at Path) {
+	if v, _ := lookup(c.values, at.With("weight")); c.object(at) != nil {
+		if f, ok := v.(float64); !ok || f < 1 || f > 100 || f != float64(int(f)) {
+			c.errorf("selector-invalid", at, "", "weight must be an integer from 1 to 100")
+		}
+	}
+}
+
+func (c *check) topology(at Path) {
+	if c.object(at) == nil {
+		return
+	}
+	if text := why(validation.IsQualifiedName(c.str(at.With("topologyKey")))); text != "" {
+		c.errorf("selector-invalid", at, "such as topologyKey: kubernetes.io/hostname", "invalid topologyKey: %s", text)
+	}
+}
+
 func (c *check) requirement(at Path) {
 	if c.object(at) == nil {
 		return
@@ -160,7 +220,7 @@ func (c *check) requirement(at Path) {
 		}
 		for i, v := range values {
 			if text := why(validation.IsValidLabelValue(fmt.Sprint(v))); text != "" {
-				c.warnf("selector-invalid", at.With("values", i), "", "no node can have this label value: %s", text)
+				c.errorf("selector-invalid", at.With("values", i), "", "no node can have this label value: %s", text)
 			}
 		}
 	case "Exists", "DoesNotExist":
@@ -182,8 +242,16 @@ func (c *check) resources(path Path) {
 			c.errorf("quantity-invalid", path.With(key), "did you mean "+near+"?", "Kubernetes ignores it")
 		}
 	}
+	if claims := path.With("claims"); len(c.list(claims)) > 0 {
+		c.errorf("quantity-invalid", claims, "remove it", "the pod has no resource claims that a container could name")
+	}
 	limits := c.quantities(path.With("limits"))
 	requests := c.quantities(path.With("requests"))
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		if _, limited := limits[name]; !limited && strings.Contains(name, "/") {
+			c.errorf("quantity-invalid", path.With("requests", name), "set the same limit", "a device such as this one requires a limit")
+		}
+	}
 	for name, request := range requests {
 		if limit, ok := limits[name]; ok && request.Cmp(limit) > 0 {
 			c.errorf("quantity-invalid", path.With("requests", name), "lower it, or raise the limit", "above the limit of %s", limit.String())
@@ -202,6 +270,11 @@ func (c *check) quantities(path Path) map[string]resource.Quantity {
 		if text := why(validation.IsQualifiedName(name)); text != "" {
 			c.errorf("quantity-invalid", at, "", "invalid name of a resource: %s", text)
 		}
+		device := strings.Contains(name, "/")
+		if !device && !slices.Contains([]string{"cpu", "memory", "ephemeral-storage"}, name) && !strings.HasPrefix(name, "hugepages-") {
+			c.errorf("quantity-invalid", at, "such as cpu, memory, ephemeral-storage or a device like nvidia.com/gpu", "a container cannot have this resource")
+			continue
+		}
 		q, err := resource.ParseQuantity(plainText(m[name]))
 		switch {
 		case err != nil:
@@ -213,6 +286,9 @@ func (c *check) quantities(path Path) map[string]resource.Quantity {
 				c.errorf("quantity-invalid", at, "", "a quantity cannot be negative")
 			}
 			continue
+		case device && q.MilliValue()%1000 != 0:
+			c.errorf("quantity-invalid", at, "", "a device is not divisible: must be an integer")
+			continue
 		case name == "memory" && q.MilliValue()%1000 != 0:
 			c.errorf("quantity-invalid", at, "write "+strings.TrimSuffix(plainText(m[name]), "m")+"Mi if that was meant", "memory has no fractions of a byte: m is a thousandth, Mi is 1024 KiB")
 			continue
@@ -220,4 +296,64 @@ func (c *check) quantities(path Path) map[string]resource.Quantity {
 		read[name] = q
 	}
 	return read
+}
+
+// dns follows the validation of a pod's DNS settings.
+func (c *check) dns(pod Path) {
+	config := pod.With("dnsConfig")
+	if c.str(pod.With("dnsPolicy")) == "None" && len(c.list(config.With("nameservers"))) == 0 {
+		c.errorf("pod-invalid", pod.With("dnsPolicy"), "add nameservers to dnsConfig", "the policy None requires dnsConfig with nameservers")
+	}
+	for i := range c.list(config.With("nameservers")) {
+		if at := config.With("nameservers", i); len(validation.IsValidIP(nil, c.str(at))) > 0 {
+			c.errorf("pod-invalid", at, "", "must be an IP address")
+		}
+	}
+	for i := range c.list(config.With("options")) {
+		if at := config.With("options", i); c.object(at) != nil && c.str(at.With("name")) == "" {
+			c.errorf("pod-invalid", at, "add name", "an option requires a name")
+		}
+	}
+}
+
+// podSecurity follows the validation of the numbers in a pod's security context.
+func (c *check) podSecurity(path Path) {
+	for _, field := range []string{"fsGroup", "runAsUser", "runAsGroup"} {
+		if v, _ := lookup(c.values, path.With(field)); v != nil {
+			if f, ok := v.(float64); !ok || f < 0 || f > 1<<31-1 || f != float64(int64(f)) {
+				c.errorf("pod-invalid", path.With(field), "", "must be an integer from 0 to 2147483647")
+			}
+		}
+	}
+	for i := range c.list(path.With("sysctls")) {
+		if at := path.With("sysctls", i, "name"); !sysctlName().MatchString(c.str(at)) {
+			c.errorf("pod-invalid", path.With("sysctls", i), "such as net.core.rmem_max", "invalid name of a sysctl")
+		}
+	}
+}
+
+var sysctlName = lazyregexp.New(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+
+// updateStrategy follows the validation of a DaemonSet's.
+func (c *check) updateStrategy(path Path) {
+	if kind := c.str(path.With("type")); kind != "" && kind != "RollingUpdate" && kind != "OnDelete" {
+		c.errorf("pod-invalid", path.With("type"), "", "must be RollingUpdate or OnDelete")
+	}
+	rolling := path.With("rollingUpdate")
+	if c.object(rolling) == nil {
+		return
+	}
+	none := func(field string) bool {
+		v, _ := lookup(c.values, rolling.With(field))
+		return v == nil || v == float64(0) || v == "0%"
+	}
+	unavailable, _ := lookup(c.values, rolling.With("maxUnavailable"))
+	switch {
+	case unavailable != nil && none("maxUnavailable") && none("maxSurge"):
+		c.errorf("pod-invalid", rolling, "set one of them to 1 or more", "maxUnavailable and maxSurge cannot both be 0")
+	case !none("maxSurge") && unavailable != nil && !none("maxUnavailable"):
+		c.errorf("pod-invalid", rolling, "set one of them to 0", "maxUnavailable and maxSurge cannot both be above 0")
+	case unavailable == nil && !none("maxSurge"):
+		c.errorf("pod-invalid", rolling, "add maxUnavailable: 0", "maxSurge requires maxUnavailable: 0, since its default is 1")
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // volumeRequires are the fields without which the API server refuses a volume
@@ -63,6 +64,44 @@ func (c *check) volume(path Path) {
 		}
 	}
 	c.volumeTypes(at, fields, t)
+	c.volumeFields(kind, at)
+}
+
+// choices are the fields of a volume source that take certain words.
+var choices = map[string]map[string][]string{
+	"hostPath": {"type": {"BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"}},
+	"image":    {"pullPolicy": {"Always", "IfNotPresent", "Never"}},
+}
+
+// volumeFields follows the validation of the usual kinds of volumes.
+func (c *check) volumeFields(kind string, at Path) {
+	for field, words := range choices[kind] {
+		if v := c.str(at.With(field)); v != "" && !slices.Contains(words, v) {
+			c.errorf("volume-invalid", at.With(field), "", "must be one of %s", strings.Join(words, ", "))
+		}
+	}
+	if mode, _ := lookup(c.values, at.With("defaultMode")); mode != nil {
+		if f, ok := mode.(float64); ok && (f < 0 || f > 0o777) {
+			c.errorf("volume-invalid", at.With("defaultMode"), "write it in octal, such as 0444", "must be a number from 0 to 0777 (octal)")
+		}
+	}
+	paths := []Path{at.With("path")}
+	for i := range c.list(at.With("items")) {
+		paths = append(paths, at.With("items", i, "path"))
+	}
+	for _, path := range paths {
+		if slices.Contains(strings.Split(c.str(path), "/"), "..") {
+			c.errorf("volume-invalid", path, "", "must not contain ..")
+		}
+	}
+	if path := c.str(at.With("path")); kind == "nfs" && path != "" && !strings.HasPrefix(path, "/") {
+		c.errorf("volume-invalid", at.With("path"), "", "must begin with /")
+	}
+	if size, _ := lookup(c.values, at.With("sizeLimit")); kind == "emptyDir" && size != nil {
+		if q, err := resource.ParseQuantity(plainText(size)); err != nil || q.Sign() < 0 {
+			c.errorf("volume-invalid", at.With("sizeLimit"), "such as 64Mi", "invalid quantity: must be a number with an optional suffix, and not negative")
+		}
+	}
 }
 
 // volumeTypes reads the source into Kubernetes' own type.
