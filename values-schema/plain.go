@@ -104,7 +104,7 @@ func isText(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (i == 0 || !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.' && c != '/' && c != ' ') {
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789-_./ ", rune(c))) {
 			return false
 		}
 	}

@@ -193,9 +193,15 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 		}
 		failed = f.output.write(cmd.OutOrStdout(), report, checkIDs(report), either(report.OK))
 	}
-	switch {
-	case failed != nil:
+	if failed != nil {
 		return failed
+	}
+	return f.ended(cmd, report)
+}
+
+// ended is the exit code of a report.
+func (f *prereqFlags) ended(cmd *cobra.Command, report *prereq.Report) error {
+	switch {
 	case cmd.Context().Err() != nil:
 		return errors.New("interrupted")
 	case report.Unreachable:
