@@ -1,0 +1,154 @@
+package module_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
+	"github.com/kubeshark/kubeshark-pfring/module"
+	"github.com/kubeshark/kubeshark-pfring/outcome"
+)
+
+// Files that a publisher's tools never write, correctly listed and signed: each is
+// read whole and right, or refused.
+func TestUnusualFilesAreReadWholeOrRefused(t *testing.T) {
+	ko := moduletest.KO{Padding: 5000}.Bytes()
+	zst, _ := moduletest.Compress(t, ko, module.FormatZst)
+	gz, _ := moduletest.Compress(t, ko, module.FormatGz)
+	xz, _ := moduletest.Compress(t, ko, module.FormatXz)
+	half := len(ko) / 2
+	first, _ := moduletest.Compress(t, ko[:half], module.FormatXz)
+	second, _ := moduletest.Compress(t, ko[half:], module.FormatXz)
+	skippable := append([]byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0}, "text"...)
+	dictionary := slices.Concat(zst[:4], []byte{zst[4] | 3}, zst[5:])
+	for name, data := range map[string][]byte{
+		"zstd with a skippable frame before":      slices.Concat(skippable, zst),
+		"zstd with a skippable frame behind":      slices.Concat(zst, skippable),
+		"zstd with only skippable frames":         slices.Repeat(skippable, 100),
+		"zstd that asks for a dictionary":         dictionary,
+		"zstd in two frames":                      slices.Concat(zst, zst),
+		"gzip with garbage behind":                slices.Concat(gz, []byte("garbage")),
+		"gzip with zeros behind":                  slices.Concat(gz, make([]byte, 512)),
+		"xz in two streams":                       slices.Concat(first, second),
+		"xz with padding of a wrong length":       slices.Concat(xz, []byte{0, 0, 0}),
+		"gzip in zstd":                            func() []byte { d, _ := moduletest.Compress(t, gz, module.FormatZst); return d }(),
+		"sections on top of each other":           overlapping(ko),
+		"section headers on top of the header":    patched(ko, 40, 0),
+		"as many section headers as there can be": patched16(ko, 60, 0xffff),
+	} {
+		r := moduletest.NewRepository(t).AddFile(moduletest.Kernel, "amd64", "8.9.0", data, module.FormatRaw)
+		r.Index.Modules[0].ModuleSHA256 = ""
+		v, err := get(t, r.Sign().Files, request(r))
+		switch {
+		case err != nil && reason(err) == "":
+			t.Errorf("%s: an error without a reason: %v", name, err)
+		case err == nil && len(v.Data) == 0:
+			t.Errorf("%s: taken, and empty", name)
+		case err == nil && !bytes.HasPrefix(v.Data, []byte("\x7fELF")):
+			t.Errorf("%s: not a module is taken", name)
+		}
+		t.Logf("%s: %v", name, err)
+	}
+}
+
+// overlapping makes all sections but the first begin where the second does.
+func overlapping(ko []byte) []byte {
+	ko = bytes.Clone(ko)
+	table, count := binary.LittleEndian.Uint64(ko[40:]), int(binary.LittleEndian.Uint16(ko[60:]))
+	at := func(i int) []byte { return ko[int(table)+64*i+24:] }
+	for i := 2; i < count; i++ {
+		copy(at(i)[:8], at(1)[:8])
+	}
+	return ko
+}
+
+func patched(ko []byte, at int, value uint64) []byte {
+	ko = bytes.Clone(ko)
+	binary.LittleEndian.PutUint64(ko[at:], value)
+	return ko
+}
+
+func patched16(ko []byte, at int, value uint16) []byte {
+	ko = bytes.Clone(ko)
+	binary.LittleEndian.PutUint16(ko[at:], value)
+	return ko
+}
+
+// A signature is one over bytes: the same index written otherwise is another one.
+func TestASignatureDoesNotCoverAnotherSerialisation(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, r.Files[module.IndexName], "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"indented":               indented.Bytes(),
+		"with a line's end":      append(bytes.Clone(r.Files[module.IndexName]), '\n'),
+		"with a byte order mark": append([]byte("\xef\xbb\xbf"), r.Files[module.IndexName]...),
+	} {
+		files := map[string][]byte{}
+		for path, content := range r.Files {
+			files[path] = content
+		}
+		files[module.IndexName] = data
+		if _, err := get(t, files, request(r)); reason(err) != outcome.SignatureInvalid && reason(err) != outcome.SourceInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Of keys that stand twice in a signed index the checks and the loader see the same.
+func TestAKeyThatStandsTwiceIsOneValue(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	r.Files[module.IndexName] = bytes.Replace(r.Files[module.IndexName], []byte(`"serial":1`), []byte(`"serial":9,"serial":1`), 1)
+	q := request(r)
+	q.MinSerial = 5
+	if v, err := get(t, r.SignFiles().Files, q); err == nil && v.Serial < 5 {
+		t.Errorf("serial %d is taken, and at least 5 is asked for", v.Serial)
+	}
+}
+
+// What is at the place of a module in a folder: a loop of links, a link that leaves,
+// a file of a terabyte of nothing, one whose name differs in case.
+func TestOddFilesInAFolderAreRefused(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"links in a circle":  func(path string) error { return os.Symlink(filepath.Base(path), path) },
+		"a link that leaves": func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"a terabyte of nothing": func(path string) error {
+			f, err := os.Create(path)
+			if err == nil {
+				err = f.Truncate(1 << 40)
+				_ = f.Close()
+			}
+			return err
+		},
+		"another case": func(path string) error {
+			return os.WriteFile(filepath.Join(filepath.Dir(path), "PF_RING.ko.zst"), nil, 0o600)
+		},
+		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		dir := t.TempDir()
+		r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+		r.Write(dir)
+		path := filepath.Join(dir, r.Index.Modules[0].Path)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := put(path); err != nil {
+			t.Logf("%s: not possible here: %v", name, err)
+			continue
+		}
+		source, err := module.OpenSource(module.SourceOptions{URL: "file://" + dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := module.Get(t.Context(), source, request(r)); reason(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
