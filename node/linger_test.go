@@ -10,15 +10,15 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
-// told calls f when something is logged that is not a warning.
-type told struct {
+// onRecord calls f when something is logged that is not a warning.
+type onRecord struct {
 	slog.Handler
 	f func()
 }
 
-func (h told) Enabled(_ context.Context, level slog.Level) bool { return level == slog.LevelInfo }
+func (h onRecord) Enabled(_ context.Context, level slog.Level) bool { return level == slog.LevelInfo }
 
-func (h told) Handle(context.Context, slog.Record) error {
+func (h onRecord) Handle(context.Context, slog.Record) error {
 	h.f()
 	return nil
 }
@@ -31,7 +31,7 @@ func lingering(t *testing.T, linger time.Duration, meanwhile func(*machine, Load
 	m.load("8.8.0", 0)
 	opts := loadOptions(t, m)
 	opts.State, opts.Linger = m.path("state.json"), linger
-	opts.Log = slog.New(told{slog.DiscardHandler, func() { meanwhile(m, opts) }})
+	opts.Log = slog.New(onRecord{slog.DiscardHandler, func() { meanwhile(m, opts) }})
 	return m, opts
 }
 

@@ -28,7 +28,7 @@ func load(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		State: s.record.State, Watch: s.watchFile, Cache: s.cacheDir, Linger: s.linger, Log: s.log,
 	}
 	o := node.LoadFirst(ctx, s.repositories(given)...)
-	return s.told(ctx, o, stdout, func() outcome.Outcome { return s.record.Settle(ctx, given.Host, s.moduleName, o, s.log) })
+	return s.publish(ctx, o, stdout, func() outcome.Outcome { return s.record.Settle(ctx, given.Host, s.moduleName, o, s.log) })
 }
 
 // repositories are where to look for a module, in this order.
@@ -70,15 +70,15 @@ func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 		// The state file is that of the agent which loads.
 		s.record.State = ""
 	}
-	return s.told(ctx, o, stdout, func() outcome.Outcome {
+	return s.publish(ctx, o, stdout, func() outcome.Outcome {
 		s.record.Write(o, s.log)
 		return o
 	})
 }
 
-// told has an outcome written down and prints what holds then. That the agent was
+// publish has an outcome written down and prints what holds then. That the agent was
 // interrupted is not a verdict on the node: what was written before stands.
-func (s *settings) told(ctx context.Context, o outcome.Outcome, stdout io.Writer, write func() outcome.Outcome) (int, error) {
+func (s *settings) publish(ctx context.Context, o outcome.Outcome, stdout io.Writer, write func() outcome.Outcome) (int, error) {
 	if ctx.Err() != nil && o.Backend != outcome.PFRing {
 		s.log.Warn("interrupted before there was an outcome", "message", o.Message)
 		return exitInterrupted, nil

@@ -87,9 +87,9 @@ func (o Options) target(mode string) *Target {
 // first asks for a piece: each is read once, whatever the number of checks.
 type env struct {
 	Options
-	clients once1[*clients]
+	clients lazy[*clients]
 	// probeRun is not among the facts: Jobs are not made again with each look.
-	probeRun once1[*probe.Report]
+	probeRun lazy[*probe.Report]
 
 	mu    sync.Mutex
 	facts map[string]any
@@ -110,14 +110,14 @@ func newEnv(o Options) *env {
 	return &env{Options: o, facts: map[string]any{}}
 }
 
-// once1 is a value that is made once.
-type once1[T any] struct {
+// lazy is a value that is made once.
+type lazy[T any] struct {
 	once  sync.Once
 	value T
 	err   error
 }
 
-func (o *once1[T]) get(make func() (T, error)) (T, error) {
+func (o *lazy[T]) get(make func() (T, error)) (T, error) {
 	o.once.Do(func() { o.value, o.err = make() })
 	return o.value, o.err
 }
@@ -125,9 +125,9 @@ func (o *once1[T]) get(make func() (T, error)) (T, error) {
 // fact reads a piece of the snapshot, once.
 func fact[T any](e *env, key string, read func() (T, error)) (T, error) {
 	e.mu.Lock()
-	entry, found := e.facts[key].(*once1[T])
+	entry, found := e.facts[key].(*lazy[T])
 	if !found {
-		entry = &once1[T]{}
+		entry = &lazy[T]{}
 		e.facts[key] = entry
 	}
 	e.mu.Unlock()

@@ -35,7 +35,7 @@ func probeChecks() []Check {
 		{
 			ID: "probe.modules", Title: "the kernels load modules", Needs: ran, probing: true,
 			Why:  "A kernel without module support loads nothing. With kernel.modules_disabled set, it loads nothing until the next boot.",
-			look: e1(probeModules),
+			look: withReport(probeModules),
 		},
 		{
 			ID: "probe.signatures", Title: "no kernel requires a signed module", Needs: ran, probing: true,
@@ -50,12 +50,12 @@ func probeChecks() []Check {
 		{
 			ID: "egress.source", Mode: ModeAuto, Title: "the nodes reach the module repository", Needs: ran,
 			Why:  "Each node fetches its module there, through the pod network and the proxy of the values.",
-			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetSource) }),
+			look: withReport(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetSource) }),
 		},
 		{
 			ID: "egress.registries", Mode: ModeKMM, Title: "pods on the nodes reach the registries of the module images", Needs: ran,
 			Why:  "KMM's images come from there. This check uses the pod network; the kubelet pulls through the node's network.",
-			look: e1(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetRegistry) }),
+			look: withReport(func(e *env, r *probe.Report) Finding { return egress(e, r, outcome.TargetRegistry) }),
 		},
 	}
 	list = append(list, Check{
@@ -79,8 +79,8 @@ func onlyProbing(look func(context.Context, *env) Finding) func(context.Context,
 	}
 }
 
-// e1 makes a look of one that reads the probe's report alone.
-func e1(look func(*env, *probe.Report) Finding) func(context.Context, *env) Finding {
+// withReport makes a look of one that reads the probe's report alone.
+func withReport(look func(*env, *probe.Report) Finding) func(context.Context, *env) Finding {
 	return func(ctx context.Context, e *env) Finding {
 		r, err := e.probed(ctx)
 		if err != nil {

@@ -53,17 +53,17 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 	if err := a.checkFiles(); err != nil {
 		return nil, request, nil, err
 	}
-	borrowed, err := a.borrow(ctx, k)
+	copies, err := a.borrow(ctx, k)
 	if err != nil {
 		return nil, request, nil, err
 	}
-	defer func() { err = errors.Join(err, borrowed.remove()) }()
+	defer func() { err = errors.Join(err, copies.remove()) }()
 	values := k.Source
 	request = module.Request{
 		Version: values.Version, Verify: outcome.Verified(values.Verify), PublicKeys: values.PublicKeys, MinSerial: values.MinSerial,
 		Now: time.Now,
 	}
-	secret, err := borrowed.publicKeys()
+	secret, err := copies.publicKeys()
 	if err != nil {
 		return nil, request, nil, err
 	}
@@ -73,12 +73,12 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 		warnings = append(warnings, "the public keys are in the Secret "+values.PublicKeySecret+
 			", which this command does not read, so the index's signature was not checked. Set --public-key or --use-cluster-secrets")
 	}
-	if values.CredentialsSecret != "" && borrowed.credentials == "" {
+	if values.CredentialsSecret != "" && copies.credentials == "" {
 		warnings = append(warnings, "the nodes use the credentials of the Secret "+values.CredentialsSecret+", this command uses yours. To use the nodes' credentials, set --use-cluster-secrets")
 	}
 	source, err = module.OpenSource(module.SourceOptions{
 		URL: cmp.Or(a.URL, values.URL), Region: values.Region, Endpoint: values.Endpoint, PathStyle: values.PathStyle, UserAgent: a.UserAgent,
-		CAFile: cmp.Or(a.CAFile, borrowed.ca), CredentialsDir: borrowed.credentials, DockerConfig: borrowed.docker,
+		CAFile: cmp.Or(a.CAFile, copies.ca), CredentialsDir: copies.credentials, DockerConfig: copies.docker,
 		Login: image.CallerLogin(""), UnknownHostFinal: true,
 	})
 	return source, request, warnings, err
@@ -122,12 +122,12 @@ func (a *Access) Registries(ctx context.Context, k valuesschema.KernelModule) (i
 	if err := a.checkFiles(); err != nil {
 		return nil, err
 	}
-	borrowed, err := a.borrow(ctx, k)
+	copies, err := a.borrow(ctx, k)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, borrowed.remove()) }()
-	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: a.CAFile, DockerConfig: borrowed.docker, UserAgent: a.UserAgent})
+	defer func() { err = errors.Join(err, copies.remove()) }()
+	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: a.CAFile, DockerConfig: copies.docker, UserAgent: a.UserAgent})
 }
 
 // maxCAFile bounds a file of CAs, in bytes; that of a whole system has some 200 KiB.

@@ -13,14 +13,14 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-// borrowed are the Secrets and ConfigMaps that the values name, as files of this
+// copies are the Secrets and ConfigMaps that the values name, as files of this
 // machine; "" is none. Whoever opens a source or a registry with them has read
 // all there is to read then, and removes them at once.
-type borrowed struct{ dir, credentials, keys, ca, docker string }
+type copies struct{ dir, credentials, keys, ca, docker string }
 
 // borrow reads them from the cluster if the caller asks for it. Of kmm's only the
 // pull secret is of use here.
-func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b borrowed, err error) {
+func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b copies, err error) {
 	if a.Cluster == nil {
 		return b, nil
 	}
@@ -62,13 +62,13 @@ func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b bor
 		}
 	}
 	if err != nil {
-		return borrowed{}, errors.Join(err, b.remove())
+		return copies{}, errors.Join(err, b.remove())
 	}
 	return b, nil
 }
 
 // remove removes the files.
-func (b borrowed) remove() error {
+func (b copies) remove() error {
 	if b.dir == "" {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (b borrowed) remove() error {
 }
 
 // publicKeys reads the keys of the Secret: each of its files is one.
-func (b borrowed) publicKeys() ([]string, error) {
+func (b copies) publicKeys() ([]string, error) {
 	if b.keys == "" {
 		return nil, nil
 	}

@@ -6,10 +6,10 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// drained gathers the events of a watch while its reader is busy. The API server
+// eventBuffer gathers the events of a watch while its reader is busy. The API server
 // ends the watch of a client that does not keep up, and judging thousands of
 // nodes takes longer than it has patience for.
-type drained struct {
+type eventBuffer struct {
 	// some has an element when there is something to take.
 	some chan struct{}
 
@@ -19,8 +19,8 @@ type drained struct {
 }
 
 // drain reads until the channel is closed.
-func drain(events <-chan watch.Event) *drained {
-	d := &drained{some: make(chan struct{}, 1)}
+func drain(events <-chan watch.Event) *eventBuffer {
+	d := &eventBuffer{some: make(chan struct{}, 1)}
 	go func() {
 		for event := range events {
 			d.add(func() { d.list = append(d.list, event) })
@@ -30,7 +30,7 @@ func drain(events <-chan watch.Event) *drained {
 	return d
 }
 
-func (d *drained) add(change func()) {
+func (d *eventBuffer) add(change func()) {
 	d.mu.Lock()
 	change()
 	d.mu.Unlock()
@@ -41,7 +41,7 @@ func (d *drained) add(change func()) {
 }
 
 // take returns what has come since, and whether the watch has ended after it.
-func (d *drained) take() (list []watch.Event, ended bool) {
+func (d *eventBuffer) take() (list []watch.Event, ended bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	list, d.list = d.list, nil

@@ -39,11 +39,11 @@ func (r *Release) target(n *corev1.Node) *target {
 			t.taints = append(t.taints, taint{have.Key, have.Value, string(have.Effect)})
 		}
 	}
-	switch why, keeping := r.targets.LeavesOut(n), untolerated(t.taints, r.tolerates); {
+	switch why, taintName := r.targets.LeavesOut(n), untolerated(t.taints, r.tolerates); {
 	case why != "":
 		t.excluded = "the release excludes it: " + why
-	case keeping != "":
-		t.excluded = "its taint " + keeping + " is not tolerated"
+	case taintName != "":
+		t.excluded = "its taint " + taintName + " is not tolerated"
 	}
 	return t
 }

@@ -36,11 +36,11 @@ func TestWhatTheControllerWillDoIsForetoldByItsRecipes(t *testing.T) {
 		"no system":                     {verdict.Supply{}, node("6.1.0", "amd64", ""), verdict.Unknown, verdict.BuildUntried},
 		"an unread status":              {verdict.Supply{Unread: "forbidden"}, node("6.1.0", "amd64", debian), verdict.Unknown, verdict.SupplyUnknown},
 		"another architecture":          {verdict.Supply{}, node("6.1.0", "s390x", debian), verdict.No, verdict.ArchUnsupported},
-		"built":                         {told(supply.KernelStatus{State: supply.Built, Version: "8.9.0"}), node("6.1.0", "amd64", debian), verdict.Yes, ""},
-		"building":                      {told(supply.KernelStatus{State: supply.Building, Step: "compile"}), node("6.1.0", "amd64", debian), verdict.WillBeBuilt, verdict.Building},
-		"failed":                        {told(supply.KernelStatus{State: supply.Failed, Message: "no headers", Remedy: "Add them."}), node("6.1.0", "amd64", debian), verdict.CannotBeBuilt, verdict.BuildFailed},
-		"unsupported":                   {told(supply.KernelStatus{State: supply.Unsupported, Reason: supply.NoRecipe}), node("6.1.0", "amd64", debian), verdict.CannotBeBuilt, verdict.BuildUnsupported},
-		"a state of a newer controller": {told(supply.KernelStatus{State: "blessed"}), node("6.1.0", "amd64", debian), verdict.Unknown, verdict.SupplyUnknown},
+		"built":                         {supplyOf(supply.KernelStatus{State: supply.Built, Version: "8.9.0"}), node("6.1.0", "amd64", debian), verdict.Yes, ""},
+		"building":                      {supplyOf(supply.KernelStatus{State: supply.Building, Step: "compile"}), node("6.1.0", "amd64", debian), verdict.WillBeBuilt, verdict.Building},
+		"failed":                        {supplyOf(supply.KernelStatus{State: supply.Failed, Message: "no headers", Remedy: "Add them."}), node("6.1.0", "amd64", debian), verdict.CannotBeBuilt, verdict.BuildFailed},
+		"unsupported":                   {supplyOf(supply.KernelStatus{State: supply.Unsupported, Reason: supply.NoRecipe}), node("6.1.0", "amd64", debian), verdict.CannotBeBuilt, verdict.BuildUnsupported},
+		"a state of a newer controller": {supplyOf(supply.KernelStatus{State: "blessed"}), node("6.1.0", "amd64", debian), verdict.Unknown, verdict.SupplyUnknown},
 	} {
 		judge, a := verdict.NewJudge(), verdict.Answer{}
 		if judge.Asks(test.node) {
@@ -62,7 +62,7 @@ func TestWhatTheControllerWillDoIsForetoldByItsRecipes(t *testing.T) {
 	}
 }
 
-func told(k supply.KernelStatus) verdict.Supply {
+func supplyOf(k supply.KernelStatus) verdict.Supply {
 	k.Kernel, k.Arch = "6.1.0", "amd64"
 	return verdict.Supply{Status: &supply.Status{Kernels: []supply.KernelStatus{k}}}
 }

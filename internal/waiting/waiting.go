@@ -27,19 +27,19 @@ type Notice struct {
 	out      io.Writer
 	terminal bool
 
-	mu      sync.Mutex
-	open    []string
-	told    map[string]bool
-	shown   bool
-	timer   *time.Timer
-	stopped bool
+	mu        sync.Mutex
+	open      []string
+	announced map[string]bool
+	shown     bool
+	timer     *time.Timer
+	stopped   bool
 }
 
 // With returns a context whose waiting is reported on out: on a terminal by a line
 // that disappears again, elsewhere by one line for each thing waited for. Stop ends
 // it; nothing is written afterwards.
 func With(ctx context.Context, out io.Writer, terminal bool) (context.Context, *Notice) {
-	n := &Notice{out: out, terminal: terminal, told: map[string]bool{}}
+	n := &Notice{out: out, terminal: terminal, announced: map[string]bool{}}
 	return context.WithValue(ctx, key{}, n), n
 }
 
@@ -89,8 +89,8 @@ func (n *Notice) tell(what string) {
 	case n.terminal:
 		_, _ = fmt.Fprintf(n.out, "\r\x1b[KWaiting for %s …", printout.Line(what))
 		n.shown = true
-	case !n.told[what]:
-		n.told[what] = true
+	case !n.announced[what]:
+		n.announced[what] = true
 		_, _ = fmt.Fprintf(n.out, "Waiting for %s …\n", printout.Line(what))
 	}
 }

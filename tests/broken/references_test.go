@@ -17,15 +17,15 @@ func secret(t *testing.T, where, name, kind string, data map[string]string) {
 	for key, text := range data {
 		encoded[key] = base64.StdEncoding.EncodeToString([]byte(text))
 	}
-	make1(t, where, object{"apiVersion": "v1", "kind": "Secret", "type": kind, "data": encoded}, name)
+	createObject(t, where, object{"apiVersion": "v1", "kind": "Secret", "type": kind, "data": encoded}, name)
 }
 
 func configMap(t *testing.T, where, name string, data object) {
 	t.Helper()
-	make1(t, where, object{"apiVersion": "v1", "kind": "ConfigMap", "data": data}, name)
+	createObject(t, where, object{"apiVersion": "v1", "kind": "ConfigMap", "data": data}, name)
 }
 
-func make1(t *testing.T, where string, o object, name string) {
+func createObject(t *testing.T, where string, o object, name string) {
 	t.Helper()
 	o["metadata"] = object{"name": name, "namespace": where}
 	applyAll(t, []*unstructured.Unstructured{{Object: o}})
@@ -52,7 +52,7 @@ func TestWhatTheValuesNameMustBeThere(t *testing.T) {
 	configMap(t, where, "build", object{"dockerfile": "FROM scratch"})
 	configMap(t, where, "build-wrong", object{"Dockerfile": "FROM scratch"})
 	for name, mode := range map[string]string{"shared": "ReadOnlyMany", "single": "ReadWriteOnce"} {
-		make1(t, where, object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": object{
+		createObject(t, where, object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": object{
 			"accessModes": []any{mode}, "resources": object{"requests": object{"storage": "1Gi"}},
 		}}, name)
 	}

@@ -27,8 +27,8 @@ func TestTheStoreOfASupplyHasRoom(t *testing.T) {
 	}
 	where := shared.Namespace(t, "")
 	for name, binding := range map[string]string{"broken-first-consumer": "WaitForFirstConsumer", "broken-immediate": "Immediate"} {
-		make1(t, "", object{"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "example.com/none", "volumeBindingMode": binding}, name)
-		make1(t, where, object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": object{
+		createObject(t, "", object{"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "example.com/none", "volumeBindingMode": binding}, name)
+		createObject(t, where, object{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": object{
 			"storageClassName": name, "accessModes": []any{"ReadWriteOnce"}, "resources": object{"requests": object{"storage": "1Gi"}},
 		}}, name)
 	}

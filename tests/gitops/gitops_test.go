@@ -121,11 +121,11 @@ func run(t *testing.T, dir, path string, env []string, args ...string) []byte {
 	cmd.Dir = dir
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), append(env, "PATH="+path+":"+os.Getenv("PATH"), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)...)
-	var told bytes.Buffer
-	cmd.Stderr = &told
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%q: %v\n%s", args, err, told.String())
+		t.Fatalf("%q: %v\n%s", args, err, stderr.String())
 	}
 	return out
 }
@@ -371,11 +371,11 @@ func TestFluxBuildsWhatWasRendered(t *testing.T) {
 	}
 	cmd := exec.Command(flux, "ks.yaml", "p")
 	cmd.Dir = dir
-	var told bytes.Buffer
-	cmd.Stderr = &told
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, told.String())
+		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	got := parse(t, out)
 	if objects := parse(t, want); !reflect.DeepEqual(got, objects) {

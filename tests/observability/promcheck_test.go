@@ -57,11 +57,11 @@ func prometheus(t *testing.T, in input) output {
 	}
 	cmd := exec.CommandContext(t.Context(), program)
 	cmd.Stdin = bytes.NewReader(text)
-	var told bytes.Buffer
-	cmd.Stderr = &told
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	answer, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %s", err, told.String())
+		t.Fatalf("%v: %s", err, stderr.String())
 	}
 	var out output
 	if err := json.Unmarshal(answer, &out); err != nil {

@@ -93,11 +93,11 @@ func list(ctx context.Context, root, platform string, programs []string) ([]pkg,
 	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Dir,Module"}, programs...)...) // #nosec G204 -- arguments of our own
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=-tags=netgo,osusergo", "GOWORK=off")
-	var told bytes.Buffer
-	cmd.Stderr = &told
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	text, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list packages: %w: %s", err, told.String())
+		return nil, fmt.Errorf("cannot list packages: %w: %s", err, stderr.String())
 	}
 	var out []pkg
 	for d := json.NewDecoder(bytes.NewReader(text)); ; {
