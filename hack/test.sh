@@ -18,10 +18,12 @@ go run ./tests/parts &
 parts=$!
 failed=0
 mapfile -t alone < <(go list ./... | grep -v /tests/)
-mapfile -t beside < <(go list ./... | grep /tests/)
+mapfile -t beside < <(go list ./tests/... | grep -v -e '/tests/node$' -e '/tests/supply$')
 run alone "${alone[@]}" || failed=1
 wait "$parts" || failed=1
-run beside "${beside[@]}" || failed=1
+# These wait for clusters more than they compute: packages run beside each other
+# beyond the processors, the two longest first.
+run beside -p $(($(nproc) + 2)) ./tests/node ./tests/supply "${beside[@]}" || failed=1
 
 echo
 echo "The slowest tests:"
