@@ -15,6 +15,16 @@ func ValidKernelVersion(version string) bool {
 	return version != "" && len(version) <= utsLength && !strings.ContainsFunc(version, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
 }
 
+// BuildsShareRelease tells whether kernels of a release whose uname -v is version may
+// be several builds: Ubuntu gives its HWE kernels the release of the kernel that they
+// are made from, and so do people who build a kernel again. Other distributions give
+// each build a release of its own. There the headers' version would only be one more
+// thing that can differ by mistake, and keep a module that fits from its node.
+func BuildsShareRelease(release, version string) bool {
+	return strings.HasSuffix(release, "+") || strings.Contains(version, "Ubuntu") ||
+		!strings.ContainsFunc(release, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+}
+
 // SameBuild tells whether two kernels of one release are one build for modules,
 // by what uname -v prints on each. Debian gives a kernel a new release whenever
 // its module ABI changes, so its uploads within a release count as one build:

@@ -65,6 +65,9 @@ func AddToRepository(ctx context.Context, dir string, modules []Module, o reposi
 		o.KernelVersions = map[string]string{}
 	}
 	for _, m := range modules {
+		if !module.BuildsShareRelease(m.Info.KernelRelease, m.KernelVersion) {
+			m.KernelVersion = ""
+		}
 		small, err := strip.Small(m.Data)
 		if err != nil {
 			return change, err

@@ -128,6 +128,32 @@ func same(t *testing.T, dir string, before map[string]string) {
 	}
 }
 
+// Where a distribution gives each build a release of its own, the headers' version
+// keeps no module from its node.
+func TestARepositoryNamesTheBuildWhereAReleaseHasSeveral(t *testing.T) {
+	for kernel, test := range map[string]struct {
+		says string
+		want bool
+	}{
+		"6.8.0-40-generic":       {"#40~22.04.3-Ubuntu SMP PREEMPT_DYNAMIC Tue Jul 30 17:30:19 UTC 2", true},
+		"6.6.31+":                {"#2 SMP Tue Jul 30 17:30:19 UTC 2024", true},
+		"6.6.31":                 {"#2 SMP Tue Jul 30 17:30:19 UTC 2024", true},
+		"5.14.0-427.el9.x86_64":  {"#1 SMP PREEMPT_DYNAMIC Tue Jul 30 17:30:19 UTC 2024", false},
+		"6.1.0-18-amd64":         {"#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)", false},
+		"6.4.0-150600.8-default": {"#1 SMP PREEMPT_DYNAMIC Tue Jul 30 17:30:19 UTC 2024 (c3f9a5b)", false},
+	} {
+		m := made(t, moduletest.KO{Kernel: kernel})
+		m.KernelVersion = test.says
+		change, err := AddToRepository(t.Context(), t.TempDir(), []Module{m}, repository.Options{Now: time.Now(), Lifetime: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := change.Index.Modules[0].KernelVersion; got != map[bool]string{true: test.says}[test.want] {
+			t.Errorf("%s: %q", kernel, got)
+		}
+	}
+}
+
 // Two builds of one kernel release lie beside each other; the next build for one of
 // them replaces only its own.
 func TestARepositoryKeepsTheModulesOfTwoBuildsOfARelease(t *testing.T) {

@@ -237,7 +237,9 @@ func (r *reconciler) keep(ctx context.Context, l *look, f *follower) error {
 	return nil
 }
 
-// entryOf describes a module as the index does.
+// entryOf describes a module as the index does. It names no kernelVersion: a Node
+// object does not say its own, so one module is built for a release, and the kernel's
+// checks of vermagic and symbols tell whether it fits another build of it.
 func entryOf(m build.Module, file []byte) module.Entry {
 	i, sum := m.Info, sha256Of(file)
 	e := module.Entry{
@@ -245,7 +247,7 @@ func entryOf(m build.Module, file []byte) module.Entry {
 		// By its digest it takes the place of no other file, and none takes its own.
 		Path: fmt.Sprintf("modules/%s/%s/%s-%s/pf_ring.ko.zst", i.Arch, i.KernelRelease, i.Version, sum[:12]),
 		Size: int64(len(file)), SHA256: sum, Vermagic: i.Vermagic, Signed: i.Signed,
-		Compression: module.FormatZst, SrcVersion: i.SrcVersion, KernelVersion: m.KernelVersion,
+		Compression: module.FormatZst, SrcVersion: i.SrcVersion,
 	}
 	if ko, _, err := module.Decompress(file, module.DefaultMaxSize); err == nil {
 		e.ModuleSHA256 = sha256Of(ko)
