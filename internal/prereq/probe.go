@@ -64,6 +64,9 @@ func (e *env) probed(ctx context.Context) (*probe.Report, error) {
 
 // serving tells whether the controller is there that serves what is built.
 func (e *env) serving(ctx context.Context) bool {
+	if !e.Options.supplied() {
+		return false
+	}
 	status, err := e.supplyStatus(ctx)
 	return err == nil && status != nil
 }
