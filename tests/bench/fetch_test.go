@@ -24,10 +24,10 @@ type bucket struct {
 	credentials string
 }
 
-func newBucket(b *testing.B) *bucket {
+func newBucket(b *testing.B, ko moduletest.KO, format string) *bucket {
 	b.Helper()
 	server := s3.Start(b)
-	repository := moduletest.NewRepository(b).Add(moduletest.KO{Padding: 2 << 20}, module.FormatRaw).Sign()
+	repository := moduletest.NewRepository(b).Add(ko, format).Sign()
 	objects := map[string][]byte{}
 	for path, data := range repository.Files {
 		objects["pf-ring/"+path] = data
@@ -47,7 +47,7 @@ func BenchmarkFetchAgainstCurl(b *testing.B) {
 			b.Skip("needs " + program + ": apt-get install curl coreutils")
 		}
 	}
-	at := newBucket(b)
+	at := newBucket(b, moduletest.KO{Padding: 2 << 20}, module.FormatRaw)
 	work := &bench{dir: b.TempDir(), home: b.TempDir()}
 	program := filepath.Join(work.dir, "fetch")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./fetch")

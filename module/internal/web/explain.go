@@ -58,7 +58,7 @@ func (e *statusError) text() string {
 
 // refused lets the source interpret an answer that is not success: it may know better.
 func (f *fetching) refused(ctx context.Context, s *statusError) error {
-	f.wait = retryAfter(s.response.Header, time.Now())
+	f.wait, f.tooMany = retryAfter(s.response.Header, time.Now()), tooMany(s.response.StatusCode, s.body)
 	if f.Refused != nil {
 		again, err := f.Refused(ctx, s.response, s.body)
 		if err != nil {

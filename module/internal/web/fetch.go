@@ -61,6 +61,7 @@ type fetching struct {
 	validator string
 	mended    bool
 	wait      time.Duration // what the server asked for
+	tooMany   bool          // it refused because too many ask at once
 }
 
 // Fetch returns the answer to r. It fails with *fault.Error: fault.ErrNotFound
@@ -73,7 +74,7 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 	var before *fault.Error
 	for failed := 0; ; {
 		had := f.got
-		f.wait = 0
+		f.wait, f.tooMany = 0, false
 		err := f.attempt(ctx)
 		if err == nil {
 			return &Response{Header: f.header, Body: f.buffer.Bytes()}, nil
@@ -98,6 +99,9 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 			return nil, e
 		}
 		wait := max(c.delay(failed), f.wait)
+		if f.tooMany && f.wait == 0 {
+			wait = c.spread(ctx, failed)
+		}
 		c.log.Info("trying again", "error", e.Why, "where", e.Where, "attempt", failed, "wait", wait, "bytes", f.got)
 		if !sleep(ctx, wait) {
 			return nil, e
