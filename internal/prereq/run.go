@@ -33,7 +33,7 @@ func Run(ctx context.Context, o Options, tell func(Finding)) (*Report, error) {
 		if o.Starting != nil && !report.Unreachable {
 			o.Starting(c)
 		}
-		f := make1(ctx, e, c, done, deadline)
+		f := perform(ctx, e, c, done, deadline)
 		done[c.ID] = f.Result
 		if c.ID == reachable && f.Result == Error {
 			report.Unreachable = true
@@ -48,16 +48,16 @@ func Run(ctx context.Context, o Options, tell func(Finding)) (*Report, error) {
 	return report, nil
 }
 
-// make1 makes one check, again until the deadline if it may settle.
-func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadline time.Time) Finding {
+// perform makes one check, again until the deadline if it may settle.
+func perform(ctx context.Context, e *env, c Check, done map[string]Result, deadline time.Time) Finding {
 	start := time.Now()
-	f := once(ctx, e, c, done)
+	f := attempt(ctx, e, c, done)
 	for c.Settles && f.Result == Error && time.Now().Before(deadline) && ctx.Err() == nil {
 		if wait.For(ctx, min(settleInterval, time.Until(deadline))) != nil {
 			break
 		}
 		e.forget()
-		f = once(ctx, e, c, done)
+		f = attempt(ctx, e, c, done)
 	}
 	f.ID, f.Category, f.Title, f.Mode = c.ID, c.Category(), c.Title, c.Mode
 	if f.Result != OK {
@@ -74,7 +74,7 @@ func make1(ctx context.Context, e *env, c Check, done map[string]Result, deadlin
 // elsewhere, such as a repository, is asked for the nodes of the cluster.
 const reachable = "api.reachable"
 
-func once(ctx context.Context, e *env, c Check, done map[string]Result) Finding {
+func attempt(ctx context.Context, e *env, c Check, done map[string]Result) Finding {
 	if ctx.Err() != nil {
 		return skip("interrupted before it was checked")
 	}

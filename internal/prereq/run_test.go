@@ -44,7 +44,7 @@ func run(t *testing.T, checks []Check) *Report {
 	r := &Report{SchemaVersion: 1, Server: "https://cluster.example", Modes: []string{ModeAuto}}
 	done := map[string]Result{}
 	for _, c := range checks {
-		f := make1(t.Context(), e, c, done, time.Now())
+		f := perform(t.Context(), e, c, done, time.Now())
 		f.DurationMS = 1200 // a time of its own would make every golden differ
 		done[c.ID] = f.Result
 		r.add(f)
@@ -101,15 +101,15 @@ func TestACheckThatSettlesIsMadeAgainWithAFreshSnapshot(t *testing.T) {
 		return ok("now")
 	}}
 	e := newEnv(Options{})
-	if f := make1(t.Context(), e, c, nil, time.Now()); f.Result != Error {
+	if f := perform(t.Context(), e, c, nil, time.Now()); f.Result != Error {
 		t.Errorf("without waiting: %+v", f)
 	}
-	if f := make1(t.Context(), newEnv(Options{}), Check{ID: c.ID, look: c.look}, nil, time.Now().Add(time.Hour)); f.Result != OK {
+	if f := perform(t.Context(), newEnv(Options{}), Check{ID: c.ID, look: c.look}, nil, time.Now().Add(time.Hour)); f.Result != OK {
 		// seen is 1 from the first look, so the second sees 2.
 		t.Errorf("%+v", f)
 	}
 	seen = 0
-	if f := make1(t.Context(), newEnv(Options{}), c, nil, time.Now().Add(time.Hour)); f.Result != OK || seen != 2 {
+	if f := perform(t.Context(), newEnv(Options{}), c, nil, time.Now().Add(time.Hour)); f.Result != OK || seen != 2 {
 		t.Errorf("with waiting: %+v after %d looks", f, seen)
 	}
 }
@@ -117,7 +117,7 @@ func TestACheckThatSettlesIsMadeAgainWithAFreshSnapshot(t *testing.T) {
 func TestWhatWasNotReachedWhenInterruptedIsSkipped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	f := make1(ctx, newEnv(Options{}), Check{ID: "x.y", Settles: true, look: looks(ok("never seen"))}, nil, time.Now().Add(time.Hour))
+	f := perform(ctx, newEnv(Options{}), Check{ID: "x.y", Settles: true, look: looks(ok("never seen"))}, nil, time.Now().Add(time.Hour))
 	if f.Result != Skipped || !strings.Contains(f.Observed, "interrupted") {
 		t.Errorf("%+v", f)
 	}

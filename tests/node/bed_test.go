@@ -30,6 +30,16 @@ const (
 	patience = 8 * time.Minute
 )
 
+// The commands use their caller's own keys, also those of tests beside each other.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": s3.AccessKey, "AWS_SECRET_ACCESS_KEY": s3.SecretKey} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 // bed is a cluster with what nodes fetch from.
 type bed struct {
 	cluster  *kube.Cluster
@@ -90,9 +100,6 @@ func newEmptyBed(t *testing.T) *bed {
 			b.show(t)
 		}
 	})
-	// The command uses its caller's own keys.
-	t.Setenv("AWS_ACCESS_KEY_ID", b.bucket.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", b.bucket.SecretKey)
 	return b
 }
 

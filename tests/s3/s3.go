@@ -15,11 +15,14 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
+// AccessKey and SecretKey are those of the only account of each server.
+const AccessKey, SecretKey = "AKIDTEST", "a-secret-for-tests"
+
 // Server is a running one. It refuses requests without the keys.
 type Server struct {
 	// Address is host and port on the loopback, without TLS.
 	Address string
-	// AccessKey and SecretKey are those of its only account.
+	// AccessKey and SecretKey are the constants.
 	AccessKey, SecretKey string
 	// Dir has a folder for each bucket, and in that a file for each object.
 	Dir string
@@ -35,7 +38,7 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{AccessKey: "AKIDTEST", SecretKey: "a-secret-for-tests", Dir: t.TempDir(), Address: freeAddress(t)}
+	s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: t.TempDir(), Address: freeAddress(t)}
 	logFile, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
