@@ -65,7 +65,7 @@ compatibility --nodes-from nodes.json -o html > report.html`)
 	for _, other := range []string{"nodes-from", "kernel"} {
 		cmd.MarkFlagsMutuallyExclusive("watch", other)
 	}
-	f.output.register(cmd, "table", compatibility.Formats())
+	f.output.register(cmd, compatibility.Formats())
 	complete(cmd, "release-name", cobra.NoFileCompletions)
 	return cmd
 }

@@ -51,7 +51,7 @@ diff pfring -n kubeshark -f values.yaml --nodes=false -o yaml`)
 	fl.BoolVar(&f.source.images, "images", true, "kmm: look the images up in their registries")
 	fl.BoolVar(&f.reuse, "reuse-values", false, "put -f and --set on top of the values of the installed release")
 	fl.BoolVar(&f.nodesToo, "nodes", true, "compare node by node too, which reads the module repository")
-	f.output.register(cmd, "table", difference.Formats())
+	f.output.register(cmd, difference.Formats())
 	return cmd
 }
 

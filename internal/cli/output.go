@@ -25,10 +25,10 @@ type outputFlags struct {
 
 const jsonpathPrefix = "jsonpath="
 
-func (o *outputFlags) register(cmd *cobra.Command, first string, formats []string) {
+func (o *outputFlags) register(cmd *cobra.Command, formats []string) {
 	o.formats = append(slices.Clone(formats), "name")
 	fl := cmd.Flags()
-	fl.StringVarP(&o.format, "output", "o", first, strings.Join(o.formats, ", ")+" or "+jsonpathPrefix+"TEMPLATE")
+	fl.StringVarP(&o.format, "output", "o", "table", strings.Join(o.formats, ", ")+" or "+jsonpathPrefix+"TEMPLATE")
 	fl.BoolVar(&o.noHeaders, "no-headers", false, "print only the rows of the first table, without its header and what comes after it")
 	complete(cmd, "output", cobra.FixedCompletions(append(slices.Clone(o.formats), jsonpathPrefix), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }

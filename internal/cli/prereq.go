@@ -104,7 +104,7 @@ func (f *prereqFlags) register(cmd *cobra.Command) {
 	fl.BoolVarP(&f.watch, "watch", "w", false, "then check again when a node changes, and every 15 s, and show what has changed, until interrupted")
 	complete(cmd, "selector", cobra.NoFileCompletions)
 	fl.StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error or warning")
-	f.output.register(cmd, "table", prereq.Formats())
+	f.output.register(cmd, prereq.Formats())
 	f.wait.Register(cmd, "retry transient failures for this long, such as a webhook that is starting (default 2m without a value)")
 	cmd.MarkFlagsMutuallyExclusive("release", "release-name")
 	for _, other := range []string{"wait", "probe"} {
@@ -334,6 +334,6 @@ func newPrereqListCmd(o *Options) *cobra.Command {
 		},
 	}
 	cmd.Example = examples(o, "prereq list\nprereq list -o name")
-	output.register(cmd, "table", []string{"table", "json", "yaml"})
+	output.register(cmd, []string{"table", "json", "yaml"})
 	return cmd
 }

@@ -52,7 +52,7 @@ func TestAClaimIsJudgedByItsPhaseAndItsStorageClass(t *testing.T) {
 }
 
 func TestAQuotaMustHaveRoomForTheObjectsOfTheStore(t *testing.T) {
-	quantity := func(text string) resource.Quantity { return resource.MustParse(text) }
+	quantity := resource.MustParse
 	quota := func(name corev1.ResourceName, hard, used string) corev1.ResourceQuota {
 		return corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Status: corev1.ResourceQuotaStatus{
 			Hard: corev1.ResourceList{name: quantity(hard)}, Used: corev1.ResourceList{name: quantity(used)},

@@ -81,7 +81,7 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		say(No, ArchUnsupported, "The agent is not available for the architecture "+n.Arch+": it is built for amd64 and arm64.",
 			"Leave these nodes out with agent.affinity, agent.nodeSelector or kmm.selector, as the agent's default affinity does.")
 		v.Source = ""
-	case a.Supported == Yes && len(a.Builds) > 0 && !slices.ContainsFunc(a.Builds, func(build string) bool { return mayRun(n.OSImage, build) }):
+	case otherBuild(n, a):
 		say(No, string(outcome.OtherBuild), "The modules for this kernel release were built for "+strings.Join(a.Builds, ", ")+", which "+n.OSImage+" does not run.",
 			"Build PF_RING on a node like this one and add it to the repository: "+buildCommand(n.Kernel)+" --selector kubernetes.io/hostname="+printout.Shell(n.Name)+" (docs/build.md)")
 		v.Source = ""
@@ -91,7 +91,7 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		say(Unknown, PlatformUnclear, about(info)+" The API does not show whether the node's kernel trusts the key of the module's signature.", info.Remedy)
 	case info.Policy == cluster.Unclear && a.Supported.Good():
 		say(Unknown, PlatformUnclear, about(info), info.Remedy)
-	case n.Platform != cluster.Generic && (a.Supported == No || a.Supported == CannotBeBuilt):
+	case n.Platform != cluster.Generic && slices.Contains([]Can{No, CannotBeBuilt}, a.Supported):
 		v.Remedy, v.Source = info.Remedy, info.Source
 	case n.Platform != cluster.Generic && v.Message == "":
 		v.Message, v.Source = about(info), info.Source
@@ -99,6 +99,12 @@ func (j *Judge) Node(n cluster.Node, a Answer) Verdict {
 		v.Remedy = j.buildable(n, a.Remedy)
 	}
 	return v
+}
+
+// otherBuild tells whether all modules that a source has for the node's kernel
+// release were built for builds of it that the node's system does not run.
+func otherBuild(n cluster.Node, a Answer) bool {
+	return a.Supported == Yes && len(a.Builds) > 0 && !slices.ContainsFunc(a.Builds, func(build string) bool { return mayRun(n.OSImage, build) })
 }
 
 // ubuntuRelease is in what uname -v prints where Ubuntu built a kernel for a release

@@ -57,15 +57,14 @@ func (b *bed) do(args ...string) {
 }
 
 // values are those of a scenario: a Module called pfr for the nodes of the pool.
-func values(more ...string) string {
-	text := `tap:
+func values() string {
+	return `tap:
   kernelModule:
     mode: kmm
     kmm: {moduleName: pfr, selector: {pool: capture}}
     agent: {nodeSelector: {pool: capture}, tolerations: [{key: dedicated, operator: Exists}]}
     kernelMappings: [{regexp: '^6\.', containerImage: 'reg.example/pf-ring:${KERNEL_FULL_VERSION}'}]
 `
-	return text + strings.Join(more, "")
 }
 
 // pfringRun calls the CLI and returns its output and exit code.
@@ -136,11 +135,8 @@ func containsAll(text string, words []string) bool {
 
 // checks waits for a finding of prereq check, with values as they would be
 // installed.
-func (b *bed) checks(values, check, result, words string, set ...string) {
+func (b *bed) checks(values, check, result, words string) {
 	args := []string{"prereq", "check", "-n", b.namespace, "-f", "-", "--only", check, "-o", "json"}
-	for _, s := range set {
-		args = append(args, "--set", s)
-	}
 	out, errOut, _ := b.pfringRun(values, args...)
 	var report struct {
 		Checks []struct{ ID, Result, Observed, Remedy string } `json:"checks"`

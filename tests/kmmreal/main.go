@@ -22,23 +22,27 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
-func main() {
+func main() { os.Exit(start()) }
+
+// start runs the scenarios that the command line names and returns the exit code.
+func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: hack/kmm-real CHECKOUT-OF-KMM [SCENARIO...]")
-		os.Exit(2)
+		return 2
 	}
 	failed, err := run(ctx, os.Args[1], os.Args[2:])
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "kmm-real:", err)
-		os.Exit(2)
+		return 2
 	case failed > 0:
 		fmt.Printf("\n%d scenarios failed\n", failed)
-		os.Exit(1)
+		return 1
 	}
 	fmt.Println("\nall scenarios are as expected")
+	return 0
 }
 
 // bed is the control plane with KMM on it, and pfring.

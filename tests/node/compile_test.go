@@ -69,7 +69,7 @@ func (b *bed) pushCompiler(t *testing.T, k vm.Kernel) {
 	// own that are called the same.
 	files := append(busyboxFiles(t, "awk", "cmp", "date", "echo", "env", "expr", "false", "head", "ln", "pwd", "readlink", "realpath", "stat", "tail", "test", "touch", "true", "uname", "uniq", "which", "xargs"),
 		layer.File{Name: "tmp/.keep", Mode: 0o644}, layer.File{Name: "bin/sh", Link: "dash"}, layer.File{Name: "usr/bin/gcc", Link: "gcc-12"})
-	files = append(files, tree(t, vm.Packages(t, compilers...), "", func(name string) bool { return true })...)
+	files = append(files, tree(t, vm.Packages(t, compilers...), "", func(string) bool { return true })...)
 	top := strings.TrimSuffix(k.Headers, "/usr/src/linux-headers-"+k.Release)
 	own := func(name string) bool {
 		_, arch, found := strings.Cut(name, "-common/arch/")

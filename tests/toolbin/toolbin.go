@@ -82,7 +82,7 @@ const helmKubeMinor = "36"
 
 // pinned builds a program of a module once for each go.sum, Go version, platform
 // and source of the module's own.
-func pinned(module, prefix, pkg, name, ldflags string, flags ...string) (string, error) {
+func pinned(module, prefix, pkg, name, ldflags string) (string, error) {
 	sources, err := filepath.Glob(filepath.Join(module, "*.go"))
 	if err != nil {
 		return "", fmt.Errorf("listing %s: %w", module, err)
@@ -101,7 +101,7 @@ func pinned(module, prefix, pkg, name, ldflags string, flags ...string) (string,
 		return "", err
 	}
 	dir := filepath.Join(cache, prefix+hex.EncodeToString(key.Sum(nil)[:8]))
-	return cached(dir, name, func(out string) error { return build(module, pkg, out, ldflags, flags...) })
+	return cached(dir, name, func(out string) error { return build(module, pkg, out, ldflags) })
 }
 
 // Pfring builds cmd/pfring of this checkout into dir.
@@ -186,9 +186,8 @@ func cached(dir, name string, build func(out string) error) (path string, err er
 	return path, nil
 }
 
-func build(module, pkg, out, ldflags string, flags ...string) error {
-	args := append([]string{"build", "-C", module, "-trimpath", "-ldflags", ldflags, "-o", out}, flags...)
-	cmd := exec.Command("go", append(args, pkg)...) // #nosec G204 -- arguments of our own
+func build(module, pkg, out, ldflags string) error {
+	cmd := exec.Command("go", "build", "-C", module, "-trimpath", "-ldflags", ldflags, "-o", out, pkg) // #nosec G204 -- arguments of our own
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", pkg, err, text)
