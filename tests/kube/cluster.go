@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,6 +38,9 @@ type Cluster struct {
 // Start runs a control plane for one test and stops it at the test's end.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: needs a control plane; run without -short")
+	}
 	cluster, err := Launch(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +51,14 @@ func Start(t testing.TB) *Cluster {
 
 // Main runs a package's tests with one control plane that they share, and
 // returns the exit code for os.Exit. prepare gets the cluster before the first
-// test, with a context that ends after the last one.
+// test, with a context that ends after the last one. With -short it runs none of
+// them: a control plane is more than Go.
 func Main(m *testing.M, prepare func(context.Context, *Cluster) error) int {
+	flag.Parse() // which m.Run would do, too late for Short
+	if testing.Short() {
+		fmt.Println("-short: needs a control plane; run without -short")
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "pfring-kube-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

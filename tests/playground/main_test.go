@@ -34,6 +34,9 @@ func (s *screen) String() string {
 
 // What is printed must work as it stands there, and nothing may be left.
 func TestTheCommandsThatAreShownWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs a control plane; run without -short")
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	out := &screen{}
 	done := make(chan error, 1)
