@@ -17,7 +17,6 @@ const handLoaded = "/pf_ring.ko"
 // TestARealNode goes through a release's life on one node: each step goes on
 // from where the one before it ended.
 func TestARealNode(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	kernel := vm.Get(t, vm.Stable)
 	ko := vm.Module(t, kernel, vm.Variant{Version: version})

@@ -22,7 +22,6 @@ const supplyEnv = "PFRING_TEST_SUPPLY"
 // and agents that fell back are started again, automatically. Each step goes on
 // from where the one before it ended.
 func TestTheClusterSuppliesItself(t *testing.T) {
-	t.Parallel()
 	b := newEmptyBed(t)
 	b.imported = true
 	b.showsController(t)
