@@ -22,7 +22,7 @@ func (c *Client) delay(failed int) time.Duration {
 
 // spread is how long to wait after a server, so many times in a row, refused because
 // too many ask at once. Usually the cluster's other nodes do, which began together, so
-// the first wait spreads them over 40 times the first backoff (10 s): doubling from a
+// the first wait spreads them over 44 times the first backoff (11 s): doubling from a
 // short wait, 1,000 nodes before a server that takes 300 requests a second are
 // refused five times each. What is refused again finds room soon after. A person
 // who waits does not come with a thousand others.
@@ -30,7 +30,7 @@ func (c *Client) spread(ctx context.Context, refused int) time.Duration {
 	if c.unknownHostFinal {
 		return c.delay(refused)
 	}
-	window := 40 * c.backoff
+	window := 44 * c.backoff
 	if refused > 1 {
 		window = min(c.backoff<<min(refused+1, 16), maxBackoff)
 	}
