@@ -15,8 +15,11 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/toolbin"
 )
 
-// AccessKey and SecretKey are those of the only account of each server.
-const AccessKey, SecretKey = "AKIDTEST", "a-secret-for-tests"
+// The keys of the only account of each server.
+const (
+	AccessKey = "AKIDTEST"
+	SecretKey = "a-secret-for-tests"
+)
 
 // Server is a running one. It refuses requests without the keys.
 type Server struct {
