@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/xeipuuv/gojsonschema"
@@ -161,12 +163,27 @@ func (c *check) wrongType(path Path) {
 		hint = "write 1"
 	case want == "an integer" && v == false:
 		hint = "write 0"
-	case want == "a string" && scalar(v):
+	case want == "a string" && scalar(v) && wantedText(node, fmt.Sprint(v)) == "":
 		hint = "write it in quotes: " + quoted(v)
+	case want == "a string" && scalar(v):
+		hint = "it " + wantedText(node, fmt.Sprint(v))
 	default:
 		hint = c.describe(path)
 	}
 	c.errorf("wrong-type", path, hint, "must be %s, this is %s", want, typeOf(v))
+}
+
+// wantedText is what a string's pattern or list asks for, "" if text is such a one:
+// quotes alone make no duration of a number.
+func wantedText(node map[string]any, text string) string {
+	if names := enumNames(node); len(names) > 0 && !slices.Contains(names, text) {
+		return "must be one of " + strings.Join(names, ", ")
+	}
+	pattern, _ := node["pattern"].(string)
+	if re, err := regexp.Compile(pattern); err != nil || re.MatchString(text) {
+		return ""
+	}
+	return patternText(pattern)
 }
 
 // nameOf is the name in a reference as Kubernetes writes it, {name: NAME}, else "".
@@ -237,14 +254,20 @@ func typeOf(v any) string {
 	return "a number"
 }
 
-func (c *check) wrongEnum(path Path) {
-	values, _ := c.schema.at(path)["enum"].([]any)
+// enumNames are the texts that a node lists, without the empty one.
+func enumNames(node map[string]any) []string {
+	values, _ := node["enum"].([]any)
 	var names []string
 	for _, v := range values {
 		if s, ok := v.(string); ok && s != "" {
 			names = append(names, s)
 		}
 	}
+	return names
+}
+
+func (c *check) wrongEnum(path Path) {
+	names := enumNames(c.schema.at(path))
 	hint := c.describe(path)
 	if near := Nearest(c.str(path), names); near != "" {
 		hint = "did you mean " + near + "?"
