@@ -1,6 +1,7 @@
 package charts_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
@@ -63,7 +65,7 @@ func TestTheChartsControllerIsTheOneOfTheCode(t *testing.T) {
 			}
 			role := as[rbacv1.Role](t, objects, "Role", names.Controller)
 			same(t, role.Rules, supply.RoleRules(supply.NamesOf(defaultRelease.name), "pfring-agent", config))
-			everywhere := as[rbacv1.ClusterRole](t, objects, "ClusterRole", defaultRelease.namespace+"-"+names.Controller)
+			everywhere := as[rbacv1.ClusterRole](t, objects, "ClusterRole", defaultRelease.namespace+"."+names.Controller)
 			same(t, everywhere.Rules, supply.ClusterRules())
 			as[object](t, objects, "Deployment", names.Controller)
 			as[object](t, objects, "Service", names.Service)
@@ -107,7 +109,7 @@ func TestOverridesNameTheControllersObjects(t *testing.T) {
 		role := as[rbacv1.Role](t, objects, "Role", names.Controller)
 		same(t, role.Rules, supply.RoleRules(names, ds.Name, &supply.Config{}))
 		as[object](t, objects, "Service", names.Service)
-		as[object](t, objects, "ClusterRole", "kubeshark-"+names.Controller)
+		as[object](t, objects, "ClusterRole", "kubeshark."+names.Controller)
 		text, err := yaml.Marshal(ds.Spec.Template.Spec)
 		if err != nil {
 			t.Fatal(err)
@@ -123,6 +125,41 @@ func TestOverridesNameTheControllersObjects(t *testing.T) {
 				t.Errorf("%s and %s share %s", by, other, name)
 			}
 			taken[name] = by
+		}
+	}
+}
+
+// What is in no namespace is shared by all releases of a cluster: its name tells
+// namespace and release apart wherever one of them ends.
+func TestNoTwoReleasesShareAnObjectOfTheCluster(t *testing.T) {
+	taken := map[string]release{}
+	for _, r := range []release{
+		{name: "c", namespace: "a-b"}, {name: "b-c", namespace: "a"}, {name: "b.c", namespace: "a"}, {name: "a-b-c", namespace: "c"},
+		{name: "pfring", namespace: "a"}, {name: "pfring-pfring", namespace: "a"}, {name: "pfring", namespace: "a-pfring"},
+		{name: strings.Repeat("n", 53), namespace: strings.Repeat("s", 63)},
+	} {
+		files, err := renderFiles(t, r, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds := map[any]int{}
+		for _, o := range parse(t, manifests(files)) {
+			if at(o, "metadata.namespace") != nil {
+				continue
+			}
+			kinds[o["kind"]]++
+			name := at(o, "metadata.name").(string)
+			if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
+				t.Errorf("%v %s: %v", o["kind"], name, errs)
+			}
+			key := fmt.Sprint(o["kind"], " ", name)
+			if other, found := taken[key]; found {
+				t.Errorf("%v and %v share %s", other, r, key)
+			}
+			taken[key] = r
+		}
+		if kinds["ClusterRole"] != 1 || kinds["ClusterRoleBinding"] != 1 || len(kinds) != 2 {
+			t.Errorf("%v has %v in no namespace", r, kinds)
 		}
 	}
 }

@@ -43,7 +43,7 @@ const (
 // Names are those of a release's objects.
 type Names struct {
 	// Controller is the name of the Deployment, the service account, the Role,
-	// the RoleBinding and, with the namespace before it, of the ClusterRole.
+	// the RoleBinding and, with the namespace and a dot before it, of the ClusterRole.
 	Controller string
 	// Service serves the modules; its name is also in the certificate.
 	Service string

@@ -16,6 +16,14 @@ by the same names. A Service's name is shorter than others, and begins with a le
 {{- printf "%s-controller" (include "pfring.supplyPrefix" .) -}}
 {{- end -}}
 
+{{/*
+Name of the controller's objects that are in no namespace. A namespace has no dot, so the first one ends it: no other namespace and
+name give the same.
+*/}}
+{{- define "pfring.controllerClusterName" -}}
+{{- printf "%s.%s" .Release.Namespace (include "pfring.controllerName" .) -}}
+{{- end -}}
+
 {{- define "pfring.supplyName" -}}
 {{- printf "%s-supply" (include "pfring.supplyPrefix" .) -}}
 {{- end -}}
