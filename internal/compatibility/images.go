@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -27,6 +28,16 @@ type Images struct {
 	options []remote.Option
 	// trusting takes any certificate, for registries of which the values say so.
 	trusting remote.Option
+
+	mu sync.Mutex
+	// away has the registries that could not be reached, and why.
+	away map[reach]error
+}
+
+// reach is a registry and how it is spoken to.
+type reach struct {
+	registry string
+	tls      RegistryTLS
 }
 
 // ImagesOptions say how to get at registries.
@@ -71,6 +82,7 @@ func NewImages(o ImagesOptions) (*Images, error) {
 			remote.WithAuthFromKeychain(logins), remote.WithTransport(web), remote.WithUserAgent(o.UserAgent),
 		},
 		trusting: remote.WithTransport(blind),
+		away:     map[reach]error{},
 	}, nil
 }
 
@@ -84,6 +96,10 @@ type RegistryTLS struct {
 // Find answers whether image is there for arch, and returns it if so. Of an
 // image nothing but manifest and configuration is fetched yet; its layers are,
 // within ctx, when they are read.
+//
+// A registry whose name is not known, that does not answer or is not trusted is
+// not asked again for the next image: a cluster may have hundreds of kernels, and
+// each would wait as long.
 func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v1.Image, Answer) {
 	var names []name.Option
 	if t.Insecure {
@@ -97,12 +113,19 @@ func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v
 	if t.SkipVerify {
 		options = append(options, i.trusting)
 	}
-	end := waiting.Begin(ctx, "the registry "+ref.Context().RegistryStr())
+	at := reach{ref.Context().RegistryStr(), t}
+	if err := i.isAway(at); err != nil {
+		return nil, unreadable(image, at.registry, err)
+	}
+	end := waiting.Begin(ctx, "the registry "+at.registry)
 	found, archs, err := fetch(ref, arch, options)
 	end()
 	switch {
 	case err != nil:
-		return nil, unreadable(image, ref.Context().RegistryStr(), err)
+		if reason, _, _ := unreached(err); reason != "" && ctx.Err() == nil {
+			i.setAway(at, err)
+		}
+		return nil, unreadable(image, at.registry, err)
 	case found == nil:
 		return nil, Answer{
 			Supported: No, Reason: ReasonImageArch, Message: fmt.Sprintf("%s is there for %s, not for %s.", image, strings.Join(archs, ", "), arch),
@@ -110,6 +133,18 @@ func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v
 		}
 	}
 	return found, Answer{Supported: Yes, Present: true}
+}
+
+func (i *Images) isAway(at reach) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.away[at]
+}
+
+func (i *Images) setAway(at reach, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.away[at] = err
 }
 
 // fetch returns the image for linux on arch, or nil and the architectures that

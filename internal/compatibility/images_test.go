@@ -3,6 +3,7 @@ package compatibility_test
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -112,6 +113,41 @@ func TestAnExpiredLoginIsSaidInTheRegistrysWords(t *testing.T) {
 	a := m.Lookup(t.Context(), images)("6.1.0-1", "amd64")
 	if a.Reason != compatibility.ReasonImageForbidden || !strings.Contains(a.Message, "authorization token has expired") || !strings.Contains(a.Remedy, "log in again") {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A cluster may have hundreds of kernels: each would wait for the registry as long.
+func TestARegistryThatIsNotTrustedIsAskedOnce(t *testing.T) {
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	images, err := compatibility.NewImages(compatibility.ImagesOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := strings.TrimPrefix(server.URL, "https://")
+	find := func(image string, tls compatibility.RegistryTLS) compatibility.Answer {
+		_, answer := images.Find(t.Context(), host+image, "amd64", tls)
+		return answer
+	}
+	first := find("/m:1", compatibility.RegistryTLS{})
+	asked := connections.Load()
+	second := find("/m:2", compatibility.RegistryTLS{})
+	if asked == 0 || connections.Load() != asked {
+		t.Errorf("%d connections for the first image, %d for the second", asked, connections.Load()-asked)
+	}
+	if first.Reason != compatibility.ReasonRegistryUntrusted || second.Reason != first.Reason || second.Message != strings.Replace(first.Message, "/m:1", "/m:2", 1) {
+		t.Errorf("first: %+v\nsecond: %+v", first, second)
+	}
+	if a := find("/m:2", compatibility.RegistryTLS{SkipVerify: true}); a.Reason != compatibility.ReasonImageMissing {
+		t.Errorf("without verification: %+v", a)
 	}
 }
 
