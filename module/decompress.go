@@ -10,39 +10,30 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
+	"github.com/kubeshark/kubeshark-pfring/module/internal/magic"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
 // Formats that Decompress tells.
 const (
-	FormatRaw = "raw"
-	FormatGz  = "gz"
-	FormatXz  = "xz"
-	FormatZst = "zst"
+	FormatRaw = magic.Raw
+	FormatGz  = magic.Gz
+	FormatXz  = magic.Xz
+	FormatZst = magic.Zst
 )
 
 // maxWindow bounds, in bytes, the window that a zstd file may ask its decoder
 // for where it does not say how large it is: zstd --long uses one of 128 MiB.
 const maxWindow = 64 << 20
 
-// Format tells how data is compressed, by its first bytes.
-func Format(data []byte) string {
-	switch {
-	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		return FormatGz
-	case bytes.HasPrefix(data, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		return FormatXz
-	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return FormatZst
-	default:
-		return FormatRaw
-	}
-}
+// Format tells how data is compressed, by its first bytes and never by a name.
+func Format(data []byte) string { return magic.Compression(data) }
 
 // Decompress returns data without its compression, and which it was; data of
 // no known compression comes back as it is. More than max bytes is an *Error
-// with reason too-large, and no more than that is ever held; a broken stream
-// has reason truncated.
+// with reason too-large, and no more than that is ever held; a stream that ends
+// too early has reason truncated, and one that is damaged, empty, compressed twice
+// or followed by other bytes has not-a-module.
 func Decompress(data []byte, max int64) ([]byte, string, error) {
 	return decompress(data, Request{MaxSize: max})
 }
@@ -51,7 +42,8 @@ func Decompress(data []byte, max int64) ([]byte, string, error) {
 // known before room is made for it, so that a buffer never doubles.
 func decompress(data []byte, r Request) ([]byte, string, error) {
 	format := Format(data)
-	switch size, window, err := unpackedSize(format, data, r); {
+	body := data[:end(format, data)]
+	switch size, window, err := unpackedSize(format, body, r); {
 	case err != nil:
 		return nil, format, broken(format, err)
 	case size > r.MaxSize:
@@ -62,12 +54,54 @@ func decompress(data []byte, r Request) ([]byte, string, error) {
 		return nil, format, tooLargeFor(r, "decompress the module",
 			fmt.Sprintf("%d bytes of %s and the %d bytes in them do not fit into this container's memory", len(data), format, size), int64(len(data))+size+window)
 	default:
-		plain, err := unpack(format, data, size)
+		plain, err := unpack(format, body, size)
+		if err == nil {
+			err = unusual(plain, data[len(body):])
+		}
 		if err != nil {
 			return nil, format, broken(format, err)
 		}
 		return plain, format, nil
 	}
+}
+
+// unusual is an error about what a compressed file of one module never has.
+func unusual(plain, behind []byte) error {
+	switch inner := Format(plain); {
+	case len(behind) > 0:
+		return trailing(len(behind))
+	case len(plain) == 0:
+		return errors.New("there is nothing in it")
+	case inner != FormatRaw:
+		return twice(inner)
+	}
+	return nil
+}
+
+// trailing says how many bytes follow a compressed module.
+type trailing int
+
+func (n trailing) Error() string {
+	return fmt.Sprintf("there are %d trailing bytes after the compressed module", int(n))
+}
+
+// twice says which compression is within another.
+type twice string
+
+func (inner twice) Error() string { return "it is compressed twice: within it is " + string(inner) }
+
+// end is where in data its compression ends, as far as that shows before it is
+// decompressed: what is behind does not belong to it.
+func end(format string, data []byte) int {
+	switch format {
+	case FormatXz:
+		return xzEnd(data)
+	case FormatZst:
+		if _, end := frames(data); end > 0 && !magic.GoesOn(format, data[end:]) {
+			return end
+		}
+	}
+	return len(data)
 }
 
 // unpackedSize tells how many bytes are in data, or that they are more than r
@@ -88,7 +122,7 @@ func unpackedSize(format string, data []byte, r Request) (size, window int64, er
 		return size, window, nil
 	case FormatZst:
 		var h zstd.Header
-		if err := h.Decode(data); err == nil && h.HasFCS && h.FrameContentSize > 0 && frames(data) == 1 {
+		if err := h.Decode(data); err == nil && h.HasFCS && h.FrameContentSize > 0 && alone(data) {
 			return int64(min(h.FrameContentSize, 1<<62)), 0, nil
 		}
 	}
@@ -105,7 +139,7 @@ func unpackedSize(format string, data []byte, r Request) (size, window int64, er
 func decoder(format string, data []byte, r Request) (io.ReadCloser, error) {
 	src := bytes.NewReader(data)
 	if format == FormatGz {
-		return gzip.NewReader(src)
+		return newMembers(src)
 	}
 	window := int64(maxWindow)
 	if r.Memory > 0 {
@@ -141,7 +175,7 @@ func unpack(format string, data []byte, size int64) ([]byte, error) {
 		}
 		return fill(plain, d)
 	default:
-		d, err := gzip.NewReader(bytes.NewReader(data))
+		d, err := newMembers(bytes.NewReader(data))
 		if err != nil {
 			return nil, err
 		}
@@ -163,17 +197,85 @@ func fill(plain []byte, r io.Reader) ([]byte, error) {
 	return plain, nil
 }
 
-// frames counts the frames of a zstd file, no further than two: the size that
-// the first one states is that of the file only when it is alone.
-func frames(data []byte) int {
+// members reads a gzip file of one or more members. Unlike gzip's own reader it
+// tells bytes behind the last of them from a member that is cut short.
+type members struct {
+	*gzip.Reader
+	src *bytes.Reader
+}
+
+func newMembers(src *bytes.Reader) (*members, error) {
+	d, err := gzip.NewReader(src)
+	if err != nil {
+		return nil, err
+	}
+	d.Multistream(false)
+	return &members{d, src}, nil
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	if !errors.Is(err, io.EOF) || m.src.Len() == 0 {
+		return n, err
+	}
+	var next [2]byte
+	k, _ := m.src.ReadAt(next[:], m.src.Size()-int64(m.src.Len())) // it may be one byte
+	if !magic.GoesOn(FormatGz, next[:k]) {
+		return n, trailing(m.src.Len())
+	}
+	if err := m.Reset(m.src); err != nil {
+		return n, cut(err)
+	}
+	m.Multistream(false)
+	return n, nil
+}
+
+// cut is err, where the end of the file is one that comes too early.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// alone tells whether data is one zstd frame: the size that a frame states is
+// then that of the file.
+func alone(data []byte) bool {
+	count, end := frames(data)
+	return count == 1 && end == len(data) && magic.Skippable(data) == 0
+}
+
+// frames counts the whole frames of a zstd file that are not skippable ones, and
+// tells where the last frame ends.
+func frames(data []byte) (count, end int) {
+	for end < len(data) {
+		skip := magic.Skippable(data[end:])
+		size := skip
+		if skip == 0 {
+			size = frame(data[end:])
+		}
+		if size == 0 || size > len(data)-end {
+			return count, end
+		}
+		if skip == 0 {
+			count++
+		}
+		end += size
+	}
+	return count, end
+}
+
+// frame is the size in bytes of the zstd frame that data begins with, which may
+// be more than there are; 0 if it does not begin with one.
+func frame(data []byte) int {
 	var h zstd.Header
-	if h.Decode(data) != nil || h.Skippable {
-		return 2
+	if h.Decode(data) != nil {
+		return 0
 	}
 	at := h.HeaderSize
 	for last := false; !last; {
 		if at+3 > len(data) {
-			return 1 // cut short, which its decoder tells
+			return at + 3
 		}
 		header := int(data[at]) | int(data[at+1])<<8 | int(data[at+2])<<16
 		last = header&1 != 0
@@ -187,10 +289,7 @@ func frames(data []byte) int {
 	if h.HasCheckSum {
 		at += 4
 	}
-	if at < len(data) {
-		return 2
-	}
-	return 1
+	return at
 }
 
 func broken(format string, err error) error {
@@ -204,6 +303,12 @@ func broken(format string, err error) error {
 		e.Do = "Compress it with a smaller window, such as by zstd -19 without --long."
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		e.Why = format + ": the file ends too early"
+	case errors.As(err, new(trailing)):
+		e.Reason = outcome.NotAModule
+		e.Do = "Compress the module again, into a separate file."
+	case errors.As(err, new(twice)):
+		e.Reason = outcome.NotAModule
+		e.Do = "Compress the module once."
 	default:
 		e.Reason = outcome.NotAModule
 		e.Do = "Compress it again, with xz and no filter but LZMA2 (no --x86), with zstd or with gzip."

@@ -169,6 +169,9 @@ func FuzzDecompress(f *testing.F) {
 		f.Add(data)
 		f.Add(data[:len(data)/2])
 	}
+	for _, u := range moduletest.UnusualFiles(f) {
+		f.Add(u.Data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const limit = 1 << 16
 		plain, _, err := module.Decompress(data, limit)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/module/internal/magic"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -77,6 +78,9 @@ func parseELF(data []byte) (elf.Machine, sections, error) {
 
 func parseHeader(data []byte) (elf.Machine, error) {
 	if !bytes.HasPrefix(data, []byte(elf.ELFMAG)) {
+		if known := magic.Known(data); known != "" {
+			return 0, notAModule("it does not begin like an ELF file but like " + known)
+		}
 		return 0, notAModule("it does not begin like an ELF file but with " + opening(data))
 	}
 	if len(data) < elfHeaderSize {

@@ -55,7 +55,7 @@ func scanIndex(r io.Reader, keep func(*Entry) bool) (scanned, error) {
 	} else if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return scanned{}, &Error{
 			Reason: outcome.SourceInvalid, What: "read " + IndexName, Err: errNoJSON,
-			Why: "it is not an index: " + wordsOf(err) + "; it begins with " + opening(src.begin),
+			Why: "it is not an index: " + wordsOf(err) + "; it begins with " + beginning(src.begin),
 		}
 	} else if err != nil {
 		return scanned{}, invalidIndex("it is not an index: " + wordsOf(err) + "; it begins with " + opening(src.begin))
@@ -69,6 +69,14 @@ func scanIndex(r io.Reader, keep func(*Entry) bool) (scanned, error) {
 // errNoJSON is in the chain of the error about an index that is not JSON, such
 // as an error page.
 var errNoJSON = errors.New("it is not JSON")
+
+// beginning is what an index begins with, for a message.
+func beginning(data []byte) string {
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return "a byte order mark: save it without one, and sign it again"
+	}
+	return opening(data)
+}
 
 func wordsOf(err error) string {
 	var kind *json.UnmarshalTypeError

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+
+	"github.com/kubeshark/kubeshark-pfring/module/internal/magic"
 )
 
 // The sizes in bytes of an .xz stream's header and footer, which are alike;
@@ -50,6 +52,25 @@ func xzBlocks(data []byte) ([]xzBlock, error) {
 		all, end = append(blocks, all...), start
 	}
 	return all, nil
+}
+
+// xzEnd is where an .xz file ends, with the padding that it may have: behind its
+// last footer. That is the end of data unless other bytes follow, or its own end
+// is missing.
+func xzEnd(data []byte) int {
+	le := binary.LittleEndian
+	for end := len(data) &^ 3; end >= 2*xzEdge; end -= 4 {
+		footer := data[end-xzEdge : end]
+		if string(footer[10:]) != "YZ" || crc32.ChecksumIEEE(footer[4:10]) != le.Uint32(footer) {
+			continue
+		}
+		behind := bytes.TrimLeft(data[end:], "\x00")
+		if padding := len(data) - end - len(behind); len(behind) > 0 && magic.GoesOn(FormatXz, behind) || len(behind) == 0 && padding%4 == 0 {
+			return len(data)
+		}
+		return end
+	}
+	return len(data)
 }
 
 var errXz = errors.New("its blocks are not where its index says")

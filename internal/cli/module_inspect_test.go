@@ -65,6 +65,19 @@ func TestInspectSaysWhatAFileIsAndWhetherItFits(t *testing.T) {
 	}
 }
 
+func TestInspectNamesUnusualFiles(t *testing.T) {
+	for _, f := range moduletest.UnusualFiles(t) {
+		path := filepath.Join(t.TempDir(), "pf_ring.ko.gz") // whatever is in it
+		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, errOut, code := execute(t, "", "module", "inspect", path)
+		if (code == 0) != (f.Reason == "") || !strings.Contains(errOut, f.Says) {
+			t.Errorf("%s: code %d, want %q\n%s", f.Name, code, f.Says, errOut)
+		}
+	}
+}
+
 func TestInspectPrintsOneDocumentOfJSON(t *testing.T) {
 	dir := modules(t)
 	good := filepath.Join(dir, "pf_ring.ko.xz")

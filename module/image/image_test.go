@@ -200,6 +200,15 @@ func TestWhatCannotBePackedIsRefusedWithEveryFault(t *testing.T) {
 	}
 }
 
+func TestUnusualFilesArePackedOrNamed(t *testing.T) {
+	for _, f := range moduletest.UnusualFiles(t) {
+		dir := t.TempDir()
+		moduletest.WriteFiles(t, dir, map[string][]byte{"pf_ring.ko.zst": f.Data})
+		_, err := image.Read([]string{dir}, "pf_ring")
+		f.Check(t, "pack", err)
+	}
+}
+
 func TestTheHighestVersionIsPacked(t *testing.T) {
 	dir := t.TempDir()
 	r := moduletest.NewRepository(t).Add(moduletest.KO{Version: "8.9.0"}, "zst").Add(moduletest.KO{Version: "8.10.0"}, "xz").Add(moduletest.KO{Version: "8.8.0"}, "gz")

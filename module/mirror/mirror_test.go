@@ -200,6 +200,21 @@ func TestNothingButKernelModulesIsWritten(t *testing.T) {
 	}
 }
 
+func TestUnusualFilesAreCopiedOrNamed(t *testing.T) {
+	for _, f := range moduletest.UnusualFiles(t) {
+		source := rewritten(t, f.Data, func(e *module.Entry) { e.KernelRelease, e.Version, e.Path = moduletest.Kernel, "8.9.0", "pf_ring.ko" })
+		d, err := mirror.NewFolder(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = mirror.Run(t.Context(), mirror.Options{Source: open(t, "file://"+source), Request: module.Request{Verify: outcome.VerifiedChecksum, Now: time.Now}}, d)
+		f.Check(t, "mirror", err)
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAFolderIsNotLeftThroughALink(t *testing.T) {
 	source := rewritten(t, moduletest.KO{Kernel: kernelA}.Bytes(), func(e *module.Entry) { e.Path = "link/pf_ring.ko" })
 	home, outside := t.TempDir(), t.TempDir()

@@ -88,6 +88,18 @@ func TestUpdateRefusesWhatANodeCouldNotLoadAndWritesNothing(t *testing.T) {
 	}
 }
 
+// The index says of a file what a node would say of it.
+func TestUnusualFilesAreIndexedOrNamed(t *testing.T) {
+	for _, f := range moduletest.UnusualFiles(t) {
+		for _, o := range []repository.Options{{Now: now}, {Now: now, Shrink: repository.Shrink{Strip: true, Compress: true}}} {
+			dir := t.TempDir()
+			write(t, dir, map[string][]byte{"pf_ring.ko": f.Data})
+			_, err := repository.Update(t.Context(), dir, o)
+			f.Check(t, "index", err)
+		}
+	}
+}
+
 func TestASignedRepositoryVerifies(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string][]byte{"pf_ring.ko.gz": ko(t, "8.9.0", "6.1.0-1", "gz")})

@@ -3,7 +3,6 @@ package oci
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -17,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/magic"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -194,10 +194,10 @@ func unpack(layer io.Reader, limit int64) (io.ReadCloser, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	switch {
-	case bytes.HasPrefix(begin, []byte{0x1f, 0x8b}):
+	switch magic.Compression(begin) {
+	case magic.Gz:
 		return gzip.NewReader(r)
-	case bytes.HasPrefix(begin, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case magic.Zst:
 		window := uint64(minLayerWindow)
 		if limit > 2*minLayerWindow {
 			window = uint64(limit / 2)

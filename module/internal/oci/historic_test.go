@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -17,6 +19,18 @@ func TestALayerIsUnpackedWithinItsBound(t *testing.T) {
 	}
 	if _, err := searchLayer(bytes.NewReader(data), kernel, 100, 5_000); reason(err) != outcome.TooLarge {
 		t.Errorf("beyond the bound: %v", err)
+	}
+}
+
+// pzstd, and what makes layers with a table of contents, write skippable frames.
+func TestALayerOfZstdMayBeginWithASkippableFrame(t *testing.T) {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := w.EncodeAll(layer(t, "opt/modules/pf-ring-"+kernel+".ko", "module"), []byte("\x50\x2a\x4d\x18\x04\x00\x00\x00text"))
+	if f, err := searchLayer(bytes.NewReader(data), kernel, 100, 20_000); err != nil || string(f.data) != "module" {
+		t.Errorf("%q, %v", f.data, err)
 	}
 }
 
