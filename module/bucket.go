@@ -3,9 +3,7 @@ package module
 import (
 	"context"
 	"net/url"
-	"os"
 
-	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
 )
 
@@ -44,15 +42,9 @@ func OpenBucket(o SourceOptions) (Bucket, error) {
 	if err != nil || u.Scheme != "s3" || u.Hostname() == "" {
 		return nil, badURL("", "must be s3://BUCKET/PREFIX")
 	}
-	auth, err := credentials.Load(o.CredentialsDir)
+	bucket, err := o.bucket(u)
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.client()
-	if err != nil {
-		return nil, err
-	}
-	return s3.Open(s3.Options{
-		Bucket: u.Host, Prefix: u.Path, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle, Auth: auth, Client: client, Getenv: os.Getenv,
-	})
+	return bucket, nil
 }

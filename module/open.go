@@ -2,16 +2,9 @@ package module
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
-	"os"
-	"path"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/folder"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/httpdir"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/oci"
-	"github.com/kubeshark/kubeshark-pfring/module/internal/s3"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -23,59 +16,30 @@ func OpenSource(o SourceOptions) (Source, error) {
 	if err != nil {
 		return nil, badURL("", "it is not a URL") // err would repeat it, with a password if it has one
 	}
-	shown := web.Where(u)
-	switch u.Scheme {
-	case "file":
-		if u.Host != "" && u.Host != "localhost" {
-			return nil, badURL(shown, fmt.Sprintf("a file URL has three slashes: file:///%s%s", u.Host, u.Path))
-		}
-		if !path.IsAbs(u.Path) {
-			return nil, badURL(shown, "its path does not begin with /")
-		}
-		return folder.Open(u.Path), nil
-	case "https", "http", "s3", "oci":
-		if u.Hostname() == "" {
-			return nil, badURL(shown, "it has no host")
-		}
-		return openRemote(o, u)
-	default:
-		return nil, badURL(shown, "its scheme must be https, s3, oci or file")
+	if u.Scheme == "http" {
+		// Values may not name it, as not every repository is signed.
+		return openHTTP(o, u)
 	}
+	for _, s := range Schemes() {
+		if s.Name == u.Scheme {
+			return s.open(o, u)
+		}
+	}
+	return nil, badURL(web.Where(u), "must be "+URLForms())
 }
 
-func openRemote(o SourceOptions, u *url.URL) (Source, error) {
+// remote is what a source needs that is reached over a network: a login, if there
+// is one, and a client.
+func (o SourceOptions) remote(u *url.URL) (credentials.Credentials, *web.Client, error) {
+	if u.Hostname() == "" {
+		return credentials.Credentials{}, nil, badURL(web.Where(u), "it has no host")
+	}
 	auth, err := credentials.Load(o.CredentialsDir)
 	if err != nil {
-		return nil, err
+		return auth, nil, err
 	}
 	client, err := o.client()
-	if err != nil {
-		return nil, err
-	}
-	switch u.Scheme {
-	case "s3":
-		return s3.Open(s3.Options{
-			Bucket: u.Host, Prefix: u.Path, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle, Auth: auth, Client: client, Getenv: os.Getenv,
-		})
-	case "oci":
-		return oci.Open(oci.Options{
-			Registry: u.Host, Repository: u.Path, Endpoint: o.Endpoint, Auth: auth, DockerConfig: o.DockerConfig, Client: client,
-			Login: o.registryLogin(),
-		})
-	default:
-		return httpdir.Open(u, auth, client), nil
-	}
-}
-
-// registryLogin is o.Login in the words of package oci.
-func (o SourceOptions) registryLogin() func(registry, repository string) (credentials.Credentials, error) {
-	if o.Login == nil {
-		return nil
-	}
-	return func(registry, repository string) (credentials.Credentials, error) {
-		l, err := o.Login(registry, repository)
-		return credentials.Credentials{Username: l.Username, Password: l.Password, Token: l.RegistryToken, IdentityToken: l.IdentityToken}, err
-	}
+	return auth, client, err
 }
 
 // client makes the HTTP client that o describes.

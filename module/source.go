@@ -24,9 +24,8 @@ type RegistryLogin = dockerconfig.Login
 
 // SourceOptions say where a repository is and how to get at it.
 type SourceOptions struct {
-	// URL is https://…, s3://bucket/prefix, oci://registry/repository or
-	// file:///path. http:// is accepted too: what a signature proves does not
-	// depend on the transport.
+	// URL has one of the Schemes. http:// is accepted too: what a signature
+	// proves does not depend on the transport.
 	URL string
 	// Region, Endpoint and PathStyle are for s3.
 	Region    string

@@ -10,11 +10,10 @@ import (
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
+	sources "github.com/kubeshark/kubeshark-pfring/module"
 )
 
 var (
-	fileURL = lazyregexp.New(`^file:///[^/:%?#][^:%?#]*$`)
-	s3URL   = lazyregexp.New(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?$`)
 	// What else a parameter's name has, the schema refuses.
 	parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -95,24 +94,12 @@ func (c *check) sourceURL(source Path) {
 	}
 }
 
-// repositoryURL looks at the shape that each scheme asks for.
+// repositoryURL holds a URL to the form of its scheme. The schema refuses other
+// schemes.
 func (c *check) repositoryURL(path Path) {
 	text := c.str(path)
-	switch {
-	case strings.HasPrefix(text, "file://") && !fileURL().MatchString(text):
-		c.errorf("source-url", path, "such as file:///modules", "must be file:///PATH with an absolute path below / and without any of : %% ? #")
-	case strings.HasPrefix(text, "s3://") && !s3URL().MatchString(text):
-		c.errorf("source-url", path, "such as s3://my-bucket/pf-ring", "must be s3://BUCKET/PREFIX with a bucket name of 3 to 63 characters of a-z, 0-9, \".\" and \"-\"")
-	case strings.HasPrefix(text, "oci://"):
-		rest := strings.TrimPrefix(text, "oci://")
-		host, repository, _ := strings.Cut(rest, "/")
-		if !reference().MatchString(rest) || repository == "" || !qualified(host+"/") {
-			c.errorf("source-url", path, "such as oci://registry.example.com/pf-ring", "must be oci://REGISTRY/REPOSITORY, where the registry has a dot or a port in its name")
-		}
-	case strings.HasPrefix(text, "https://"):
-		if u, err := url.Parse(text); err != nil || u.Host == "" {
-			c.errorf("source-url", path, "such as https://modules.example.com/pf-ring", "not a URL with a host")
-		}
+	if s, ok := sources.SchemeOf(text); ok && !s.Valid(text) {
+		c.errorf("source-url", path, "such as "+s.Example, "must be %s%s", s.Form, s.Rule)
 	}
 }
 

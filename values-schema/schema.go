@@ -17,6 +17,7 @@ import (
 	"github.com/xeipuuv/gojsonschema"
 )
 
+//go:generate go test . -count=1 -run EveryListOfSchemes -update
 //go:generate cp values.schema.json ../charts/kubeshark-pfring/values.schema.json
 //go:embed values.schema.json
 var schemaJSON []byte

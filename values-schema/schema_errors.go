@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/xeipuuv/gojsonschema"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
 
 // schemaError tells one finding of the schema engine in words of this project.
@@ -44,7 +46,6 @@ var patternWords = map[string]string{
 	`^(0|([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?)$`:      `must be a duration in h, m and s, such as 90s or 1h30m, or 0`,
 	`^[A-Za-z_][A-Za-z0-9_]*$`:                              `must be of letters, digits and "_", and must not begin with a digit`,
 	"^[^\\s\"'\\\\]+$":                                      `must be one word without quotes and backslashes`,
-	`^((https|s3|oci|file)://[^\s]+)?$`:                     `must begin with https://, s3://, oci:// or file://`,
 	`^(untrusted comment:[^\n]*\n)?RW[A-Za-z0-9+/]{54}\s*$`: `must be a minisign public key: 56 characters that begin with RW, or the content of a .pub file`,
 	`^[A-Za-z0-9._+-]*$`:                                    `must be of letters, digits and . _ + -`,
 	`^[A-Za-z0-9-]*$`:                                       `must be of letters, digits and "-"`,
@@ -54,10 +55,7 @@ var patternWords = map[string]string{
 	`^[1-9][0-9]{0,4}[hm]$`:                                 `must be a duration in h or m, such as 720h`,
 	`^[1-9][0-9]{0,4}[hms]$`:                                `must be a duration in h, m or s, such as 30m`,
 	`^[1-9][0-9]*(Ki|Mi|Gi|Ti|k|M|G|T)?$`:                   `must be a size, such as 1Gi`,
-	`^((s3|oci)://[^\s]+)?$`:                                `must begin with s3:// or oci://`,
-	`^(https?://[^\s]+)?$`:                                  `must begin with https:// or http://`,
 	`^([0-9a-f]{64})?$`:                                     `must be 64 hexadecimal digits, as sha256sum prints them`,
-	`^https?://[^\s]+$`:                                     `must begin with https:// or http://`,
 	`^[a-z0-9]+([._/-]+[a-z0-9]+)*$`:                        `must be a repository of small letters and digits, with . _ / - between them`,
 	`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`: `must be of a-z, 0-9, "-" and ".", and each part between dots must begin and end with a letter or digit`,
 	`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`:                        `must be of letters, digits and . _ -, and begin and end with a letter or digit`,
@@ -69,18 +67,41 @@ var patternWords = map[string]string{
 	`^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$`:         `must be an image tag: letters, digits and . _ -, not beginning with . or -`,
 	`^(sha256:[0-9a-f]{64})?$`:                 `must be sha256: and 64 hexadecimal digits`,
 	`^[^\s]*$`:                                 `must not contain blanks`,
-	`^((https?|socks5)://[^\s]+)?$`:            `must begin with http://, https:// or socks5://`,
 	`^[A-Z_]+$`:                                `must be a capability in capital letters without CAP_, such as SYS_MODULE`,
 	`^[^\s]+$`:                                 `must not be empty or contain blanks`,
 	`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`:         `must be of a-z, 0-9, "-" and ".", and begin and end with a letter or digit`,
 }
+
+// urlPattern matches a pattern that asks for a URL of one of some schemes only.
+var urlPattern = lazyregexp.New(`^\^\(?\(?([a-z0-9?|]+)\)?://\[\^\\s\]\+\)?\??\$$`)
 
 // patternText says what a pattern asks for.
 func patternText(pattern string) string {
 	if words, ok := patternWords[pattern]; ok {
 		return words
 	}
+	if m := urlPattern().FindStringSubmatch(pattern); m != nil {
+		return "must begin with " + schemeList(strings.Split(m[1], "|"))
+	}
 	return "does not match " + pattern
+}
+
+// schemeList is the choice of schemes in a pattern in words, such as "https:// or
+// http://" for https?.
+func schemeList(schemes []string) string {
+	var list []string
+	for _, s := range schemes {
+		secure, both := strings.CutSuffix(s, "?")
+		list = append(list, secure+"://")
+		if both {
+			list = append(list, strings.TrimSuffix(secure, "s")+"://")
+		}
+	}
+	last := len(list) - 1
+	if last == 0 {
+		return list[0]
+	}
+	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
 // outOfRange tells of a number or a length beyond its bounds.

@@ -122,7 +122,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 }
 
 func (s *settings) sourceFlags(f *flag.FlagSet) {
-	f.StringVar(&s.source.URL, "source-url", "", "module repository: https://, s3://, oci:// or file://")
+	f.StringVar(&s.source.URL, "source-url", "", "module repository: "+module.URLForms())
 	f.StringVar(&s.verify, "source-verify", "signature", "what a module must pass: signature, checksum or none")
 	f.StringVar(&s.keys, "source-public-keys", "", "minisign public keys, with commas between")
 	f.StringVar(&s.keyDir, "source-public-key-dir", "", "folder whose files are minisign public keys")

@@ -41,9 +41,10 @@ func newModuleMirrorCmd(o *Options) *cobra.Command {
 		Short: "Copy a module repository, or the part that a cluster needs, to where nodes can reach it",
 		Long: `Copy a module repository, or the part that a cluster needs, to where nodes can reach it.
 
-SOURCE is https://…, s3://…, oci://…, file:///…, a folder or a .tar file; DESTINATION is
-oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such as for a USB
-stick. All modules are copied, or with --cluster, --nodes-from or --kernel only those
+SOURCE is a folder, a .tar file or the URL of a repository,
+` + module.URLForms() + `.
+DESTINATION is oci://REGISTRY/REPOSITORY, s3://BUCKET/PREFIX, a folder or a .tar file, such
+as for a USB stick. All modules are copied, or with --cluster, --nodes-from or --kernel only those
 that these nodes or kernels need.
 
 The index must pass --verify, and every module must match its digest, before anything is
