@@ -97,6 +97,42 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* Which nodes the agent does not go to, in words, as a JSON list. Call with the root context. */}}
+{{- define "pfring.leftOut" -}}
+{{- include "pfring.settings" . -}}
+{{- $s := .PFRingSettings -}}
+{{- $tap := default dict .Values.tap -}}
+{{- $agent := default dict (default dict $tap.kernelModule).agent -}}
+{{- $out := list -}}
+{{- if kindIs "invalid" $agent.affinity -}}
+{{- $out = append $out "nodes other than Linux on amd64 and arm64, AWS Fargate, and virtual nodes" -}}
+{{- if $s.nodeSelectorTerms -}}
+{{- $out = append $out "nodes that tap.nodeSelectorTerms does not select" -}}
+{{- end -}}
+{{- else -}}
+{{- $out = append $out "nodes other than Linux" -}}
+{{- if $agent.affinity -}}
+{{- $out = append $out "nodes that tap.kernelModule.agent.affinity does not select" -}}
+{{- end -}}
+{{- end -}}
+{{- if $s.agent.nodeSelector -}}
+{{- $out = append $out "nodes that tap.kernelModule.agent.nodeSelector does not select" -}}
+{{- end -}}
+{{- $all := dict -}}
+{{- range $s.tolerations -}}
+{{- if and (eq (default "Equal" .operator) "Exists") (not .key) -}}
+{{- range ternary (list .effect) (list "NoSchedule" "NoExecute") (not (empty .effect)) -}}
+{{- $_ := set $all . true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not (and $all.NoSchedule $all.NoExecute) -}}
+{{- $key := ternary "tap.tolerations.workers" "tap.kernelModule.agent.tolerations" (kindIs "invalid" $agent.tolerations) -}}
+{{- $out = append $out (printf "nodes with a taint that %s does not tolerate%s" $key (ternary " (by default it tolerates NoExecute)" "" (and (kindIs "invalid" $agent.tolerations) (kindIs "invalid" (default dict $tap.tolerations).workers)))) -}}
+{{- end -}}
+{{- toJson $out -}}
+{{- end -}}
+
 {{/*
 Node labels that select KMM's nodes, as JSON. KMM knows a plain map of labels only, so of the workers' terms a single one
 of single-valued In expressions can be said; anything else needs kmm.selector. Call with the settings.

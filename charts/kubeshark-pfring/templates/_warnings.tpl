@@ -22,16 +22,18 @@
 {{- else if ne $s.source.verify "signature" -}}
 {{- $out = append $out (printf "Modules are loaded without a signature, since tap.kernelModule.source.verify is %s." $s.source.verify) -}}
 {{- else if not (or $s.source.publicKeys $s.source.publicKeySecret) -}}
-{{- $out = append $out "No public key is set, so no module can pass verification and every node reports source-unsigned. Set tap.kernelModule.source.publicKeys or publicKeySecret, or allow less by tap.kernelModule.source.verify." -}}
+{{- $which := ternary "no module of tap.kernelModule.source.url can pass verification" "no module can pass verification and every node reports source-unsigned" $s.supply.on -}}
+{{- $out = append $out (printf "No public key is set, so %s. Set tap.kernelModule.source.publicKeys or publicKeySecret, or allow less by tap.kernelModule.source.verify." $which) -}}
 {{- end -}}
-{{- if and (index . 1) (eq $s.source.url (include "pfring.historicRoot" .)) -}}
+{{- if and (index . 1) (or (eq $s.source.url (include "pfring.historicRoot" .)) (hasPrefix "oci://docker.io/" $s.source.url)) -}}
 {{- $out = append $out "internetConnectivity is false, but the source is on the internet. Set tap.kernelModule.source.url to a mirror of your own." -}}
 {{- end -}}
 {{- if and (index . 1) $s.supply.on (not $s.supply.builder.script) (or (not $s.supply.builder.sourceURL) (not $s.supply.builder.packageMirrors)) -}}
 {{- $out = append $out "internetConnectivity is false, but builds fetch PF_RING's source, the compiler and kernel headers from the internet. Set tap.kernelModule.supply.builder.sourceURL and packageMirrors." -}}
 {{- end -}}
 {{- if $s.historicImage -}}
-{{- $out = append $out (printf "tap.kernelModule.image is historic. Write tap.kernelModule.source.url: oci://%s instead." $s.historicImage) -}}
+{{- $isSource := and (hasPrefix "oci://" $s.source.url) (hasSuffix $s.historicImage $s.source.url) -}}
+{{- $out = append $out (ternary (printf "tap.kernelModule.image is historic. Write tap.kernelModule.source.url: %s instead." $s.source.url) "tap.kernelModule.image is historic, and ignored since tap.kernelModule.source.url is set. Remove it." $isSource) -}}
 {{- end -}}
 {{- if $s.unloadOnDestroy -}}
 {{- $out = append $out "With tap.kernelModule.unloadOnDestroy helm --wait may return one node early; pfring status --wait waits for all." -}}
