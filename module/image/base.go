@@ -72,7 +72,7 @@ func checkShell(image v1.Image) error {
 }
 
 func lookFor(l v1.Layer, missing map[string]bool) (err error) {
-	r, err := l.Uncompressed()
+	r, err := plain(l)
 	if err != nil {
 		return err
 	}

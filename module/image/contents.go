@@ -174,12 +174,12 @@ func (r *Reader) scan(l v1.Layer, into *layerFiles) (err error) {
 	if size, err := l.Size(); err != nil || size > maxLayer {
 		return errors.Join(err, fmt.Errorf("it has %d MiB: the limit is %d", size>>20, maxLayer>>20))
 	}
-	plain, err := l.Uncompressed()
+	layer, err := plain(l)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, plain.Close()) }()
-	for files := tar.NewReader(io.LimitReader(plain, maxPlain)); ; {
+	defer func() { err = errors.Join(err, layer.Close()) }()
+	for files := tar.NewReader(layer); ; {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -9,7 +10,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
@@ -69,6 +72,50 @@ func TestReaderSeesAnImageAsAContainerWould(t *testing.T) {
 		}
 		if test.path != "" && (f.Err != nil || f.Info.Check(release, "amd64", "pf_ring") != nil) {
 			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+func TestReaderReadsLayersOfEachCompression(t *testing.T) {
+	const release = moduletest.Kernel
+	l, err := layer.New([]layer.File{{Name: "opt/lib/modules/" + release + "/pf_ring.ko", Data: moduletest.KO{Kernel: release}.Bytes()}}, time.Unix(0, 0), types.OCILayer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := l.Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tarball, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range map[string]v1.Layer{
+		"gzip": l,
+		"zstd": static.NewLayer(encoder.EncodeAll(tarball, nil), types.OCILayerZStd),
+		"none": static.NewLayer(tarball, types.OCIUncompressedLayer),
+	} {
+		with, err := mutate.AppendLayers(empty.Image, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := image.NewReader(image.DirName, "pf_ring").Read(t.Context(), with, release)
+		if err != nil || got.Folders[release] == nil || got.Folders[release].Path == "" || got.Folders[release].Err != nil {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for name, data := range map[string][]byte{"gzip, cut short": []byte("\x1f\x8b\x08"), "empty": nil} {
+		broken, err := mutate.AppendLayers(empty.Image, static.NewLayer(data, types.OCILayer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = image.NewReader(image.DirName, "pf_ring").Read(t.Context(), broken, release)
+		if (err == nil) != (data == nil) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
