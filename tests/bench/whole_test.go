@@ -5,6 +5,7 @@ package bench_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,19 +47,36 @@ func (w *bench) write(b *testing.B, name, text string) string {
 	return path
 }
 
+// floor builds the least program that does what pfring does with Helm's library.
+func (w *bench) floor(b *testing.B) string {
+	b.Helper()
+	root, err := toolbin.Root()
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(w.dir, "floor")
+	must(b, exec.Command("go", "build", "-C", root, "-trimpath", "-ldflags", "-s -w", "-o", path, "./tests/bench/floor"))
+	return path
+}
+
 // BenchmarkStart measures what every command pays: the start and end of the
 // process. The minimum counts, since everything else is the machine.
 func BenchmarkStart(b *testing.B) {
 	w := prepare(b)
-	least := time.Hour
+	floor := w.floor(b)
+	ours, least := time.Hour, time.Hour
 	for range 4 * rounds {
-		s, err := w.measure([]string{w.pfring, "version"})
-		if err != nil {
-			b.Fatal(err)
+		for args, took := range map[string]*time.Duration{w.pfring + " version": &ours, floor: &least} {
+			s, err := w.measure(strings.Fields(args))
+			if err != nil {
+				b.Fatal(err)
+			}
+			*took = min(*took, s.wall)
 		}
-		least = min(least, s.wall)
 	}
-	b.ReportMetric(milliseconds(least), "version-ms")
+	b.ReportMetric(milliseconds(ours), "version-ms")
+	b.ReportMetric(milliseconds(least), "floor-ms")
+	b.ReportMetric(ratio(ours, least), "floor-ratio")
 }
 
 // BenchmarkRenderAgainstHelm compares one rendering, process start and end
@@ -68,16 +86,19 @@ func BenchmarkRenderAgainstHelm(b *testing.B) {
 	values := w.write(b, "values.yaml", valuesFile(0))
 	runs, err := w.alternate(rounds,
 		[]string{w.helm, "template", "pfring", w.chart, "-f", values, "--skip-tests"},
-		[]string{w.pfring, "render", values})
+		[]string{w.pfring, "render", values},
+		[]string{w.floor(b), w.chart, values})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for i, who := range []string{"helm", "pfring"} {
+	for i, who := range []string{"helm", "pfring", "floor"} {
 		b.ReportMetric(milliseconds(runs[i].wall), who+"-ms")
 		b.ReportMetric(runs[i].mib(), who+"-MiB")
 	}
 	b.ReportMetric(ratio(runs[1].wall, runs[0].wall), "time-ratio")
 	b.ReportMetric(runs[1].mib()/runs[0].mib(), "memory-ratio")
+	b.ReportMetric(ratio(runs[1].wall, runs[2].wall), "floor-time-ratio")
+	b.ReportMetric(runs[1].mib()/runs[2].mib(), "floor-memory-ratio")
 }
 
 // BenchmarkValidateAgainstHelm compares one call for 1,000 files with one helm
