@@ -403,7 +403,7 @@ func (b *bed) account(t *testing.T, without ...string) *rest.Config {
 		return slices.ContainsFunc(without, func(resource string) bool { return slices.Contains(r.Resources, resource) })
 	})
 	api, ctx := cluster.Client.RbacV1(), t.Context()
-	name := "controller-" + b.namespace
+	name := "controller-" + b.namespace + b.prefix
 	_, roleErr := api.Roles(b.namespace).Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}, metav1.CreateOptions{})
 	_, clusterErr := api.ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: supply.ClusterRules()}, metav1.CreateOptions{})
 	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Name: "controller", Namespace: b.namespace}}

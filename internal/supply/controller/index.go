@@ -66,9 +66,11 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	return nil
 }
 
-// recall takes what this controller has signed last, or the signed copy beside the
-// status, in the place of an index that is damaged or gone. So it is written again
-// with all modules that are there, and none of them is built a second time.
+// recall takes what this controller has signed last, the signed copy beside the
+// status, or the index in the store, in the place of an index that is damaged or
+// gone. So it is written again with all modules that are there, and none of them is
+// built a second time. A release that was installed again with the key that it had
+// finds the index in the store alone.
 func (r *reconciler) recall(ctx context.Context, l *look) error {
 	if r.known.serial > 0 {
 		object := l.index.object
@@ -78,20 +80,28 @@ func (r *reconciler) recall(ctx context.Context, l *look) error {
 	}
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Status}, cm)
-	if err != nil {
-		return client.IgnoreNotFound(err)
+	if client.IgnoreNotFound(err) != nil {
+		return err
 	}
-	if list, _, err := r.verified(cm, supply.StoreListName); err == nil {
+	list, _, err := r.verified(cm, supply.StoreListName)
+	if err != nil {
+		list, _, err = r.proved(r.indexInStore(ctx, l))
+	}
+	if err == nil && list != nil {
 		l.index.list, l.index.all, l.index.serial, l.index.created = list.Modules, slices.Clone(list.Modules), list.Serial, list.Created
 	}
 	return nil
 }
 
-// verified reads a list whose signature one of the trusted keys has made.
+// verified reads a list of a ConfigMap whose signature one of the trusted keys has
+// made.
 func (r *reconciler) verified(cm *corev1.ConfigMap, name string) (list *module.Index, key string, err error) {
-	data := cm.BinaryData[name]
+	return r.proved(cm.BinaryData[name], cm.BinaryData[name+".minisig"])
+}
+
+func (r *reconciler) proved(data, signature []byte) (list *module.Index, key string, err error) {
 	for _, key := range r.trusted.public {
-		if err = module.VerifyIndex(data, cm.BinaryData[name+".minisig"], []string{key}); err == nil {
+		if err = module.VerifyIndex(data, signature, []string{key}); err == nil {
 			list, err = module.ParseIndex(data)
 			return list, key, err
 		}
@@ -110,7 +120,7 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 		return nil // the key is not known to all yet
 	case isShown && l.storeFails:
 		return nil
-	case l.behind:
+	case l.behind && !r.emptied(l):
 		r.show(ctx, l) // before anything new is signed: by its content it is known to be of this release
 		return nil
 	case same && p.signed == wanted && l.now.Before(p.created.Add(indexFresh)):

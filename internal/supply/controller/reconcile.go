@@ -34,12 +34,15 @@ const resync = time.Minute
 // reconciler brings the cluster to what is wanted. Its fields are its own
 // goroutine's; what others touch has locks.
 type reconciler struct {
-	o        Options
-	names    supply.Names
-	client   client.Client
-	cache    cache.Cache
-	live     client.Reader
-	store    store.Store
+	o      Options
+	names  supply.Names
+	client client.Client
+	cache  cache.Cache
+	live   client.Reader
+	store  store.Store
+	// earlier are the ConfigMaps of modules, where the store is another; nil where it
+	// is not.
+	earlier  *store.ConfigMaps
 	owner    *metav1.OwnerReference
 	settings build.Settings
 	events   events.EventRecorder
@@ -248,6 +251,9 @@ func (r *reconciler) drop(ctx context.Context, l *look) error {
 			continue
 		}
 		errs = append(errs, r.store.Remove(ctx, e))
+		if r.earlier != nil {
+			errs = append(errs, r.earlier.Remove(ctx, e))
+		}
 	}
 	r.dropped.at, r.dropped.err = l.now, errors.Join(errs...)
 	return r.dropped.err

@@ -131,6 +131,8 @@ func Run(ctx context.Context, o Options) error {
 	r.rights = asked
 	if cm, ok := keep.(*store.ConfigMaps); ok {
 		cm.Foreign = func(name string) { r.foreign[name] = true }
+	} else {
+		r.earlier = configMaps(o, names, mgr, owner)
 	}
 	if err := addServers(o, names, mgr, keep); err != nil {
 		return err
@@ -213,7 +215,11 @@ func openStore(ctx context.Context, o Options, names supply.Names, mgr manager.M
 	case valuesschema.StoreURL:
 		return store.NewRemote(o.Config, o.Remote)
 	}
-	return &store.ConfigMaps{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Names: names, Namespace: o.Namespace, Owner: owner}, nil
+	return configMaps(o, names, mgr, owner), nil
+}
+
+func configMaps(o Options, names supply.Names, mgr manager.Manager, owner *metav1.OwnerReference) *store.ConfigMaps {
+	return &store.ConfigMaps{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Names: names, Namespace: o.Namespace, Owner: owner}
 }
 
 func newReconciler(ctx context.Context, o Options, names supply.Names, mgr manager.Manager, keep store.Store, owner *metav1.OwnerReference) (*reconciler, error) {

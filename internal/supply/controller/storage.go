@@ -3,6 +3,8 @@ package controller
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
@@ -41,7 +43,7 @@ func (r *reconciler) seeStore(ctx context.Context, l *look) {
 		there := true
 		if !l.storeFails {
 			var err error
-			if there, err = r.store.Has(ctx, e); err != nil {
+			if there, err = r.has(ctx, e); err != nil {
 				r.storeFailed(l, "cannot look into the store", err)
 				there = true
 			}
@@ -53,6 +55,49 @@ func (r *reconciler) seeStore(ctx context.Context, l *look) {
 	if r.dropped.err != nil {
 		l.problem(supply.StoreFailed, store.Remedy(r.dropped.err), "cannot remove unused modules from %s: %v", r.store, r.dropped.err)
 	}
+}
+
+// has tells whether the store has a file. One that is in a ConfigMap still, from
+// before supply.store was changed, is copied from there.
+func (r *reconciler) has(ctx context.Context, e module.Entry) (bool, error) {
+	there, err := r.store.Has(ctx, e)
+	if there || err != nil || r.earlier == nil {
+		return there, err
+	}
+	data, err := r.earlier.Open(ctx, e)
+	if errors.Is(err, module.ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = r.store.Put(ctx, e, data)
+	}
+	if err == nil {
+		r.log.Info("copied a module from its ConfigMap", "kernel", e.KernelRelease, "arch", e.Arch, "to", r.store.String())
+	}
+	return err == nil, err
+}
+
+// emptied tells whether the store has no index, and not all modules of the one that
+// was signed last: it is another place than before.
+func (r *reconciler) emptied(l *look) bool {
+	return r.shown != nil && r.shown.err == nil && r.shown.index == nil && slices.ContainsFunc(l.index.list, func(e module.Entry) bool {
+		return !slices.ContainsFunc(l.have, func(o module.Entry) bool { return o.SHA256 == e.SHA256 })
+	})
+}
+
+// indexInStore is the index that is kept beside the modules, as far as there is one
+// and it can be read.
+func (r *reconciler) indexInStore(ctx context.Context, l *look) (index, signature []byte) {
+	switch s := r.store.(type) {
+	case store.Shown:
+		if r.shown == nil {
+			r.lookAtShown(ctx, l, s)
+		}
+		return r.shown.index, r.shown.signature
+	case store.Folder:
+		return s.Index()
+	}
+	return nil, nil
 }
 
 func (r *reconciler) lookAtShown(ctx context.Context, l *look, s store.Shown) {

@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/mirror"
 )
 
 // Folder is a store on a volume.
-type Folder struct{ *mirror.Folder }
+type Folder struct {
+	*mirror.Folder
+	dir string
+}
 
 var _ Store = Folder{}
 
@@ -20,7 +25,7 @@ var _ Store = Folder{}
 // ctx lets it, for another process that has it open.
 func NewFolder(ctx context.Context, dir string) (Folder, error) {
 	f, err := mirror.NewFolder(ctx, dir)
-	return Folder{f}, ofVolume(err)
+	return Folder{f, dir}, ofVolume(err)
 }
 
 // Room is without bound: the volume's size is its owner's.
@@ -41,6 +46,20 @@ func (f Folder) Put(ctx context.Context, e module.Entry, data []byte) error {
 // the controller.
 func (f Folder) Publish(ctx context.Context, have []module.Entry, index, signature []byte) error {
 	return ofVolume(f.Folder.Publish(ctx, have, index, signature))
+}
+
+// Index is what Publish has written, by whichever controller; nil where there is
+// none that can be read.
+func (f Folder) Index() (index, signature []byte) {
+	return f.read(module.IndexName), f.read(module.SignatureName)
+}
+
+func (f Folder) read(name string) []byte {
+	data, err := readfile.Regular(filepath.Join(f.dir, name), maxIndex)
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 // Remove deletes the file.
