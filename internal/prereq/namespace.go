@@ -47,6 +47,11 @@ func namespaceChecks() []Check {
 			Why:  "OpenShift admits a pod by the rights of its service account, not of the user who installs.",
 			look: namespaceSCC,
 		},
+		{
+			ID: "namespace.network", Mode: ModeAuto, Title: "NetworkPolicies allow what the release needs", Needs: exists,
+			Why:  "Where a policy denies all traffic by default, agents, the controller and builds reach nothing.",
+			look: namespaceNetwork,
+		},
 	}
 }
 

@@ -50,6 +50,9 @@ func mayRead(ctx context.Context, e *env) Finding {
 		{"list", "", "nodes", ""}, {"get", "", "namespaces", ""},
 		{"list", "apps", "daemonsets", ""}, {"list", "", "resourcequotas", e.Namespace},
 	}
+	if e.target(ModeAuto) != nil {
+		rights = append(rights, right{"list", "networking.k8s.io", "networkpolicies", e.Namespace})
+	}
 	if e.target(ModeKMM) != nil {
 		rights = append(rights,
 			right{"get", "apiextensions.k8s.io", "customresourcedefinitions", ""}, right{"list", "apps", "deployments", ""},

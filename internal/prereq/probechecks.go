@@ -249,7 +249,7 @@ func egressRemedy(e *env, kind string, t outcome.ProbeTarget) string {
 	case t.Reason == outcome.SourceUnreachable || t.Reason == outcome.SourceTimeout:
 		remedy := "Allow egress from the pods (DNS, NetworkPolicy, firewall), set tap.kernelModule.source.proxy, or keep a copy inside: pfring module mirror."
 		if e.target(ModeAuto) != nil && len(e.target(ModeAuto).ofKind("NetworkPolicy")) > 0 {
-			remedy += " The chart's NetworkPolicy, which allows it, selects only the agent's pods."
+			remedy += " The chart's NetworkPolicies, which allow it, do not select the pods of the probe."
 		}
 		return remedy
 	}

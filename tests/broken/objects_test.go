@@ -39,6 +39,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"Issuer":                           {Group: "cert-manager.io", Version: "v1", Resource: "issuers"},
 	"Module":                           {Group: "kmm.sigs.x-k8s.io", Version: "v1beta1", Resource: "modules"},
 	"DaemonSet":                        {Group: "apps", Version: "v1", Resource: "daemonsets"},
+	"NetworkPolicy":                    {Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 }
 
 func parse(text string) (*unstructured.Unstructured, error) {

@@ -103,7 +103,7 @@ func (w *words) script(f *build.Failure, fit build.Fit) {
 	case otherSum().MatchString(f.Why):
 		w.reason, w.remedy = supply.SourceMismatch, "Correct supply.builder.sourceURL and supply.builder.sourceSHA256."
 	case noWay().MatchString(f.Why):
-		w.reason, w.remedy = supply.NoEgress, "Allow egress to the address, or set supply.builder.proxy, packageMirrors or sourceURL."
+		w.reason, w.remedy = supply.NoEgress, "Allow egress to the address (networkPolicy.enabled does, where a NetworkPolicy denies it), or set supply.builder.proxy, packageMirrors or sourceURL."
 	case clang().MatchString(f.Why):
 		w.reason, w.remedy, w.once = supply.NoRecipe, "Set supply.builder.images and supply.builder.script to a builder with clang.", true
 	case strings.HasPrefix(f.Why, "the script given left no module"):
