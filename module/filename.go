@@ -5,22 +5,43 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
-
-var fileName = lazyregexp.New(`\.ko(\.gz|\.xz|\.zst)?$`)
 
 // IsFileName tells whether a file is called as kernel modules are, compressed or
 // not.
-func IsFileName(name string) bool { return fileName().MatchString(name) }
+func IsFileName(name string) bool { return strings.HasSuffix(uncompressedName(name), ".ko") }
 
 // BareName is the name of a module file without its folders and extensions.
-func BareName(name string) string { return fileName().ReplaceAllString(path.Base(name), "") }
+func BareName(name string) string {
+	base := path.Base(name)
+	if bare, ok := strings.CutSuffix(uncompressedName(base), ".ko"); ok {
+		return bare
+	}
+	return base
+}
 
-// releaseFolder matches folders that are named for a kernel release. One of a
-// version, 8.9.0, is not.
-var releaseFolder = lazyregexp.New(`^\d+\.\d+\.\d+\S*-\S*\d`)
+// uncompressedName is name without the extension of a compressed file.
+func uncompressedName(name string) string {
+	switch extension := path.Ext(name); extension {
+	case ".gz", ".xz", ".zst":
+		return strings.TrimSuffix(name, extension)
+	}
+	return name
+}
+
+// isReleaseFolder tells whether a folder is named for a kernel release, which is
+// three numbers and, after a dash, at least one more. One of a version, 8.9.0, is
+// not.
+func isReleaseFolder(name string) bool {
+	version, rest, _ := strings.Cut(name, "-")
+	numbers := strings.SplitN(version, ".", 3)
+	return len(numbers) == 3 && isNumber(numbers[0]) && isNumber(numbers[1]) && strings.TrimLeft(numbers[2], digits) != numbers[2] &&
+		strings.ContainsAny(rest, digits) && !strings.ContainsAny(name, " \t\n")
+}
+
+const digits = "0123456789"
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
 // Misnamed tells what the path of a module file says and the module itself does
 // not, as after a build for another kernel than the one that runs; "" when they
@@ -44,7 +65,7 @@ func (i Info) Misnamed(name string) string {
 		return ""
 	}
 	for _, folder := range folders {
-		if releaseFolder().MatchString(folder) {
+		if isReleaseFolder(folder) {
 			return fmt.Sprintf("it is in the folder of kernel %s and was built for %s", folder, i.KernelRelease)
 		}
 	}

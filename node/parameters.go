@@ -4,11 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
-
-var parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // checkParameters accepts what init_module takes as a string of NAME=VALUE with
 // spaces between. It refuses what the kernel would read otherwise than meant:
@@ -16,11 +12,17 @@ var parameterName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 func checkParameters(text string) error {
 	for _, p := range strings.Fields(text) {
 		name, value, ok := strings.Cut(p, "=")
-		if !ok || !parameterName().MatchString(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
+		if !ok || !isParameterName(name) || value == "" || strings.ContainsAny(value, "\"'\\\x00") {
 			return fmt.Errorf("invalid parameter %q: must be name=value", p)
 		}
 	}
 	return nil
+}
+
+// isParameterName tells whether name is an identifier of C.
+func isParameterName(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	return strings.Trim(name, letters+"0123456789") == "" && strings.IndexAny(name, letters) == 0
 }
 
 func isUint32(s string) bool {

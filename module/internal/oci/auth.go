@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -127,15 +126,40 @@ func refusedToken(what, where, why string) error {
 	return &fault.Error{Reason: outcome.SourceForbidden, What: what, Where: where, Why: why}
 }
 
-// parameter is one key="value" of a challenge.
-var parameter = lazyregexp.New(`([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
+// maxParameters bounds what is read of a challenge.
+const maxParameters = 32
 
-// parseChallenge splits a WWW-Authenticate value of one challenge, RFC 7235.
+// parseChallenge splits a WWW-Authenticate value of one challenge, RFC 7235. What
+// is not NAME=VALUE or NAME="VALUE" is skipped.
 func parseChallenge(value string) (scheme string, parameters map[string]string) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
 	parameters = map[string]string{}
-	for _, m := range parameter().FindAllStringSubmatch(rest, 32) {
-		parameters[strings.ToLower(m[1])] = m[2] + m[3]
+	for range maxParameters {
+		before, after, found := strings.Cut(rest, "=")
+		if !found {
+			break
+		}
+		before = strings.ToLower(strings.TrimRight(before, " \t"))
+		name := before[strings.LastIndexAny(before, " \t,\"")+1:]
+		parameters[name], rest = challengeValue(strings.TrimLeft(after, " \t"))
 	}
 	return strings.ToLower(scheme), parameters
+}
+
+// challengeValue is the token or the quoted text that text begins with, and what
+// follows it.
+func challengeValue(text string) (value, rest string) {
+	if !strings.HasPrefix(text, `"`) {
+		end := strings.IndexAny(text+",", " \t,\"")
+		return text[:end], text[end:]
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[1:i], text[i+1:]
+		}
+	}
+	return "", ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -165,6 +166,21 @@ func TestAnIdentityTokenIsExchanged(t *testing.T) {
 	})
 	if data, err := s.Fetch(within(t), "index.json", 100); err != nil || string(data) != "one" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+func TestParseChallenge(t *testing.T) {
+	for value, want := range map[string]map[string]string{
+		``:                                      {},
+		`Bearer`:                                {},
+		`Bearer realm="https://x/t",service=s`:  {"realm": "https://x/t", "service": "s"},
+		`bearer  Realm = "a, b" , scope=c, d`:   {"realm": "a, b", "scope": "c"},
+		`Basic realm="a \"b\"",charset="UTF-8"`: {"realm": `a \"b\"`, "charset": "UTF-8"},
+		`Bearer realm="never ends`:              {"realm": ""},
+	} {
+		if _, got := parseChallenge(value); !maps.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", value, got, want)
+		}
 	}
 }
 
