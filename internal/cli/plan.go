@@ -146,6 +146,7 @@ func (f *planFlags) gather(cmd *cobra.Command) error {
 	if f.source.url != "" {
 		f.facts.SourceURL = f.source.url
 	}
+	f.facts.SourceMounted = len(k.Source.Volume) > 0
 	f.facts.PublicSource = strings.TrimSuffix(f.facts.SourceURL, "/") == valuesschema.HistoricRoot
 	q := f.question(cmd, values)
 	if f.facts.Mode == "kmm" {
@@ -266,5 +267,5 @@ func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
 	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(o.Files)); err != nil {
 		return err
 	}
-	return no(errors.New("the planned values conflict with yours (see above, where - means the planned ones). Nothing was written"))
+	return no(errors.New("the planned values conflict with yours (see above, where stdin means the planned values). Nothing was written"))
 }

@@ -38,8 +38,11 @@ func TestPlanTakesKeyAndSourceIntoTheValues(t *testing.T) {
 	if code != 0 || !strings.Contains(stdout, "- "+key) || !strings.Contains(stdout, "url: "+url) {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
-	// Without the volume these values would not do, and nothing is written.
-	if stdout, stderr, code := execute(t, "", args...); code != 1 || stdout != "" || !strings.Contains(stderr, "source-volume-missing") {
+	if strings.Contains(stdout, "hostPath") {
+		t.Errorf("the values' own volume is replaced:\n%s", stdout)
+	}
+	// Without a volume these values would not do: each node is to read its own folder.
+	if stdout, stderr, code := execute(t, "", args...); code != 0 || !strings.Contains(stdout, "path: "+strings.TrimPrefix(url, "file://")) || !strings.Contains(stdout, "copy the repository there") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }

@@ -26,6 +26,9 @@ func (d *decision) build(k kernel) map[string]any {
 	if err != nil {
 		return nil
 	}
+	if _, err := build.RecipeForKernel(k.system, k.release); err != nil {
+		return nil
+	}
 	build := map[string]any{"dockerfile": name}
 	if builder != "" {
 		build["buildArgs"] = []any{map[string]any{"name": "BUILDER", "value": builder}}

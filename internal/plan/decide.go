@@ -10,6 +10,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
+	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -23,10 +24,13 @@ type kernel struct {
 	present bool
 	// refused is why a node would not take it from the source, or "".
 	refused string
-	// platform is a message about the nodes' platform, or "".
-	platform string
-	// system is what the nodes call their system.
-	system string
+	// forbids and doubts are messages about the platforms of the forbidden and the
+	// unsure nodes, or "".
+	forbids, doubts string
+	// system is what the first of the nodes calls its system, and systems has all of
+	// them.
+	system  string
+	systems map[string]bool
 	// choosy is how many of them are of a platform that takes only some modules.
 	choosy int
 	// sure is how many nodes take the source's module as it is, and supply how many
@@ -34,6 +38,10 @@ type kernel struct {
 	sure, supply int
 	// supplied is what it gives them: yes or will-be-built.
 	supplied compatibility.Supported
+	// untried is how many nodes it may build for, which only a build shows, and
+	// untriedWhy says why.
+	untried    int
+	untriedWhy string
 	// signed: the source's module bears a kernel signature.
 	signed bool
 	// signs is what a probe saw: yes where the kernel takes only signed modules;
@@ -54,6 +62,32 @@ func (k kernel) loads() int { return k.nodes - k.forbidden - k.choosy }
 // takes is how many nodes could load a module.
 func (k kernel) takes() int { return k.nodes - k.forbidden }
 
+// platform says what the platforms of those nodes are about that could load a module,
+// or of all nodes where none could; "" where nothing is special.
+func (k kernel) platform() string {
+	if k.takes() == 0 {
+		return k.forbids
+	}
+	return k.doubts
+}
+
+// scripted tells whether a build needs a script of the user's own: no recipe is for
+// any of the nodes' systems.
+func (k kernel) scripted() bool {
+	for system := range k.systems {
+		if system == unknownSystem {
+			return false
+		}
+		if _, err := build.RecipeForKernel(system, k.release); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// unknownSystem is what a node is called whose kernel alone was given.
+const unknownSystem = "linux"
+
 // group sums up nodes by kernel release and architecture, in that order. supply may
 // be nil.
 func group(r compatibility.Report, supply *compatibility.Report) []kernel {
@@ -65,16 +99,21 @@ func group(r compatibility.Report, supply *compatibility.Report) []kernel {
 		}
 		k := at[key{n.Kernel, n.Arch}]
 		if k == nil {
-			k = &kernel{release: n.Kernel, arch: n.Arch, system: n.OS}
+			k = &kernel{release: n.Kernel, arch: n.Arch, system: n.OS, systems: map[string]bool{}}
 			at[key{n.Kernel, n.Arch}] = k
 		}
 		k.add(n)
 	}
 	if supply != nil {
 		for _, n := range supply.Nodes {
-			if k := at[key{n.Kernel, n.Arch}]; k != nil && n.Supported.Good() {
+			switch k := at[key{n.Kernel, n.Arch}]; {
+			case k == nil:
+			case n.Supported.Good():
 				k.supply++
 				k.supplied = n.Supported
+			case n.Reason == verdict.BuildUntried:
+				k.untried++
+				k.untriedWhy = n.Message
 			}
 		}
 	}
@@ -90,6 +129,7 @@ func group(r compatibility.Report, supply *compatibility.Report) []kernel {
 
 func (k *kernel) add(n compatibility.NodeResult) {
 	k.nodes++
+	k.systems[n.OS] = true
 	k.present, k.signed = k.present || n.Present, k.signed || n.Signed
 	if n.Supported == compatibility.Yes {
 		k.sure++
@@ -103,10 +143,10 @@ func (k *kernel) add(n compatibility.NodeResult) {
 	switch n.Reason {
 	case verdict.PlatformForbids, verdict.ArchUnsupported:
 		k.forbidden++
-		k.platform = n.Message
+		k.forbids = n.Message
 	case verdict.PlatformSigned, verdict.PlatformUnclear:
 		k.unsure++
-		k.platform = n.Message
+		k.doubts = n.Message
 	default:
 		if n.Present && n.Supported != compatibility.Yes {
 			k.refused = n.Reason
@@ -118,7 +158,7 @@ func (k *kernel) add(n compatibility.NodeResult) {
 // them, auto needs nothing else. Where they do not exist or nothing outside can
 // be reached, KMM takes images of the user's own.
 func (d *decision) decide() Way {
-	have, lack, unfit, nodes := 0, 0, 0, 0
+	have, lack, unfit, nodes, perhaps := 0, 0, 0, 0, 0
 	for _, k := range d.kernels {
 		switch {
 		case k.takes() == 0:
@@ -135,6 +175,7 @@ func (d *decision) decide() Way {
 			lack++
 		}
 		nodes += k.takes()
+		perhaps += min(k.choosy, k.takes())
 	}
 	if nodes == 0 {
 		d.because("No node that the values select can load a kernel module.")
@@ -155,11 +196,22 @@ func (d *decision) decide() Way {
 			known = "KMM loads them from images"
 		}
 	}
-	d.because("%s, on %s that can load modules: %s.", text.Count(have+lack, "kernel"), text.Count(nodes, "node"), known)
+	d.because("%s, on %s: %s.", text.Count(have+lack, "kernel"), loaders(nodes-perhaps, perhaps), known)
 	if unfit > 0 {
 		d.because("Modules for %s exist, but are not signed, and according to the nodes these kernels accept only signed modules.", text.Count(unfit, "kernel"))
 	}
 	return d.way(lack)
+}
+
+// loaders counts nodes that can load modules, and those that may.
+func loaders(sure, perhaps int) string {
+	switch {
+	case perhaps == 0:
+		return text.Count(sure, "node") + " that can load modules"
+	case sure == 0:
+		return text.Count(perhaps, "node") + " that may load modules"
+	}
+	return fmt.Sprintf("%s that can load modules and %d that may", text.Count(sure, "node"), perhaps)
 }
 
 // way decides by how many kernels lack a module.
@@ -177,8 +229,8 @@ func (d *decision) way(lack int) Way {
 	case asked == "kmm":
 		d.because("You chose mode kmm.")
 		return d.kmm(lack)
-	case d.supplies() && (lack > 0 || d.SourceURL == ""):
-		d.because("The supply controller builds modules in the cluster for %s, and mode auto requires no other component.", text.Count(d.suppliable(), "kernel"))
+	case d.prefersSupply(lack, private):
+		d.because("The supply controller %s, and mode auto requires no other component.", d.supplied())
 		return AutoSupply
 	case d.SourceUnread && !private:
 		d.because("Nodes cannot reach the outside: your own module repository requires no other component.")
@@ -216,18 +268,43 @@ func (d *decision) serves() bool {
 
 // supplies tells whether the supply controller helps with any kernel that lacks a
 // module. Without a way out it cannot fetch compilers and headers.
-func (d *decision) supplies() bool { return d.Supply != nil && !d.NoEgress && d.suppliable() > 0 }
+func (d *decision) supplies() bool {
+	sure, perhaps := d.suppliable()
+	return d.Supply != nil && !d.NoEgress && sure+perhaps > 0
+}
 
-// suppliable counts the kernels that the controller builds for and the source has
-// no module of.
-func (d *decision) suppliable() int {
-	n := 0
+// prefersSupply tells whether the controller is to build what lacks. Where it would
+// only try, KMM with images of the user's own goes first.
+func (d *decision) prefersSupply(lack int, private bool) bool {
+	surely, _ := d.suppliable()
+	return d.supplies() && (lack > 0 || d.SourceURL == "") && (surely > 0 || !private)
+}
+
+// suppliable counts the kernels that the source has no module of and the controller
+// builds for, and those for which it will only try to.
+func (d *decision) suppliable() (sure, perhaps int) {
 	for _, k := range d.kernels {
-		if k.supply > 0 && !k.usable() {
-			n++
+		switch {
+		case k.usable() || k.takes() == 0:
+		case k.supply > 0:
+			sure++
+		case k.untried > 0:
+			perhaps++
 		}
 	}
-	return n
+	return sure, perhaps
+}
+
+// supplied says for how many kernels the controller builds.
+func (d *decision) supplied() string {
+	switch sure, perhaps := d.suppliable(); {
+	case perhaps == 0:
+		return "builds modules in the cluster for " + text.Count(sure, "kernel")
+	case sure == 0:
+		return "tries to build modules in the cluster for " + text.Count(perhaps, "kernel")
+	default:
+		return fmt.Sprintf("builds modules in the cluster for %s, and tries to for %d more", text.Count(sure, "kernel"), perhaps)
+	}
 }
 
 // suppliedOf tells whether the controller builds for k.

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/kmm"
 )
@@ -28,6 +30,11 @@ type KernelPlan struct {
 	good int
 	// unfit: the module is there and lacks a signature.
 	unfit bool
+	// scripted: no recipe builds for it.
+	scripted bool
+	// todo is what to do about a module that is missing, where it is not simply to be
+	// built.
+	todo string
 	// unserved: KMM can load nothing on this kernel release.
 	unserved bool
 }
@@ -45,7 +52,7 @@ const (
 func (d *decision) perKernel() []KernelPlan {
 	list := make([]KernelPlan, 0, len(d.kernels))
 	for _, k := range d.kernels {
-		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform, Signed: k.signs, Supported: compatibility.No}
+		p := KernelPlan{Kernel: k.release, Arch: k.arch, Nodes: k.nodes, Why: k.platform(), Signed: k.signs, Supported: compatibility.No}
 		switch {
 		case k.takes() == 0:
 			p.By = byLibpcap
@@ -53,6 +60,8 @@ func (d *decision) perKernel() []KernelPlan {
 			d.byKept(&p, k)
 		case d.plan.Way == AutoSupply && !k.usable() && k.supply > 0:
 			p.By, p.Supported, p.good = bySupply, k.supplied, k.supply
+		case d.plan.Way == AutoSupply && !k.usable() && k.untried > 0:
+			p.By, p.Supported, p.Why = bySupply, compatibility.Unknown, k.untriedWhy
 		case d.plan.Mode == "auto":
 			d.byRepository(&p, k)
 		default:
@@ -67,14 +76,18 @@ func (d *decision) perKernel() []KernelPlan {
 func (d *decision) byRepository(p *KernelPlan, k kernel) {
 	p.By, p.Missing = byRepository, !k.present || k.unfit()
 	if d.SourceUnread {
-		p.Why = "to be copied if there is one, else built"
+		p.todo = "to be copied if there is one, else built"
 	}
 	switch {
 	case k.refused != "":
-		p.Why = "nodes do not take it as it is: " + k.refused
+		p.todo = "nodes do not take it as it is: " + k.refused
 	case k.unfit():
-		p.Why, p.unfit = "to be signed: the kernel takes only signed modules", true
+		p.todo, p.unfit = "to be signed: the kernel takes only signed modules", true
+	case p.Missing && k.scripted():
+		p.scripted = true
+		p.todo = cmp.Or(p.todo, "to be built with your own script")
 	}
+	p.Why = cmp.Or(p.todo, p.Why)
 	switch {
 	case d.plan.Way == AutoPrivate && d.NoEgress, !k.usable():
 	case k.sure > 0:
@@ -146,13 +159,16 @@ func ImageOf(repository, release string) string {
 // literal is how a mapping names a kernel.
 func literal(release string) string { return kmm.Trim(release) }
 
-// missing lists the kernels, once each, whose module or image has to be made.
-func (d *decision) missing() []string {
-	var list []string
+// missing lists the kernels, once each, whose module or image has to be made, and of
+// these the ones that no recipe builds for.
+func (d *decision) missing() (all, scripted []string) {
 	for _, k := range d.plan.Kernels {
 		if k.Missing && k.By != byBuild && k.By != bySupply && !k.unfit {
-			list = append(list, k.Kernel+" ("+k.Arch+")")
+			all = append(all, k.Kernel+" ("+k.Arch+")")
+			if k.scripted {
+				scripted = append(scripted, k.Kernel+" ("+k.Arch+")")
+			}
 		}
 	}
-	return list
+	return all, scripted
 }

@@ -88,6 +88,8 @@ type Facts struct {
 	// lies on the internet for everybody.
 	SourceURL    string
 	PublicSource bool
+	// SourceMounted says that the values name the volume of a file:// source.
+	SourceMounted bool
 	// SourceUnread says that it could not be read, so that nobody knows what it
 	// has.
 	SourceUnread bool

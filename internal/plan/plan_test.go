@@ -13,6 +13,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/plan"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -123,6 +124,15 @@ func cases() []planCase {
 		{"no node can", facts(public, windows, node("f", there, cluster.Fargate)), plan.None, false},
 		{"no node at all", facts(public), plan.None, false},
 		{"bottlerocket may refuse", facts(private, node("a", there, cluster.Bottlerocket)), plan.Auto, true},
+		{"no recipe for a system", facts(private, one, on(two, "Buildroot 2023.02.9")), plan.Auto, false},
+		{"a kernel that some nodes refuse", facts(private, one, two, node("w2", lacking, cluster.Windows)), plan.Auto, false},
+		{"a folder of the nodes", facts("file:///srv/pf-ring", one), plan.Auto, true},
+		{"kernels alone", with(facts("", two), func(f *plan.Facts) {
+			untried := compatibility.Match([]cluster.Node{two}, func(string, string) compatibility.Answer {
+				return compatibility.Answer{Supported: compatibility.Unknown, Reason: verdict.BuildUntried, Message: "Whether it can be built depends on the system of its nodes, which is unknown."}
+			})
+			f.Supply = &untried
+		}), plan.AutoSupply, true},
 		{"nodes are cut off", with(facts(public, one), func(f *plan.Facts) { f.Seen = []plan.Seen{cutOff(there)} }), plan.AutoPrivate, false},
 		{"some nodes are cut off", with(facts(public, one), func(f *plan.Facts) {
 			f.Seen = []plan.Seen{cutOff(there), {Kernel: "6.12.0", Arch: "amd64", Nodes: 1, Signed: "no", AskedSource: true}}
@@ -292,6 +302,6 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./plan -update and look at the diff. Now it is:\n%s", path, got)
+		t.Errorf("%s differs; run go test ./internal/plan -update and look at the diff. Now it is:\n%s", path, got)
 	}
 }

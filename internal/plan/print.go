@@ -73,38 +73,44 @@ func (p Plan) writeKernels(b *strings.Builder, width int) {
 	b.WriteString("\nBy kernel\n")
 	rows := [][]string{{"Kernel Version", "Arch", "Nodes", "Module by", "State"}}
 	for _, k := range p.Kernels {
-		state := "is there"
-		switch {
-		case k.unserved:
-			state = "not supported by KMM, see below"
-		case k.By == byLibpcap:
-			state = "cannot load modules"
-		case k.By == bySupply && k.Supported == compatibility.Yes:
-			state = "is built"
-		case k.By == bySupply:
-			state = "will be built in the cluster"
-		case k.By == byKept:
-			state = string(k.Supported)
-		case k.By == byBuild:
-			state = "built by KMM as " + k.Image
-		case k.By == byImage && k.Missing:
-			state = "to be made: " + k.Image
-		case k.By == byImage && k.Supported == compatibility.Unknown:
-			state = "not known to be there: " + k.Image
-		case k.By == byImage:
-			state = k.Image
-		case k.Why != "" && k.Missing:
-			state = k.Why
-		case k.Missing:
-			state = "to be built"
-		case k.Why != "":
-			state = "available, but see below"
-		}
-		rows = append(rows, []string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), k.By, state})
+		rows = append(rows, []string{k.Kernel, k.Arch, strconv.Itoa(k.Nodes), k.By, k.state()})
 	}
 	var table strings.Builder
 	printout.TableIn(&table, rows, max(0, width-len(indent)))
 	for line := range strings.Lines(table.String()) {
 		b.WriteString(indent + line)
 	}
+}
+
+// state is how far the module of a kernel is.
+func (k KernelPlan) state() string {
+	switch {
+	case k.unserved:
+		return "not supported by KMM, see below"
+	case k.By == byLibpcap:
+		return "cannot load modules"
+	case k.By == bySupply && k.Supported == compatibility.Yes:
+		return "is built"
+	case k.By == bySupply && k.Supported == compatibility.Unknown:
+		return "the cluster will try to build it, see below"
+	case k.By == bySupply:
+		return "will be built in the cluster"
+	case k.By == byKept:
+		return string(k.Supported)
+	case k.By == byBuild:
+		return "built by KMM as " + k.Image
+	case k.By == byImage && k.Missing:
+		return "to be made: " + k.Image
+	case k.By == byImage && k.Supported == compatibility.Unknown:
+		return "not known to be there: " + k.Image
+	case k.By == byImage:
+		return k.Image
+	case k.todo != "":
+		return k.todo
+	case k.Missing:
+		return "to be built"
+	case k.Why != "":
+		return "available, but see below"
+	}
+	return "is there"
 }

@@ -99,7 +99,7 @@ func (d *decision) apply() {
 		}
 		k.signs, k.unreached = s.Signed, s.Source
 		if s.TakesNone != "" {
-			k.forbidden, k.platform = k.nodes, strings.ToUpper(s.TakesNone[:1])+s.TakesNone[1:]+"."
+			k.forbidden, k.forbids = k.nodes, strings.ToUpper(s.TakesNone[:1])+s.TakesNone[1:]+"."
 		}
 	}
 	for _, s := range d.Seen {

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
@@ -31,7 +32,7 @@ func (d *decision) steps() {
 func (d *decision) stepRepository() {
 	what := "Put the modules of these kernels into a folder, create its index, and upload it to where the nodes can read it (https, s3, oci or a volume): " +
 		d.wanted()
-	if lack := d.missing(); len(lack) > 0 && !d.SourceUnread {
+	if lack, _ := d.missing(); len(lack) > 0 && !d.SourceUnread {
 		what += ". To be built first: " + some(lack)
 	}
 	d.first(Step{What: what, Command: "pfring module keygen pfring.key && pfring module index DIR --key pfring.key"})
@@ -39,10 +40,17 @@ func (d *decision) stepRepository() {
 }
 
 func (d *decision) stepMissing() {
-	if lack := d.missing(); len(lack) > 0 {
+	all, scripted := d.missing()
+	if lack := slices.DeleteFunc(all, func(k string) bool { return slices.Contains(scripted, k) }); len(lack) > 0 {
 		d.first(Step{
 			What:    "Build PF_RING for these kernels and add it to the repository; until then their nodes capture with libpcap: " + some(lack),
 			Command: "pfring module build --repository DIR --key pfring.key",
+		})
+	}
+	if len(scripted) > 0 {
+		d.first(Step{
+			What:    "No recipe builds for these kernels; until you build PF_RING for them with your own script and add it to the repository, their nodes capture with libpcap: " + some(scripted),
+			Command: "pfring module build --repository DIR --key pfring.key --image IMAGE --script FILE",
 		})
 	}
 }
@@ -87,7 +95,7 @@ func (d *decision) stepKMM() {
 }
 
 func (d *decision) stepImages() {
-	if lack := d.missing(); len(lack) > 0 {
+	if lack, _ := d.missing(); len(lack) > 0 {
 		what := fmt.Sprintf("Build and push an image for each of these kernels, with the module in /opt/lib/modules/RELEASE, depmod's files and /bin/sh: %s", some(lack))
 		if d.ImageRepository == PublicImages {
 			what += ". You cannot push to the public repository: set your own with --image-repository"
@@ -105,18 +113,14 @@ func (d *decision) notes() {
 		d.note("Kubeshark captures with libpcap there; nothing needs to be installed.")
 		return
 	}
-	for _, k := range d.plan.Kernels {
-		if k.unserved {
-			d.note("%s with kernel %s: %s. Use mode auto for such nodes: plan with --mode auto.", text.Count(k.Nodes, "node"), k.Kernel, k.Why)
-		}
-	}
+	d.notesUnserved()
 	sure := false
 	for _, k := range d.kernels {
 		if k.forbidden > 0 {
-			d.note("%s with kernel %s: modules cannot be loaded there, and capture uses libpcap. %s", text.Count(k.forbidden, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: modules cannot be loaded there, and capture uses libpcap. %s", text.Count(k.forbidden, "node"), k.release, k.forbids)
 		}
 		if k.unsure > 0 {
-			d.note("%s with kernel %s: the module may be refused there. %s", text.Count(k.unsure, "node"), k.release, k.platform)
+			d.note("%s with kernel %s: the module may be refused there. %s", text.Count(k.unsure, "node"), k.release, k.doubts)
 		}
 		sure = sure || k.takes() > k.unsure
 	}
@@ -135,13 +139,35 @@ func (d *decision) notes() {
 			d.note("Without KMM: build the missing modules into your own repository, and plan with --mode auto --source URL.")
 		}
 	case "auto":
-		if d.plan.Way == AutoSupply {
-			d.note("The controller's build Jobs fetch compiler, headers and PF_RING's source: nodes, or the proxy of tap.kernelModule.supply.builder, must reach them.")
-		}
+		d.notesAuto()
 		d.note("A node without a module falls back to libpcap; capture is never blocked.")
 	}
 	if !d.NoEgress && d.PublicSource && d.plan.Mode == "auto" && len(d.Seen) == 0 {
 		d.note("Nodes must reach %s; if they cannot, plan with --no-egress.", cmp.Or(d.Report.Source, "the source"))
+	}
+}
+
+// notesUnserved says which kernels KMM cannot serve.
+func (d *decision) notesUnserved() {
+	for _, k := range d.plan.Kernels {
+		if k.unserved {
+			d.note("%s with kernel %s: %s. Use mode auto for such nodes: plan with --mode auto.", text.Count(k.Nodes, "node"), k.Kernel, k.Why)
+		}
+	}
+}
+
+// notesAuto says what else to know of mode auto.
+func (d *decision) notesAuto() {
+	for _, k := range d.plan.Kernels {
+		if k.By == bySupply && k.Supported == compatibility.Unknown {
+			d.note("%s with kernel %s: %s", text.Count(k.Nodes, "node"), k.Kernel, k.Why)
+		}
+	}
+	if strings.HasPrefix(d.SourceURL, "file://") && !d.SourceMounted {
+		d.note("The planned values have each node read its own folder %s: copy the repository there, or set source.volume to another volume.", strings.TrimPrefix(d.SourceURL, "file://"))
+	}
+	if d.plan.Way == AutoSupply {
+		d.note("The controller's build Jobs fetch compiler, headers and PF_RING's source: nodes, or the proxy of tap.kernelModule.supply.builder, must reach them.")
 	}
 }
 

@@ -53,6 +53,9 @@ func (d *decision) source() map[string]any {
 	if len(d.PublicKeys) > 0 {
 		source["publicKeys"] = d.PublicKeys
 	}
+	if dir, isFile := strings.CutPrefix(d.SourceURL, "file://"); isFile && !d.SourceMounted {
+		source["volume"] = map[string]any{"hostPath": map[string]any{"path": dir, "type": "Directory"}}
+	}
 	return source
 }
 
