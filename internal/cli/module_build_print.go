@@ -36,6 +36,9 @@ func (f *buildFlags) recipe(cmd *cobra.Command) (build.Recipe, error) {
 	var recipe build.Recipe
 	if f.osImage != "" {
 		recipe, err := build.RecipeFor(f.osImage)
+		for i := 0; err == nil && i < len(f.kernels); i++ {
+			_, err = build.RecipeForKernel(f.osImage, f.kernels[i])
+		}
 		if err != nil {
 			return recipe, no(err)
 		}

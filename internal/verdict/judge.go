@@ -14,12 +14,12 @@ import (
 // Judge judges nodes, and remembers what is the same for many of them.
 type Judge struct {
 	platforms map[cluster.Platform]cluster.PlatformInfo
-	recipes   map[string]error
+	recipes   map[[2]string]error
 }
 
 // NewJudge returns a judge.
 func NewJudge() *Judge {
-	return &Judge{platforms: map[cluster.Platform]cluster.PlatformInfo{}, recipes: map[string]error{}}
+	return &Judge{platforms: map[cluster.Platform]cluster.PlatformInfo{}, recipes: map[[2]string]error{}}
 }
 
 func (j *Judge) platform(p cluster.Platform) cluster.PlatformInfo {
@@ -141,15 +141,20 @@ func (j *Judge) buildable(n cluster.Node, remedy string) string {
 	if n.OSImage == "" || !strings.Contains(remedy, "module build") {
 		return remedy
 	}
-	err, asked := j.recipes[n.OSImage]
+	key := [2]string{n.OSImage, n.Kernel}
+	err, asked := j.recipes[key]
 	if !asked {
-		_, err = build.RecipeFor(n.OSImage)
-		j.recipes[n.OSImage] = err
+		_, err = build.RecipeForKernel(n.OSImage, n.Kernel)
+		j.recipes[key] = err
 	}
 	if err == nil {
 		return remedy
 	}
-	return "No recipe builds on " + n.OSImage + ". Build there with your own script: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
+	what := "on " + n.OSImage
+	if _, err := build.RecipeFor(n.OSImage); err == nil {
+		what = "for this kernel, which is not one of " + n.OSImage
+	}
+	return "No recipe builds " + what + ". Build there with your own script: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
 }
 
 // BuildRemedy is what to do about a kernel that a repository has no module for.

@@ -86,7 +86,7 @@ func (s Supply) foretold(kernel string, systems []string) Answer {
 	var why error
 	buildable := s.AnySystem
 	for _, system := range systems {
-		if _, err := build.RecipeFor(system); err != nil {
+		if _, err := build.RecipeForKernel(system, kernel); err != nil {
 			why = cmp.Or(why, err)
 			continue
 		}

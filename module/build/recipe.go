@@ -113,6 +113,35 @@ func RecipeFor(osImage string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("no recipe for %s. %s", osImage, SetBuilder)
 }
 
+// headerless are kernels for which no distribution has header packages, whatever
+// system runs on top of them: virtual machines for developers, and container
+// systems whose kernel a node in a container shows.
+var headerless = []struct {
+	release func() *regexp.Regexp
+	whose   string
+}{
+	{lazyregexp.New(`-linuxkit(?:-|$)`), "Docker Desktop's virtual machine"},
+	{lazyregexp.New(`-microsoft-standard(?:-|$)`), "WSL 2"},
+	{lazyregexp.New(`-orbstack(?:-|$)`), "OrbStack's virtual machine"},
+	{lazyregexp.New(`-talos$`), "Talos Linux"},
+	{lazyregexp.New(`-flatcar$`), "Flatcar Container Linux"},
+}
+
+// RecipeForKernel is RecipeFor for one kernel release, which may be of another
+// system than the node names: a node in a container shows the kernel of its host.
+func RecipeForKernel(osImage, kernel string) (Recipe, error) {
+	r, err := RecipeFor(osImage)
+	if err != nil {
+		return r, err
+	}
+	for _, h := range headerless {
+		if h.release().MatchString(kernel) {
+			return Recipe{}, fmt.Errorf("no recipe for kernel %s: it is the kernel of %s, for which %s has no headers. %s", kernel, h.whose, r.Title, SetBuilder)
+		}
+	}
+	return r, nil
+}
+
 func (f family) versions() string {
 	if f.newest == 0 {
 		return fmt.Sprintf("%d and later", f.oldest)
@@ -142,7 +171,7 @@ func RecipeForNode(n cluster.Node) (Recipe, error) {
 	if n.Platform != cluster.Generic {
 		return Recipe{}, elsewhere(n.Platform)
 	}
-	return RecipeFor(n.OSImage)
+	return RecipeForKernel(n.OSImage, n.Kernel)
 }
 
 // elsewhere says why nothing is built on a platform, and what to do there.

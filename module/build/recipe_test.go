@@ -56,6 +56,16 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 			t.Errorf("%s: %v; want it to say %q", osImage, err, says)
 		}
 	}
+	for kernel, says := range map[string]string{
+		"6.6.12-linuxkit": "Docker Desktop", "6.10.14-linuxkit-virt": "Docker Desktop", "5.15.167.4-microsoft-standard-WSL2": "WSL 2",
+		"6.13.7-orbstack-00283-g9d1400e7e9c6": "OrbStack", "6.12.43-talos": "Talos", "6.6.74-flatcar": "Flatcar",
+		"6.1.0-18-cloud-amd64": "", "6.8.12-4-pve": "", "6.6.20+rpt-rpi-v8": "", "6.8.0-51-generic": "", "6.1.100-mykernel": "",
+	} {
+		_, err := RecipeForKernel("Debian GNU/Linux 12 (bookworm)", kernel)
+		if (err == nil) != (says == "") || err != nil && !(strings.Contains(err.Error(), says) && strings.Contains(err.Error(), SetBuilder)) {
+			t.Errorf("%s: %v; want it to name %q", kernel, err, says)
+		}
+	}
 	for _, r := range Recipes() {
 		if r.Name == "" || r.Title == "" {
 			t.Errorf("%+v", r)
