@@ -142,7 +142,10 @@ func fetchIndex(ctx context.Context, s *supply, signature []byte, keep func(*Ent
 	})
 	err := s.to(ctx, IndexName, maxIndexSize, stream.Sink(consumer))
 	f, readErr := consumer.Close(err)
-	return f, errors.Join(err, readErr)
+	if err != nil {
+		return f, err // which the reader ended with, too
+	}
+	return f, readErr
 }
 
 // signsItself tells whether a signature is over the index and not over its hash.

@@ -71,7 +71,10 @@ func (c *check) credentials(path Path) {
 		hint := "put them into a Secret and name it in source.credentialsSecret"
 		switch path[len(path)-2] {
 		case "proxy":
-			hint = "let the proxy admit the nodes by address"
+			hint = "put them into a Secret, under the keys username and password, and name it in source.proxy.secret"
+			if !path.hasPrefix(module.With("source")) {
+				hint = "let the proxy admit the builds by address"
+			}
 		case "store":
 			hint = "put them into a Secret and name it in store.credentialsSecret"
 		case "builder":

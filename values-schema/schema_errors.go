@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xeipuuv/gojsonschema"
@@ -174,8 +175,10 @@ func (c *check) wrongType(path Path) {
 	switch {
 	case isString && strings.Contains(want, "boolean") && Nearest(s, []string{"true", "false"}) != "":
 		hint = "write it without quotes: " + strings.ToLower(s)
-	case isString && strings.Contains(want, "integer") && isInteger(s):
+	case isString && strings.Contains(want, "integer") && isInteger(s) && within(node, s):
 		hint = "write it without quotes: " + s
+	case isString && strings.Contains(want, "integer") && isInteger(s):
+		hint = fmt.Sprintf("write a number from %.0f to %.0f, without quotes", node["minimum"], node["maximum"])
 	case v == nil:
 		hint = "remove the key, or give it a value"
 	case want == "a string" && nameOf(v) != "":
@@ -205,6 +208,14 @@ func wantedText(node map[string]any, text string) string {
 		return ""
 	}
 	return patternText(pattern)
+}
+
+// within tells whether an integer in a text is in a number's range.
+func within(node map[string]any, text string) bool {
+	n, err := strconv.ParseFloat(text, 64)
+	lowest, hasLowest := node["minimum"].(float64)
+	highest, hasHighest := node["maximum"].(float64)
+	return err == nil && !(hasLowest && n < lowest) && !(hasHighest && n > highest)
 }
 
 // nameOf is the name in a reference as Kubernetes writes it, {name: NAME}, else "".

@@ -41,6 +41,8 @@ type Caller struct {
 	Command string
 	// Kubeconfig is the file that the server's address is from, or "".
 	Kubeconfig string
+	// ServerFlag says that --server named the address, not the kubeconfig.
+	ServerFlag bool
 }
 
 // Words are an error in words.

@@ -168,6 +168,19 @@ func (registryError) Registry() string { return "registry.example.com" }
 
 func (e registryError) Unwrap() error { return e.error }
 
+func TestTheAddressIsCheckedWhereItIsFrom(t *testing.T) {
+	refused := fmt.Errorf("cannot list nodes: %w", &url.Error{Op: "Get", URL: "https://h/api", Err: syscall.ECONNREFUSED})
+	for want, caller := range map[string]apierror.Caller{
+		"the server's address in the kubeconfig /home/ann/config.": {Kubeconfig: "/home/ann/config"},
+		"the server's address in --server.":                        {Kubeconfig: "/home/ann/config", ServerFlag: true},
+		"the server's address in the kubeconfig or in --server.":   {},
+	} {
+		if got := apierror.Reword(refused, caller).Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want it to end in %q", got, want)
+		}
+	}
+}
+
 func TestARegistryIsNotTheAPIServer(t *testing.T) {
 	for want, cause := range map[string]error{
 		"cannot push: cannot reach the registry registry.example.com: the name registry.example.com cannot be resolved. Check the registry's name, and this machine's DNS and VPN.": &net.DNSError{Name: "registry.example.com", IsNotFound: true},

@@ -38,7 +38,7 @@ func ofStatus(err error, status apierrors.APIStatus, c Caller) Words {
 		return Words{Timeout, "the API server did not finish in time: " + message, "Try again later."}
 	case apierrors.IsNotFound(err) && unnamed(s):
 		return Words{NotKubernetes, "the server does not know this request (404 Not Found)",
-			"Check that the address in the kubeconfig is that of a Kubernetes API server, and that the resource is installed."}
+			"Check " + c.address() + ", and that the resource is installed."}
 	case apierrors.IsNotFound(err):
 		return Words{NotFound, message, ""}
 	case s.Code >= 500:

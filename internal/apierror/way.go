@@ -31,10 +31,10 @@ func ofWay(e *url.Error, c Caller) Words {
 	}
 	if other := (*RedirectedError)(nil); errors.As(e.Err, &other) {
 		return Words{NotKubernetes, server + " sends the client on to " + shown(other.To) + ", as a login page or a proxy does",
-			"Check the server's address in the kubeconfig" + named(c.Kubeconfig) + ", and log in to the VPN or proxy."}
+			"Check " + c.address() + ", and log in to the VPN or proxy."}
 	}
 	if errors.Is(e.Err, ErrWebPage) {
-		return Words{NotKubernetes, server + " answers with a web page", "Check the server's address in the kubeconfig" + named(c.Kubeconfig) + ", and log in to the network, VPN or proxy."}
+		return Words{NotKubernetes, server + " answers with a web page", "Check " + c.address() + ", and log in to the network, VPN or proxy."}
 	}
 	w := wayTo(e.Err, c)
 	w.Why = "cannot reach " + server + ": " + w.Why
@@ -58,7 +58,7 @@ func ofRegistry(err error, host string) Words {
 }
 
 func wayTo(err error, c Caller) Words {
-	address := "Check that the cluster is running, and the server's address in the kubeconfig" + named(c.Kubeconfig) + "."
+	address := "Check that the cluster is running, and " + c.address() + "."
 	var (
 		dns     *net.DNSError
 		record  tls.RecordHeaderError
@@ -74,7 +74,7 @@ func wayTo(err error, c Caller) Words {
 	case strings.Contains(err.Error(), credentials):
 		return plugin(afterLast(err.Error(), credentials), c)
 	case errors.As(err, &dns) && (dns.IsNotFound || !dns.IsTimeout):
-		return Words{UnknownHost, "the name " + shown(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and the server's name in the kubeconfig" + named(c.Kubeconfig) + "."}
+		return Words{UnknownHost, "the name " + shown(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and " + c.address() + "."}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return Words{Unreachable, "the proxy does not answer: " + cause(op.Err), "Check HTTPS_PROXY, or name the server in NO_PROXY."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -141,6 +141,17 @@ func certificate(err error, c Caller) (Words, bool) {
 		return Words{Unauthorized, "the server refuses this client's certificate: " + shown(alert.Error()), "Log in again, or get a new client certificate."}, true
 	}
 	return Words{}, false
+}
+
+// address is where the server's address is from.
+func (c Caller) address() string {
+	switch {
+	case c.ServerFlag:
+		return "the server's address in --server"
+	case c.Kubeconfig == "":
+		return "the server's address in the kubeconfig or in --server"
+	}
+	return "the server's address in the kubeconfig " + c.Kubeconfig
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

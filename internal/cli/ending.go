@@ -129,6 +129,9 @@ func caller(cmd *cobra.Command) apierror.Caller {
 			c.Kubeconfig = os.Getenv("KUBECONFIG")
 		}
 	}
+	if flag := cmd.Flags().Lookup("server"); flag != nil {
+		c.ServerFlag = flag.Changed
+	}
 	return c
 }
 

@@ -151,12 +151,18 @@ func readModule(cmd *cobra.Command, name string) ([]byte, error) {
 	}
 	defer waiting.Begin(cmd.Context(), source.String())()
 	data, err := bounded{source, limit}.Fetch(cmd.Context(), name[i+1:], module.DefaultMaxSize)
-	if e := (*module.Error)(nil); errors.As(err, &e) {
-		advised := *e
-		advised.Do = verdict.Caller{Argument: true}.Remedy(e)
-		err = &advised
+	return data, advised(err, verdict.Caller{Argument: true, NoCAFile: true})
+}
+
+// advised puts the remedy for the caller into an error of a repository.
+func advised(err error, c verdict.Caller) error {
+	e := (*module.Error)(nil)
+	if !errors.As(err, &e) {
+		return err
 	}
-	return data, err
+	own := *e
+	own.Do = c.Remedy(e)
+	return &own
 }
 
 // readBounded reads no more than a module may have: the path may be a device, or

@@ -15,6 +15,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/release"
+	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
@@ -75,7 +76,7 @@ module mirror s3://bucket/pf-ring ./copy --kernel 6.1.0-18-amd64 --public-key pf
 	fl.StringVar(&f.endpoint, "endpoint", "", "s3: URL of a server other than AWS")
 	fl.StringVar(&f.toRegion, "to-region", "", "s3: region of the destination, if it is not --region")
 	fl.StringVar(&f.toEndpoint, "to-endpoint", "", "s3: server of the destination, if it is not --endpoint")
-	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: put the bucket into the path, not into the host name, not into the host name")
+	fl.BoolVar(&f.pathStyle, "path-style", false, "s3: put the bucket into the path, not into the host name")
 	f.kube.register(cmd)
 	f.registryFlags.register(cmd)
 	f.ownIndex.register(cmd)
@@ -99,7 +100,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 	}
 	source, closeSource, err := f.openSource(cmd, from)
 	if err != nil {
-		return err
+		return advised(err, verdict.Caller{Argument: true, CAFile: f.caFile})
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
 	limit, err := requestTimeout(cmd)
@@ -130,7 +131,7 @@ func (f *mirrorFlags) run(cmd *cobra.Command, from, to string) (err error) {
 		return no(fmt.Errorf("%s: %w", source, err))
 	}
 	if err != nil {
-		return err
+		return advised(err, verdict.Caller{Argument: true, CAFile: f.caFile})
 	}
 	for _, kernel := range missing() {
 		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the source has no module for kernel %s\n", printout.Line(kernel)); err != nil {

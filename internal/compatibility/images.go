@@ -199,7 +199,10 @@ func unreadable(image, registry string, err error) Answer {
 			}
 		case http.StatusUnauthorized, http.StatusForbidden:
 			return hidden(image, answer)
+		case http.StatusTooManyRequests:
+			return answered(image, answer, "Try again later, or log in (docker login): registries allow more requests to users that they know.")
 		}
+		return answered(image, answer, "Check the registry, which received the request. To skip the lookup, set --images=false.")
 	}
 	if reason, why, remedy := unreached(err); reason != "" {
 		return Answer{
@@ -216,22 +219,50 @@ func unreadable(image, registry string, err error) Answer {
 // longestSaid bounds what is repeated of a registry's own words, in characters.
 const longestSaid = 200
 
+// said is what a registry says in a refusal, without a full stop; "" if nothing that
+// people read.
+func said(e *transport.Error) string {
+	var list []string
+	for _, d := range e.Errors {
+		if text := strings.Join(strings.Fields(d.Message), " "); text != "" && !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	text := strings.Join(list, "; ")
+	if len(e.Errors) == 0 {
+		// The library shows the body of an answer that is not JSON in its own text alone.
+		_, text, _ = strings.Cut(e.Error(), http.StatusText(e.StatusCode)+": ")
+		text = strings.Join(strings.Fields(text), " ")
+	}
+	if strings.HasPrefix(text, "<") || strings.HasPrefix(text, "{") {
+		return "" // a page for a browser, or JSON of another kind
+	}
+	runes := []rune(text)
+	return strings.TrimRight(string(runes[:min(longestSaid, len(runes))]), ".")
+}
+
+// answered is an image of which a registry says neither that it is there nor that it is
+// not.
+func answered(image string, e *transport.Error, remedy string) Answer {
+	what := strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
+	if words := said(e); words != "" {
+		what += ": " + words
+	}
+	return Answer{
+		Supported: Unknown, Reason: ReasonImageUnreachable, Remedy: remedy,
+		Message: fmt.Sprintf("%s could not be looked up from here: the registry answered %s.", image, what),
+	}
+}
+
 // hidden is an image that a registry does not show to this login. Public registries
 // say the same of what does not exist.
 func hidden(image string, e *transport.Error) Answer {
 	a := Answer{
 		Supported: Unknown, Reason: ReasonImageForbidden, Message: "The registry does not show " + image + " to this login.",
-		Remedy: "Log in (docker login) and ask again; if it is yours, check that it was pushed.",
+		Remedy: "Log in (docker login) and try again. If the repository is yours, check that the image was pushed.",
 	}
-	var said []string
-	for _, d := range e.Errors {
-		if text := strings.Join(strings.Fields(d.Message), " "); text != "" && !slices.Contains(said, text) {
-			said = append(said, text)
-		}
-	}
-	if text := []rune(strings.Join(said, "; ")); len(text) > 0 {
-		words := string(text[:min(longestSaid, len(text))])
-		a.Message = "The registry does not show " + image + " to this login: " + strings.TrimRight(words, ".") + "."
+	if words := said(e); words != "" {
+		a.Message = "The registry does not show " + image + " to this login: " + words + "."
 		if strings.Contains(strings.ToLower(words), "expired") {
 			a.Remedy = "Your login has expired: log in again (docker login)."
 		}

@@ -34,6 +34,11 @@ func newRegistry(t *testing.T) string {
 			_, _ = io.WriteString(w, `{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}`)
 			return
 		}
+		if strings.Contains(r.URL.Path, "/busy/") {
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}`)
+			return
+		}
 		if strings.Contains(r.URL.Path, "/locked/") {
 			http.Error(w, "log in first", http.StatusUnauthorized)
 			return
@@ -148,6 +153,31 @@ func TestARegistryThatIsNotTrustedIsAskedOnce(t *testing.T) {
 	}
 	if a := find("/m:2", compatibility.RegistryTLS{SkipVerify: true}); a.Reason != compatibility.ReasonImageMissing {
 		t.Errorf("without verification: %+v", a)
+	}
+}
+
+// A registry's words are shown whatever their form, and its answer is not taken for
+// what another try with TLS met.
+func TestARegistrysAnswerIsShown(t *testing.T) {
+	images, err := compatibility.NewImages(compatibility.ImagesOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := newRegistry(t)
+	down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, "<html>slow down")
+	}))
+	t.Cleanup(down.Close)
+	for image, want := range map[string]compatibility.Answer{
+		host + "/busy/m:1":   {Reason: compatibility.ReasonImageUnreachable, Message: "429 Too Many Requests: You have reached your pull rate limit.", Remedy: "docker login"},
+		host + "/locked/m:1": {Reason: compatibility.ReasonImageForbidden, Message: "to this login: log in first.", Remedy: "docker login"},
+		strings.TrimPrefix(down.URL, "http://") + "/m:1": {Reason: compatibility.ReasonImageUnreachable, Message: "the registry answered 429 Too Many Requests.", Remedy: "docker login"},
+	} {
+		_, got := images.Find(t.Context(), image, "amd64", compatibility.RegistryTLS{})
+		if got.Supported != compatibility.Unknown || got.Reason != want.Reason || !strings.HasSuffix(got.Message, want.Message) || !strings.Contains(got.Remedy, want.Remedy) {
+			t.Errorf("%s: %+v, want %+v", image, got, want)
+		}
 	}
 }
 

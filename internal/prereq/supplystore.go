@@ -57,7 +57,7 @@ func supplyStore(ctx context.Context, e *env) Finding {
 	short := shortOfObjects(quotas.Items, e.objectsToMake(ctx, k, own.Items))
 	if len(short) > 0 {
 		return fail("quota-exceeded", "a ResourceQuota of "+e.Namespace+" leaves no room for what the controller stores",
-			"Raise the quota, or keep modules in a bucket or registry: set tap.kernelModule.supply.store.url, and type url beside it.", short...)
+			"Raise the quota, or store the modules in a bucket or registry: set its address in tap.kernelModule.supply.store.url, and store.type to url.", short...)
 	}
 	return place
 }
@@ -96,7 +96,7 @@ func (e *env) claim(ctx context.Context, existing string) Finding {
 	case apierrors.IsNotFound(err) && existing == "":
 		return skip("the chart creates the claim")
 	case apierrors.IsNotFound(err):
-		return fail("claim-missing", "no PersistentVolumeClaim "+name, "Create it, or remove supply.store.persistentVolumeClaim.existingClaim.")
+		return fail("claim-missing", "PersistentVolumeClaim "+name+" not found in namespace "+e.Namespace, "Create it, or remove supply.store.persistentVolumeClaim.existingClaim: the chart then creates one.")
 	case err != nil:
 		return unseen("the claim "+name, err)
 	}
@@ -116,22 +116,22 @@ func judgeClaim(claim *corev1.PersistentVolumeClaim, binding func(class string) 
 	describe := "kubectl -n " + claim.Namespace + " describe pvc " + claim.Name
 	switch {
 	case claim.DeletionTimestamp != nil:
-		return fail("claim-deleting", "the claim "+claim.Name+" is being deleted", "Wait until it is gone and create it again, or name another claim.")
+		return fail("claim-deleting", "the claim "+claim.Name+" is being deleted", "Wait until it is deleted and create it again, or name another claim in supply.store.persistentVolumeClaim.existingClaim.")
 	case claim.Status.Phase == corev1.ClaimBound:
 		return ok("the claim " + claim.Name + " is bound")
 	case claim.Status.Phase == corev1.ClaimLost:
 		return fail("claim-lost", "the claim "+claim.Name+" has lost its volume "+claim.Spec.VolumeName,
-			"Create the claim again: the controller builds the modules once more. What was on the volume is gone.")
+			"Delete the claim and create it again. The controller then builds the modules again: those on the lost volume cannot be recovered.")
 	}
 	if claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName == "" {
 		return fail("claim-pending", "the claim "+claim.Name+" waits for a volume: it has no StorageClass",
-			"Name a StorageClass in the claim (kubectl get storageclass), or create a PersistentVolume that fits it.")
+			"Create the claim again with a StorageClass (kubectl get storageclass), or create a PersistentVolume that fits it.")
 	}
 	class := *claim.Spec.StorageClassName
 	mode, err := binding(class)
 	switch {
 	case apierrors.IsNotFound(err):
-		return fail("claim-pending", "the claim "+claim.Name+" waits for a volume: no StorageClass "+class, "Create the StorageClass, or name another one in the claim (kubectl get storageclass).")
+		return fail("claim-pending", "the claim "+claim.Name+" waits for a volume: no StorageClass "+class, "Create the StorageClass, or create the claim again with another one (kubectl get storageclass).")
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return unread("the StorageClass "+class, err)
 	case err != nil:
@@ -140,7 +140,7 @@ func judgeClaim(claim *corev1.PersistentVolumeClaim, binding func(class string) 
 	case mode == storagev1.VolumeBindingWaitForFirstConsumer:
 		return ok("the claim " + claim.Name + " gets its volume when the controller first uses it")
 	}
-	return fail("claim-pending", "the claim "+claim.Name+" waits for a volume of StorageClass "+class, "Find out why none is provisioned: "+describe)
+	return fail("claim-pending", "the claim "+claim.Name+" waits for a volume of StorageClass "+class, "Find out why no volume is provisioned: "+describe)
 }
 
 // objectsToMake counts what the chart and the controller are still to make, by

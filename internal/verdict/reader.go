@@ -20,8 +20,10 @@ type Caller struct {
 	// Argument says that the command's argument named it: such a command has none of
 	// the flags of those that read a repository.
 	Argument bool
-	// CAFile is that of --ca-file, or "".
-	CAFile string
+	// CAFile is that of --ca-file, or "", and NoCAFile says that the command has no
+	// such flag.
+	CAFile   string
+	NoCAFile bool
 	// ClusterSecrets says that the Secrets and CA that the values name are used, and
 	// Named that the values name any.
 	ClusterSecrets, Named bool
@@ -31,6 +33,23 @@ type Caller struct {
 
 // Remedy is what the caller can do about an error of the repository.
 func (c Caller) Remedy(e *module.Error) string {
+	text := c.remedy(e)
+	if c.Argument || c.FromFlag {
+		// It is written for the values.
+		for _, key := range []string{"tap.kernelModule.source.url", "source.url"} {
+			text = strings.ReplaceAll(text, key, c.address())
+		}
+	}
+	if c.Argument {
+		for key, flag := range map[string]string{"region": "--region", "endpoint": "--endpoint"} {
+			text = strings.ReplaceAll(text, "tap.kernelModule.source."+key, flag)
+			text = strings.ReplaceAll(text, "source."+key, flag)
+		}
+	}
+	return text
+}
+
+func (c Caller) remedy(e *module.Error) string {
 	said := strings.ToLower(e.Why)
 	if e.Err != nil {
 		said += " " + strings.ToLower(e.Err.Error())
@@ -49,12 +68,18 @@ func (c Caller) Remedy(e *module.Error) string {
 		}
 		return c.unreachable(e)
 	case outcome.SourceTimeout:
+		if c.Argument {
+			return "Allow more time with --request-timeout, or check this machine's network and proxy."
+		}
 		return "Allow more time with --source-timeout, or check this machine's network and proxy."
 	case outcome.SourceInvalid:
 		if errors.Is(e, module.ErrNotFound) {
 			return "Check the address in " + c.address() + ": index.json, or meta/versions.json in the historic layout, must lie directly below it."
 		}
 	case outcome.SignatureInvalid:
+		if c.Argument {
+			return "Compare --public-key with the key that signs the repository; do not load a module that you cannot account for."
+		}
 		return "Compare source.publicKeys and --public-key with the key that signs the repository; do not load a module that you cannot account for."
 	}
 	return e.Remedy()
@@ -99,6 +124,8 @@ func (c Caller) untrusted(e *module.Error) string {
 		return "The certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339) + ": check the clock of this machine."
 	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:
 		return "Renew the server's certificate, which has expired; check the clock of this machine."
+	case c.NoCAFile:
+		return "Trust the CA that signed the server's certificate on this machine, or download the file and name it instead."
 	case c.CAFile != "":
 		return "Name the CA that signed the server's certificate; the one in " + c.CAFile + " did not" + c.borrow("the CA bundle") + "."
 	}
@@ -109,10 +136,12 @@ func (c Caller) forbidden(e *module.Error, said string) string {
 	switch {
 	case strings.Contains(said, "proxy"):
 		return "Give the proxy's login to this machine, in HTTPS_PROXY."
+	case strings.Contains(said, "expiredtoken"), strings.Contains(said, "expired") && strings.HasPrefix(e.Where, "s3://"):
+		return "Your login has expired: log in again (aws sso login)" + c.borrow("the login") + "."
 	case strings.Contains(said, "expired"):
 		return "Your login has expired: log in again (docker login, aws sso login)" + c.borrow("the login") + "."
-	case e.Do != "":
-		return e.Do
+	case e.Do != "" && !strings.Contains(e.Do, "Secret"):
+		return e.Do // the Secrets are the nodes'
 	}
 	text := "Log in to it on this machine (docker login for a registry, an AWS profile for a bucket)" + c.borrow("the login") + "."
 	if strings.HasPrefix(e.Where, "s3://") || strings.Contains(said, "accessdenied") {
@@ -128,6 +157,9 @@ func (c Caller) unreachable(e *module.Error) string {
 	}
 	if c.NoEgress {
 		text += " If nodes cannot reach the outside either, use --no-egress; to plan for images, use --mode kmm --image-repository IMAGE."
+	}
+	if c.Argument {
+		return text
 	}
 	return text + " To check whether nodes reach it: pfring prereq check --probe"
 }

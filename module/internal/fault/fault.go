@@ -35,7 +35,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := e.Problem()
 	if do := e.Remedy(); do != "" {
-		text += ". " + do
+		text = strings.TrimRight(text, ".") + ". " + do
 	}
 	return text
 }

@@ -93,7 +93,7 @@ func explain(a answer, r *http.Response, e *fault.Error) *fault.Error {
 	case a.Code == "RequestTimeTooSkewed":
 		e.Do = "Correct this machine's clock: it differs from the server's."
 	case r.StatusCode == http.StatusMovedPermanently || r.StatusCode == http.StatusTemporaryRedirect:
-		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's, and source.endpoint to where it lies."
+		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's region, and source.endpoint to its endpoint."
 		if a.Endpoint != "" {
 			e.Why += ": " + a.Endpoint
 		}
@@ -102,7 +102,7 @@ func explain(a answer, r *http.Response, e *fault.Error) *fault.Error {
 	case a.Code == "AccessDenied" && r.Request.Header.Get("Authorization") == "":
 		e.Why += " (the request was anonymous: no credentials are configured)"
 	case a.Code == "AuthorizationHeaderMalformed":
-		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's."
+		e.Reason, e.Do = outcome.SourceInvalid, "Set tap.kernelModule.source.region to the bucket's region."
 	case r.StatusCode == http.StatusBadRequest && !strings.Contains(a.Code, "Token"):
 		e.Reason = outcome.SourceInvalid
 	}

@@ -2,9 +2,11 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,9 +43,13 @@ func (e *statusError) Error() string {
 	return s
 }
 
-// text is the answer's first line, if a person can read it.
+// text is what the answer says, if a person can read it: the message in a registry's
+// or token service's JSON, else the first line.
 func (e *statusError) text() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(e.body)), "\n")
+	if said := message(e.body); said != "" {
+		line = said
+	}
 	line = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1
@@ -54,6 +60,26 @@ func (e *statusError) text() string {
 		return ""
 	}
 	return line
+}
+
+// message is the text in an error as registries and token services write it in JSON;
+// "" where body has none.
+func message(body []byte) string {
+	var answer struct {
+		Errors []struct{ Code, Message string }
+		// ErrorDescription is OAuth 2's (RFC 6749, 5.2); Docker Hub says details.
+		ErrorDescription string `json:"error_description"`
+		Message, Details string
+	}
+	// A body with other types under these names is shown as it is.
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return ""
+	}
+	if len(answer.Errors) > 0 {
+		first := answer.Errors[0]
+		return cmp.Or(first.Message, first.Code)
+	}
+	return cmp.Or(answer.ErrorDescription, answer.Message, answer.Details)
 }
 
 // refused lets the source interpret an answer that is not success: it may know better.
@@ -102,7 +128,7 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 		return e, false
 	case untrusted(err):
 		e.Reason = outcome.SourceTLSUntrusted
-		e.Do = trustRemedy(err)
+		e.Why, e.Do = distrust(err), trustRemedy(err)
 		return e, false
 	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)):
 		e.Reason, e.Do = outcome.SourceForbidden, "Put the proxy's username and password into the Secret that source.proxy.secret names."
@@ -112,6 +138,10 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 	default:
 		e.Reason = outcome.SourceUnreachable
 		e.Why = plain(err)
+		if errors.Is(err, http.ErrSchemeMismatch) {
+			e.Do = "Correct the address: the server there speaks http, not https."
+			return e, false
+		}
 		var dns *net.DNSError
 		if f.unknownHostFinal && errors.As(err, &dns) && dns.IsNotFound {
 			return e, false
@@ -167,6 +197,28 @@ func masked(body []byte, r *http.Request) []byte {
 	return body
 }
 
+// distrust says why a certificate is not trusted.
+func distrust(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &host):
+		return "the server's certificate is for another name than " + host.Host
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
+		return "the server's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
+		return "the server's certificate expired at " + invalid.Cert.NotAfter.UTC().Format(time.RFC3339)
+	case errors.As(err, &authority):
+		return "the server's certificate is signed by an unknown authority"
+	}
+	text := err.Error()
+	if i := strings.LastIndex(text, "x509: "); i >= 0 {
+		text = text[i+len("x509: "):]
+	}
+	return "the server's certificate is not valid: " + text
+}
+
 // trustRemedy says what to do about a certificate that is not trusted; "" is the
 // reason's own: to add the CA.
 func trustRemedy(err error) string {
@@ -196,7 +248,7 @@ func plain(err error) string {
 			return "the name " + dns.Name + " cannot be resolved"
 		}
 		return "DNS failed for " + dns.Name + ": " + dns.Err
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS on this port"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the server closed the connection"

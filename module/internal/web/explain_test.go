@@ -32,6 +32,11 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		"404":             {status(404, "no such thing"), outcome.SourceInvalid, "does not exist", 1},
 		"410":             {status(410, ""), outcome.SourceInvalid, "does not exist", 1},
 		"403":             {status(403, "<Error>secret details"), outcome.SourceForbidden, "403 Forbidden. ", 1},
+		"a registry":      {status(401, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`), outcome.SourceForbidden, "401 Unauthorized: authentication required. ", 1},
+		"a token service": {status(401, `{"error":"invalid_grant","error_description":"the token is revoked"}`), outcome.SourceForbidden, "401 Unauthorized: the token is revoked. ", 1},
+		"Docker Hub":      {status(401, `{"details":"incorrect username or password"}`), outcome.SourceForbidden, "401 Unauthorized: incorrect username or password. ", 1},
+		"other JSON":      {status(403, `{"message":7}`), outcome.SourceForbidden, `403 Forbidden: {"message":7}. `, 1},
+		"a full stop":     {status(403, "No."), outcome.SourceForbidden, "403 Forbidden: No. C", 1},
 		"401":             {status(401, "log in"), outcome.SourceForbidden, "401 Unauthorized: log in", 1},
 		"400":             {status(400, ""), outcome.SourceInvalid, "400", 1},
 		"500 without end": {status(500, ""), outcome.SourceUnreachable, "500 Internal Server Error", attempts},
@@ -147,7 +152,7 @@ func TestFetchSaysWhoIsNotThere(t *testing.T) {
 	for name, test := range map[string]struct{ address, says string }{
 		"refused": {closed.URL, "refused"},
 		"DNS":     {"http://no-such-host.invalid/", "no-such-host.invalid"},
-		"no TLS":  {strings.Replace(server(t, func(_ int, w http.ResponseWriter, r *http.Request) { serve(w, r) }).URL, "http:", "https:", 1), "HTTP response to HTTPS"},
+		"no TLS":  {strings.Replace(server(t, func(_ int, w http.ResponseWriter, r *http.Request) { serve(w, r) }).URL, "http:", "https:", 1), "speaks http, not https"},
 	} {
 		_, err := get(t, client(t, nil), test.address)
 		if e := typed(t, err); e.Reason != outcome.SourceUnreachable || !strings.Contains(err.Error(), test.says) {
