@@ -199,12 +199,15 @@ func unreadable(image, registry string, err error) Answer {
 			}
 		case http.StatusUnauthorized, http.StatusForbidden:
 			return hidden(image, answer)
-		case http.StatusTooManyRequests:
-			return answered(image, answer, "Try again later, or log in (docker login): registries allow more requests to users that they know.")
 		}
-		return answered(image, answer, "Check the registry, which received the request. To skip the lookup, set --images=false.")
 	}
-	if reason, why, remedy := unreached(err); reason != "" {
+	reason, why, remedy := unreached(err)
+	switch {
+	// On a registry nearby, http is tried where https failed: it may have no TLS and
+	// answer, or have TLS and refuse to speak http.
+	case answer != nil && (reason == "" || errors.Is(err, http.ErrSchemeMismatch)):
+		return answered(image, answer)
+	case reason != "":
 		return Answer{
 			Supported: Unknown, Reason: reason, Remedy: remedy,
 			Message: fmt.Sprintf("%s could not be looked up from here: %s: %s%s.", image, registry, why, detail(err)),
@@ -243,7 +246,11 @@ func said(e *transport.Error) string {
 
 // answered is an image of which a registry says neither that it is there nor that it is
 // not.
-func answered(image string, e *transport.Error, remedy string) Answer {
+func answered(image string, e *transport.Error) Answer {
+	remedy := "Check the registry, which received the request. To skip the lookup, set --images=false."
+	if e.StatusCode == http.StatusTooManyRequests {
+		remedy = "Try again later, or log in (docker login): registries allow more requests to users that they know."
+	}
 	what := strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
 	if words := said(e); words != "" {
 		what += ": " + words
