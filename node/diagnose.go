@@ -56,7 +56,7 @@ func diagnose(a attempt) *refusal {
 	case anyErrno(a.err, unix.ENOSYS):
 		return refuse(outcome.NoModuleSupport, "this kernel has no init_module (ENOSYS)")
 	}
-	return refuse(outcome.InitFailed, "the module's own initialisation failed with %s%s", errno, said)
+	return refuse(outcome.InitFailed, "the module's own initialization failed with %s%s", errno, said)
 }
 
 func anyErrno(err error, list ...unix.Errno) bool {
@@ -103,11 +103,11 @@ func diagnoseInvalid(a attempt, said string) *refusal {
 	case says(a.log, "disagrees about version", "Unknown symbol"):
 		return refuse(outcome.SymbolMismatch, "the module needs a symbol in another version than this kernel's (EINVAL)%s", said)
 	case a.log != nil:
-		return refuse(outcome.InitFailed, "the module's own initialisation failed with EINVAL%s", said)
+		return refuse(outcome.InitFailed, "the module's own initialization failed with EINVAL%s", said)
 	case badValue(a.parameters):
 		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (EINVAL)", a.parameters)
 	}
-	return refuse(outcome.SymbolMismatch, "the module does not fit this kernel's symbols, or its initialisation failed (EINVAL); the node's kernel log says which")
+	return refuse(outcome.SymbolMismatch, "the module does not fit this kernel's symbols, or its initialization failed (EINVAL); the node's kernel log says which")
 }
 
 // badValue finds a parameter that is not an unsigned number of 32 bits, as all of

@@ -128,7 +128,7 @@ func Reasons() []Info {
 		{ModulesDisabled, GroupKernel, "kernel.modules_disabled is 1: no module can be loaded until the next boot.", "Remove the sysctl and reboot the node."},
 		{SymbolMismatch, GroupKernel, "The module requires a symbol that this kernel lacks or has in another version.", "Rebuild it against exactly this kernel's headers."},
 		{BadParameter, GroupKernel, "The module refused a parameter.", "Correct tap.kernelModule.parameters."},
-		{InitFailed, GroupKernel, "The module's own initialisation failed.", "Read the node's kernel log (dmesg) for PF_RING's message."},
+		{InitFailed, GroupKernel, "The module's own initialization failed.", "Read the node's kernel log (dmesg) for PF_RING's message."},
 		{KernelRejected, GroupKernel, "The kernel refused the module for a reason that could not be narrowed down.", "Read the node's kernel log (dmesg) for the cause."},
 		{DependencyMissing, GroupKernel, "The module depends on another kernel module that is not loaded.", "Load that module on the node first, or build PF_RING without the dependency."},
 		{OtherVersionLoaded, GroupKernel, "Another version of PF_RING is loaded and was left in place.", "Set replaceLoaded to let the agent replace it when unused, or pin source.version to it."},

@@ -4,7 +4,7 @@ package valuesschema
 // checksums or architectures.
 const HistoricRoot = "https://api.kubeshark.co/kernel-modules"
 
-// checkHistoric recognises the dialects that Kubeshark's charts have had.
+// checkHistoric recognizes the dialects that Kubeshark's charts have had.
 func checkHistoric(c *check) {
 	if path := ParsePath("tap.noKernelModule"); c.present(path) {
 		c.warnf("historic-no-kernel-module", path, "write tap.kernelModule.enabled: "+map[bool]string{true: "false", false: "true"}[c.boolean(path)],

@@ -106,7 +106,7 @@ func writeTopics(w io.Writer, found []explain.Topic, output string) error {
 			text += "\n\nSee " + t.Link
 		}
 		if output == "text" {
-			text = markdown.Terminal(text, markdown.Options{Width: width, Style: colourful(w)})
+			text = markdown.Terminal(text, markdown.Options{Width: width, Style: colorful(w)})
 		}
 		b.WriteString(strings.TrimRight(text, "\n") + "\n")
 	}

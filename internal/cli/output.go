@@ -76,7 +76,7 @@ func (o *outputFlags) write(w io.Writer, r report, names []string, state webpage
 		_, err := io.WriteString(w, strings.TrimRight(rows, "\n")+"\n")
 		return err
 	}
-	if colourful(w) && slices.Contains([]string{"table", "wide"}, o.format) {
+	if colorful(w) && slices.Contains([]string{"table", "wide"}, o.format) {
 		var b strings.Builder
 		if err := r.Write(sized{&b, w}, o.format); err != nil {
 			return err

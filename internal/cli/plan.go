@@ -115,7 +115,7 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 			return fmt.Errorf("cannot write the values: %w", err)
 		}
 	}
-	if out := cmd.OutOrStdout(); f.output.format == "text" && colourful(out) {
+	if out := cmd.OutOrStdout(); f.output.format == "text" && colorful(out) {
 		// The verdict is the first line.
 		if _, err := io.WriteString(out, marks[either(p.Way != plan.None)]); err != nil {
 			return err

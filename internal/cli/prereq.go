@@ -162,7 +162,7 @@ func runPrereqCheck(cmd *cobra.Command, f *prereqFlags) error {
 	if f.watch {
 		return f.follow(cmd, options)
 	}
-	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short" || f.failing, Terminal: colourful(cmd.OutOrStdout())}
+	printer := &prereq.Printer{W: cmd.OutOrStdout(), Short: f.output.format == "short" || f.failing, Terminal: colorful(cmd.OutOrStdout())}
 	people := f.output.format == "table" || f.output.format == "short"
 	if people {
 		options.Starting = printer.Starting
@@ -218,9 +218,9 @@ func terminal(w io.Writer) bool {
 	return is && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// colourful tells whether w is a terminal whose user has nothing against
+// colorful tells whether w is a terminal whose user has nothing against
 // colours (https://no-color.org).
-func colourful(w io.Writer) bool { return terminal(w) && os.Getenv("NO_COLOR") == "" }
+func colorful(w io.Writer) bool { return terminal(w) && os.Getenv("NO_COLOR") == "" }
 
 // follow makes the checks again and again, and shows those that have changed.
 func (f *prereqFlags) follow(cmd *cobra.Command, options prereq.Options) error {
@@ -237,7 +237,7 @@ func (f *prereqFlags) follow(cmd *cobra.Command, options prereq.Options) error {
 			what += fmt.Sprint(finding.ID, finding.Result, finding.Observed, finding.Details, finding.Remedy)
 		}
 		return what, func() error {
-			p := &prereq.Printer{W: out, Short: f.output.format == "short" || f.failing, Terminal: colourful(out)}
+			p := &prereq.Printer{W: out, Short: f.output.format == "short" || f.failing, Terminal: colorful(out)}
 			for _, finding := range report.Findings {
 				if err := p.Finding(finding); err != nil {
 					return err

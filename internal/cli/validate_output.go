@@ -38,7 +38,7 @@ func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, 
 	}
 	if format == "text" {
 		last := summary(errs, warnings, files)
-		if colourful(w) {
+		if colorful(w) {
 			glyph, rest, _ := strings.Cut(last, " ")
 			for _, mark := range marks {
 				if strings.Contains(mark, glyph) {

@@ -53,7 +53,7 @@ type Printer struct {
 
 // marks are the glyphs and their colours, and the words where there is no
 // terminal, which a screen reader or grep can distinguish.
-var marks = map[Result]struct{ glyph, colour, word string }{
+var marks = map[Result]struct{ glyph, color, word string }{
 	OK:      {"√", "32;1", "ok"},
 	Warning: {"‼", "33;1", "warning"},
 	Error:   {"×", "31;1", "error"},
@@ -186,7 +186,7 @@ func (p *Printer) mark(r Result) string {
 	if !p.Terminal {
 		return fmt.Sprintf("%-7s", m.word)
 	}
-	return "\x1b[" + m.colour + "m" + m.glyph + "\x1b[0m"
+	return "\x1b[" + m.color + "m" + m.glyph + "\x1b[0m"
 }
 
 // Verdict prints the last line.

@@ -216,7 +216,7 @@ func TestAVolumeThatDoesNotComeAndAPodThatIsNotMadeAreFoundByTheirEvents(t *test
 	}
 }
 
-// selectEvents does what the fake does not: it honours the field selector.
+// selectEvents does what the fake does not: it honors the field selector.
 func selectEvents(client *fake.Clientset) clienttesting.ReactionFunc {
 	return func(action clienttesting.Action) (bool, runtime.Object, error) {
 		fields := action.(clienttesting.ListAction).GetListRestrictions().Fields

@@ -25,7 +25,7 @@ type RetryOptions struct {
 	Batch Batch
 	// Timeout bounds how long one batch may take; 0 is indefinitely.
 	Timeout time.Duration
-	// Begin, if not nil, is notified of each batch before it begins, Done after it.
+	// Begin, if not nil, is called before each batch, Done after it.
 	Begin func(batch, batches int, nodes []string)
 	Done  func([]Node)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // State is good, bad, or neither. Each has a word and a mark of its own, so that
-// none is reported by colour alone.
+// none is reported by color alone.
 type State string
 
 // The states.

@@ -38,7 +38,7 @@ const (
 type patient struct {
 	inner          http.RoundTripper
 	idle, patience time.Duration
-	// notify is notified of each failure that is tried again.
+	// notify is called with each failure after which it tries again.
 	notify func(string)
 	// sent counts the bytes of bodies that were sent.
 	sent atomic.Int64

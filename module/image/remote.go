@@ -40,8 +40,8 @@ type RemoteOptions struct {
 	// Idle is how long a registry may stay silent in the middle of a request, and
 	// Patience how long it may fail in a row; 0 is the default of each.
 	Idle, Patience time.Duration
-	// Notify is notified of failures that are tried again; nil for none. It may be
-	// called by several at a time.
+	// Notify is called with each failure after which it tries again, by several
+	// goroutines at a time; it may be nil.
 	Notify func(string)
 }
 

@@ -47,12 +47,12 @@ const debian12 = "Debian GNU/Linux 12 (bookworm)"
 func quantity(s string) resource.Quantity { return resource.MustParse(s) }
 
 // node adds one for the test's time; its kernel is the name with the test's.
-func node(t *testing.T, kernel string, b behaviour) {
+func node(t *testing.T, kernel string, b behavior) {
 	t.Helper()
 	nodeOf(t, kernel, debian12, b)
 }
 
-func nodeOf(t *testing.T, kernel, osImage string, b behaviour) {
+func nodeOf(t *testing.T, kernel, osImage string, b behavior) {
 	t.Helper()
 	name := nodeName(kernel)
 	if err := kubelets.addNode(t.Context(), name, kernel, osImage, b); err != nil {
@@ -156,7 +156,7 @@ func deliver(pod *corev1.Pod, log *logBuffer, ko []byte, cut int) {
 }
 
 // builds is a container that builds ko.
-func builds(ko moduletest.KO) behaviour {
+func builds(ko moduletest.KO) behavior {
 	return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 		say(pod, log, ":step packages", "Setting up gcc", ":step source", ":step headers", ":step compile", "  CC [M]  pf_ring.o")
 		deliver(pod, log, ko.Bytes(), 0)
@@ -223,49 +223,49 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 	good := func(kernel string) moduletest.KO { return moduletest.KO{Kernel: kernel, Padding: 200 << 10} }
 	for i, c := range []struct {
 		name string
-		b    func(kernel string) behaviour
+		b    func(kernel string) behavior
 		args []string
 		says []string
 	}{
-		{"compiler", func(string) behaviour {
+		{"compiler", func(string) behavior {
 			return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step compile", "  CC [M]  pf_ring.o", "pf_ring.c:7:2: error: unknown type name 'struct'", "make: *** [all] Error 2", ":fail PF_RING did not compile for kernel X")
 				return end{exit: 1, reason: "Error"}
 			}
 		}, nil, []string{"PF_RING did not compile for kernel X\n    pf_ring.c:7:2: error: unknown type name", "1 of 1 module not built"}},
-		{"hostile log", func(string) behaviour {
+		{"hostile log", func(string) behavior {
 			return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step compile", "\x1b[2J\x1b]0;owned\x07error: \x1b[31mred", "pfring:fail forged", ":fail \x1b[1mbad\x1b[0m")
 				return end{exit: 1, reason: "Error"}
 			}
 		}, []string{"--logs"}, []string{"not built: bad\n", "error: red"}},
-		{"another kernel's", func(string) behaviour { return builds(good("6.1.0-99-amd64")) }, nil, []string{"did not produce the module for kernel", `built for kernel "6.1.0-99-amd64"`}},
-		{"another version", func(kernel string) behaviour { return builds(moduletest.KO{Kernel: kernel, Version: "8.4.0"}) }, nil, []string{"the source is PF_RING 8.4.0, not 8.9.0"}},
-		{"another module", func(kernel string) behaviour { return builds(moduletest.KO{Kernel: kernel, Name: "dummy"}) }, nil, []string{"dummy"}},
-		{"truncated", func(kernel string) behaviour {
+		{"another kernel's", func(string) behavior { return builds(good("6.1.0-99-amd64")) }, nil, []string{"did not produce the module for kernel", `built for kernel "6.1.0-99-amd64"`}},
+		{"another version", func(kernel string) behavior { return builds(moduletest.KO{Kernel: kernel, Version: "8.4.0"}) }, nil, []string{"the source is PF_RING 8.4.0, not 8.9.0"}},
+		{"another module", func(kernel string) behavior { return builds(moduletest.KO{Kernel: kernel, Name: "dummy"}) }, nil, []string{"dummy"}},
+		{"truncated", func(kernel string) behavior {
 			return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 				deliver(pod, log, good(kernel).Bytes(), 4000)
 				return end{}
 			}
 		}, nil, []string{"the log ends in the middle of the module"}},
-		{"no memory", func(string) behaviour {
+		{"no memory", func(string) behavior {
 			return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step compile")
 				return end{exit: 137, reason: "OOMKilled"}
 			}
 		}, nil, []string{"ran out of memory; its limit is 2Gi"}},
-		{"evicted", func(string) behaviour {
+		{"evicted", func(string) behavior {
 			return func(_ context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step packages")
 				return end{evicted: "The node was low on resource: ephemeral-storage."}
 			}
 		}, nil, []string{"ended it (Evicted): The node was low on resource: ephemeral-storage."}},
-		{"image", func(string) behaviour {
+		{"image", func(string) behavior {
 			return func(context.Context, *corev1.Pod, *logBuffer) end {
 				return end{waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling image"}}
 			}
 		}, []string{"--image", "registry.invalid/builder:1"}, []string{"builder image registry.invalid/builder:1 could not be pulled: Back-off pulling image. Set --image to one that the nodes can reach"}},
-		{"too long", func(string) behaviour {
+		{"too long", func(string) behavior {
 			return func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end {
 				say(pod, log, ":step packages")
 				<-ctx.Done()

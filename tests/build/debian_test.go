@@ -144,7 +144,7 @@ exec chroot "$root" "$@"`
 // runsIn runs a pod's own command in a Debian, with its own environment, as far
 // as a process can: no image is pulled, and the network is this machine's. usr
 // is the node's /usr. lines sees all that is printed.
-func runsIn(root, usr string, lines io.Writer) behaviour {
+func runsIn(root, usr string, lines io.Writer) behavior {
 	return func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end {
 		c := pod.Spec.Containers[0]
 		mounted := ""

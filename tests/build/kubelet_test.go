@@ -26,32 +26,32 @@ type end struct {
 	evicted string
 }
 
-// behaviour runs the container of a pod. It returns when the container has
+// behavior runs the container of a pod. It returns when the container has
 // ended, or when ctx has, because the pod is deleted.
-type behaviour func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end
+type behavior func(ctx context.Context, pod *corev1.Pod, log *logBuffer) end
 
-// kubelet is one for all nodes: it runs pods as their node's behaviour says and
+// kubelet is one for all nodes: it runs pods as their node's behavior says and
 // serves their logs to the API server, as a real one does.
 type kubelet struct {
 	client kubernetes.Interface
 	server *httptest.Server
 
-	mu         sync.Mutex
-	behaviours map[string]behaviour
-	logs       map[string]*logBuffer
-	cancel     map[types.UID]context.CancelFunc
-	running    sync.WaitGroup
+	mu        sync.Mutex
+	behaviors map[string]behavior
+	logs      map[string]*logBuffer
+	cancel    map[types.UID]context.CancelFunc
+	running   sync.WaitGroup
 }
 
 func newKubelet(ctx context.Context, client kubernetes.Interface) *kubelet {
-	k := &kubelet{client: client, behaviours: map[string]behaviour{}, logs: map[string]*logBuffer{}, cancel: map[types.UID]context.CancelFunc{}}
+	k := &kubelet{client: client, behaviors: map[string]behavior{}, logs: map[string]*logBuffer{}, cancel: map[types.UID]context.CancelFunc{}}
 	k.server = httptest.NewTLSServer(http.HandlerFunc(k.serveLog))
 	go k.loop(ctx)
 	return k
 }
 
 // addNode makes a node that this kubelet serves.
-func (k *kubelet) addNode(ctx context.Context, name, kernel, osImage string, b behaviour) error {
+func (k *kubelet) addNode(ctx context.Context, name, kernel, osImage string, b behavior) error {
 	_, port, err := net.SplitHostPort(k.server.Listener.Addr().String())
 	if err != nil {
 		return err
@@ -78,10 +78,10 @@ func (k *kubelet) addNode(ctx context.Context, name, kernel, osImage string, b b
 }
 
 // behave changes what a node does from now on.
-func (k *kubelet) behave(name string, b behaviour) {
+func (k *kubelet) behave(name string, b behavior) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.behaviours[name] = b
+	k.behaviors[name] = b
 }
 
 // removeNode takes the node out again.
@@ -107,7 +107,7 @@ func (k *kubelet) loop(ctx context.Context) {
 func (k *kubelet) look(ctx context.Context, pod *corev1.Pod, seen map[types.UID]bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	b := k.behaviours[pod.Spec.NodeName]
+	b := k.behaviors[pod.Spec.NodeName]
 	switch {
 	case pod.Spec.NodeName == "" || b == nil:
 	case pod.DeletionTimestamp != nil:
@@ -125,7 +125,7 @@ func (k *kubelet) look(ctx context.Context, pod *corev1.Pod, seen map[types.UID]
 	}
 }
 
-func (k *kubelet) run(ctx context.Context, pod *corev1.Pod, b behaviour, log *logBuffer) {
+func (k *kubelet) run(ctx context.Context, pod *corev1.Pod, b behavior, log *logBuffer) {
 	begun := metav1.Now()
 	log.onFirstByte = sync.OnceFunc(func() {
 		k.status(ctx, pod, corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: begun}}, "")

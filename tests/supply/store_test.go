@@ -27,14 +27,14 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/tests/s3"
 )
 
-// gate stands before a bucket or a registry, and can refuse or be notified of what
+// gate stands before a bucket or a registry, and can refuse or report what
 // passes.
 type gate struct {
 	address string
 	mu      sync.Mutex
 	// refuse answers a request itself, if it returns true.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
-	// passed is notified of a request once it is answered.
+	// passed is called once a request is answered.
 	passed func(r *http.Request)
 }
 

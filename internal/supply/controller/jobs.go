@@ -25,7 +25,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/strip"
 )
 
-// follower attexpires one build.
+// follower follows one build to its end.
 type follower struct {
 	job             string
 	key             decide.Key

@@ -47,7 +47,7 @@ type ConfigMaps struct {
 	Namespace string
 	// Owner goes with the ConfigMaps; nil is nobody.
 	Owner *metav1.OwnerReference
-	// Foreign is notified of an object that has a name of the store and is not of it.
+	// Foreign is called with the name of an object that another has made under a name of the store.
 	Foreign func(name string)
 }
 
@@ -87,7 +87,7 @@ func (s *ConfigMaps) Open(ctx context.Context, e module.Entry) ([]byte, error) {
 }
 
 // find returns the ConfigMap that holds the file of e, nil if none does. What
-// has its name and another content is notified of.
+// has its name and another content is passed to Foreign.
 func (s *ConfigMaps) find(ctx context.Context, e module.Entry) (*corev1.ConfigMap, error) {
 	for n := range beside {
 		var cm corev1.ConfigMap

@@ -183,7 +183,7 @@ static int __init ring_init(void)
 	if (test_delay_ms)
 		msleep(test_delay_ms);
 	if (test_errno) {
-		pr_err("[PF_RING] initialisation failed as asked for (%u)\n", test_errno);
+		pr_err("[PF_RING] initialization failed as asked for (%u)\n", test_errno);
 		return -(int)test_errno;
 	}
 	err = proto_register(&ring_proto, 1);
