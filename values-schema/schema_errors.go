@@ -175,18 +175,16 @@ func (c *check) wrongType(path Path) {
 	switch {
 	case isString && strings.Contains(want, "boolean") && Nearest(s, []string{"true", "false"}) != "":
 		hint = "write it without quotes: " + strings.ToLower(s)
-	case isString && strings.Contains(want, "integer") && isInteger(s) && within(node, s):
-		hint = "write it without quotes: " + s
 	case isString && strings.Contains(want, "integer") && isInteger(s):
-		hint = fmt.Sprintf("write a number from %.0f to %.0f, without quotes", node["minimum"], node["maximum"])
+		hint = wantedNumber(node, s, "write it without quotes: ")
 	case v == nil:
 		hint = "remove the key, or give it a value"
 	case want == "a string" && nameOf(v) != "":
 		hint = "write the name alone: " + nameOf(v)
 	case want == "an integer" && v == true:
-		hint = "write 1"
+		hint = wantedNumber(node, "1", "write ")
 	case want == "an integer" && v == false:
-		hint = "write 0"
+		hint = wantedNumber(node, "0", "write ")
 	case want == "a string" && scalar(v) && wantedText(node, fmt.Sprint(v)) == "":
 		hint = "write it in quotes: " + quoted(v)
 	case want == "a string" && scalar(v):
@@ -210,12 +208,16 @@ func wantedText(node map[string]any, text string) string {
 	return patternText(pattern)
 }
 
-// within tells whether an integer in a text is in a number's range.
-func within(node map[string]any, text string) bool {
+// wantedNumber advises to write an integer, or where it is out of the number's range,
+// which range that is.
+func wantedNumber(node map[string]any, text, write string) string {
 	n, err := strconv.ParseFloat(text, 64)
 	lowest, hasLowest := node["minimum"].(float64)
 	highest, hasHighest := node["maximum"].(float64)
-	return err == nil && !(hasLowest && n < lowest) && !(hasHighest && n > highest)
+	if err == nil && !(hasLowest && n < lowest) && !(hasHighest && n > highest) {
+		return write + text
+	}
+	return fmt.Sprintf("write a number from %.0f to %.0f, without quotes", lowest, highest)
 }
 
 // nameOf is the name in a reference as Kubernetes writes it, {name: NAME}, else "".
