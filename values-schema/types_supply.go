@@ -99,7 +99,7 @@ func (k KernelModule) Supplied() bool {
 // Recipes are those of the builds, by the names that supply.builder.images
 // takes.
 func Recipes() []string {
-	return []string{"debian", "el", "amazon2", "amazon2023", "azurelinux", "suse"}
+	return []string{"debian", "el", "amazon2", "amazon2023", "azurelinux", "photon", "suse"}
 }
 
 // PFRingVersions are those whose source is known by content, newest first.

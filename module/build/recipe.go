@@ -64,6 +64,7 @@ var families = []family{
 	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false, "https://mirrors.fedoraproject.org/"},
 	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false, "https://packages.microsoft.com/"},
 	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false, "https://packages.microsoft.com/"},
+	{"Photon OS", "photon", lazyregexp.New(`^VMware Photon OS`), "docker.io/library/photon:5.0", 0, 0, false, "https://packages.broadcom.com/"},
 	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false, ""},
 	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false, ""},
 	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false, "http://download.opensuse.org/"},
@@ -75,7 +76,8 @@ func Recipes() []Recipe {
 	examples := []string{
 		"Debian GNU/Linux 12 (bookworm)", "Ubuntu 24.04 LTS", "Red Hat Enterprise Linux 9.4 (Plow)", "Rocky Linux 9.4 (Blue Onyx)",
 		"AlmaLinux 9.4", "Oracle Linux Server 9.4", "CentOS Stream 9", "Amazon Linux 2023.6", "Amazon Linux 2",
-		"Fedora Linux 43 (Server Edition)", "Microsoft Azure Linux 3.0", "CBL-Mariner/Linux", "SUSE Linux Enterprise Server 15 SP7",
+		"Fedora Linux 43 (Server Edition)", "Microsoft Azure Linux 3.0", "CBL-Mariner/Linux", "VMware Photon OS/Linux",
+		"SUSE Linux Enterprise Server 15 SP7",
 		"SUSE Linux Enterprise Server 16.0", "openSUSE Leap 15.6", "openSUSE Tumbleweed",
 	}
 	list := make([]Recipe, len(examples))
@@ -127,6 +129,10 @@ var headerless = []struct {
 	{lazyregexp.New(`-flatcar$`), "Flatcar Container Linux"},
 }
 
+// photonRelease finds the release of Photon OS in that of its kernel, as its
+// system's name has none.
+var photonRelease = lazyregexp.New(`\.ph([1-9]\d?)(?:-|$)`)
+
 // RecipeForKernel is RecipeFor for one kernel release, which may be of another
 // system than the node names: a node in a container shows the kernel of its host.
 func RecipeForKernel(osImage, kernel string) (Recipe, error) {
@@ -138,6 +144,9 @@ func RecipeForKernel(osImage, kernel string) (Recipe, error) {
 		if h.release().MatchString(kernel) {
 			return Recipe{}, fmt.Errorf("no recipe for kernel %s: it is the kernel of %s, for which %s has no headers. %s", kernel, h.whose, r.Title, SetBuilder)
 		}
+	}
+	if m := photonRelease().FindStringSubmatch(kernel); m != nil && r.Name == "photon" {
+		r.Title, r.Image = r.Title+" "+m[1], "docker.io/library/photon:"+m[1]+".0"
 	}
 	return r, nil
 }
@@ -165,8 +174,8 @@ func (f family) titled(versions []string) string {
 	return strings.Join(append([]string{f.title}, versions...), " ")
 }
 
-// RecipeForNode is RecipeFor, with what is known of platforms on which no recipe
-// works.
+// RecipeForNode is RecipeForKernel, with what is known of platforms on which no
+// recipe works.
 func RecipeForNode(n cluster.Node) (Recipe, error) {
 	if n.Platform != cluster.Generic {
 		return Recipe{}, elsewhere(n.Platform)

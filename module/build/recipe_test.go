@@ -24,6 +24,7 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 		"Fedora CoreOS 41.20250315.3.0":         "el quay.io/fedora/fedora:41",
 		"Microsoft Azure Linux 3.0":             "azurelinux mcr.microsoft.com/azurelinux/base/core:3.0",
 		"CBL-Mariner/Linux":                     "azurelinux mcr.microsoft.com/cbl-mariner/base/core:2.0",
+		"VMware Photon OS/Linux":                "photon docker.io/library/photon:5.0",
 		"SUSE Linux Enterprise Server 15 SP6":   "suse registry.suse.com/bci/bci-sle15-kernel-module-devel:15.6",
 		"SUSE Linux Enterprise Server 16.0":     "suse registry.suse.com/bci/bci-sle16-kernel-module-devel:16.0",
 		"openSUSE Leap 15.6":                    "suse registry.opensuse.org/opensuse/leap:15.6",
@@ -44,7 +45,6 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 		"Red Hat Enterprise Linux 7.9":   "8 to 10",
 		"Rocky Linux 11.0":               "8 to 10",
 		"Ubuntu 18.04.6 LTS":             "20 and later",
-		"VMware Photon OS/Linux":         "--image and --script",
 		"openEuler 22.03 (LTS-SP4)":      "--image and --script",
 		"Talos (v1.9.0)":                 "system extension",
 		"Bottlerocket OS 1.30.0":         "kmod kit",
@@ -69,6 +69,19 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 	for _, r := range Recipes() {
 		if r.Name == "" || r.Title == "" {
 			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Photon's nodes say their release by the kernel's alone.
+func TestAPhotonNodesImageIsOfItsKernel(t *testing.T) {
+	for kernel, want := range map[string]string{
+		"6.1.75-2.ph5-esx": "Photon OS 5 docker.io/library/photon:5.0", "5.10.216-1.ph4": "Photon OS 4 docker.io/library/photon:4.0",
+		"6.1.75-custom": "Photon OS docker.io/library/photon:5.0",
+	} {
+		n := node("a", kernel, "amd64", "VMware Photon OS/Linux")
+		if r, err := RecipeForNode(n); err != nil || r.Title+" "+r.Image != want {
+			t.Errorf("%s: %+v, %v, want %s", kernel, r, err, want)
 		}
 	}
 }
@@ -161,6 +174,13 @@ func TestRecipesKnowTheHeadersOfEachFlavour(t *testing.T) {
 		{"suse", "6.4.0-150700.7.13-rt", "kernel-rt-devel"},
 		{"suse", "6.12.0-160000.5-default", "kernel-default-devel"},
 		{"suse", "6.16.8-1-default", "kernel-default-devel"},
+		{"photon", "6.1.75-2.ph5", "linux-devel-6.1.75-2.ph5"},
+		{"photon", "6.1.75-2.ph5-esx", "linux-esx-devel-6.1.75-2.ph5"},
+		{"photon", "6.12.10-3.acvp.1.ph5-esx", "linux-esx-devel-6.12.10-3.acvp.1.ph5"},
+		{"photon", "6.1.90-1.ph5-rt", "linux-rt-devel-6.1.90-1.ph5"},
+		{"photon", "5.10.118-rt67-3.ph4-rt", "linux-rt-devel-5.10.118-3.ph4"},
+		{"photon", "5.10.216-1.ph4-secure", "linux-secure-devel-5.10.216-1.ph4"},
+		{"photon", "5.10.216-1.ph4-aws", "linux-aws-devel-5.10.216-1.ph4"},
 		{"azurelinux", "5.15.182.1-1.cm2", "kernel-devel kernel-hwe-devel kernel-64k-devel kernel-mshv-devel kernel-rt-devel"},
 		{"azurelinux", "6.6.78.1-3.azl3", "kernel-devel kernel-hwe-devel kernel-64k-devel kernel-mshv-devel kernel-rt-devel"},
 	} {
