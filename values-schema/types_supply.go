@@ -96,11 +96,5 @@ func (k KernelModule) Supplied() bool {
 	return k.Source.URL == "" && k.Image == ""
 }
 
-// Recipes are those of the builds, by the names that supply.builder.images
-// takes.
-func Recipes() []string {
-	return []string{"debian", "el", "amazon2", "amazon2023", "azurelinux", "photon", "suse"}
-}
-
 // PFRingVersions are those whose source is known by content, newest first.
 func PFRingVersions() []string { return []string{"8.9.0", "8.8.0"} }

@@ -65,7 +65,7 @@ func TestCompatibilityAnswersByItsExitCode(t *testing.T) {
 		"a file of something else": {append(source, "--nodes-from", bad), "", 2, "bad.txt: the document is a Pod"},
 		"no file":                  {append(source, "--nodes-from", bad+"x"), "", 2, "not found"},
 		"no repository":            {[]string{"compatibility", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, "", 2, "neither index.json"},
-		"a strange URL":            {[]string{"compatibility", "--kernel", "6.1.0", "--source", "ftp://x"}, "", 2, "scheme"},
+		"a strange URL":            {[]string{"compatibility", "--kernel", "6.1.0", "--source", "ftp://x"}, "", 2, "must be https://"},
 		"a strange kernel":         {append(source, "--kernel", "vmlinuz"), "", 2, "--kernel"},
 		"a strange output":         {append(source, "--kernel", "6.1.0", "-o", "xml"), "", 2, "--output"},
 		"two kinds of nodes":       {append(source, "--kernel", "6.1.0", "--nodes-from", bad), "", 2, "nodes-from"},

@@ -25,7 +25,7 @@ func TestEveryCheckHasASectionInTheDocs(t *testing.T) {
 	for _, c := range Checks() {
 		_, section, found := strings.Cut(text, "\n### "+c.ID+"\n")
 		if !found {
-			t.Errorf("docs/checks.md has no section %s", c.ID)
+			t.Errorf("docs/checks.md has no section for this check; add:\n### %s\n\nWHAT IT LOOKS AT\n\n| Reason | Meaning | What to do |\n| --- | --- | --- |\n\nRun it: `%s`", c.ID, command(c))
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n## ")
@@ -34,7 +34,7 @@ func TestEveryCheckHasASectionInTheDocs(t *testing.T) {
 			t.Errorf("docs/checks.md: the section %s does not end with %s", c.ID, want)
 		}
 		if !strings.Contains(text, "["+c.ID+"](#"+anchor(c.ID)+")") {
-			t.Errorf("docs/checks.md: %s is not in the table of contents", c.ID)
+			t.Errorf("docs/checks.md: add [%s](#%s) to the table of contents", c.ID, anchor(c.ID))
 		}
 	}
 	for line := range strings.Lines(text) {

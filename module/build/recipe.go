@@ -43,6 +43,8 @@ type family struct {
 	// image, at its %s, or the versions, at its %[1]s and %[2]s. Where it takes no
 	// version out, image has none either.
 	osImage func() *regexp.Regexp
+	// example is what a node of the newest version calls itself.
+	example string
 	image   string
 	// oldest and newest bound the version's first number; 0 means no bound.
 	oldest, newest int
@@ -51,38 +53,33 @@ type family struct {
 	packages string
 }
 
+// families are all distributions that have a recipe. The first one whose osImage
+// matches counts.
 var families = []family{
-	{"Debian", "debian", lazyregexp.New(`^Debian GNU/Linux (\d+)`), "docker.io/library/debian:%s", 11, 0, true, "http://deb.debian.org/debian/"},
-	{"Ubuntu", "debian", lazyregexp.New(`^Ubuntu (\d+\.\d+)`), "docker.io/library/ubuntu:%s", 20, 0, false, "http://archive.ubuntu.com/ubuntu/"},
-	{"Red Hat Enterprise Linux", "el", lazyregexp.New(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false, "https://cdn-ubi.redhat.com/"},
-	{"Rocky Linux", "el", lazyregexp.New(`^Rocky Linux (\d+)`), "quay.io/rockylinux/rockylinux:%s", 8, 10, false, "https://mirrors.rockylinux.org/"},
-	{"AlmaLinux", "el", lazyregexp.New(`^AlmaLinux (\d+)`), "docker.io/library/almalinux:%s", 8, 10, false, "https://mirrors.almalinux.org/"},
-	{"Oracle Linux", "el", lazyregexp.New(`^Oracle Linux Server (\d+)`), "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false, "https://yum.oracle.com/"},
-	{"CentOS Stream", "el", lazyregexp.New(`^CentOS Stream (\d+)`), "quay.io/centos/centos:stream%s", 8, 10, false, "https://mirrors.centos.org/"},
-	{"Amazon Linux 2023", "amazon2023", lazyregexp.New(`^Amazon Linux (2023)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
-	{"Amazon Linux 2", "amazon2", lazyregexp.New(`^Amazon Linux (2)(?:\D|$)`), "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
-	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "quay.io/fedora/fedora:%s", 39, 0, false, "https://mirrors.fedoraproject.org/"},
-	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false, "https://packages.microsoft.com/"},
-	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false, "https://packages.microsoft.com/"},
-	{"Photon OS", "photon", lazyregexp.New(`^VMware Photon OS`), "docker.io/library/photon:5.0", 0, 0, false, "https://packages.broadcom.com/"},
-	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false, ""},
-	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false, ""},
-	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "registry.opensuse.org/opensuse/leap:%s", 15, 0, false, "http://download.opensuse.org/"},
-	{"openSUSE Tumbleweed and MicroOS", "suse", lazyregexp.New(`^openSUSE (?:Tumbleweed|MicroOS)`), "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false, "http://download.opensuse.org/"},
+	{"Debian", "debian", lazyregexp.New(`^Debian GNU/Linux (\d+)`), "Debian GNU/Linux 12 (bookworm)", "docker.io/library/debian:%s", 11, 0, true, "http://deb.debian.org/debian/"},
+	{"Ubuntu", "debian", lazyregexp.New(`^Ubuntu (\d+\.\d+)`), "Ubuntu 24.04 LTS", "docker.io/library/ubuntu:%s", 20, 0, false, "http://archive.ubuntu.com/ubuntu/"},
+	{"Red Hat Enterprise Linux", "el", lazyregexp.New(`^Red Hat Enterprise Linux (?:Server )?(\d+)`), "Red Hat Enterprise Linux 9.4 (Plow)", "registry.access.redhat.com/ubi%[1]s/ubi:latest", 8, 10, false, "https://cdn-ubi.redhat.com/"},
+	{"Rocky Linux", "el", lazyregexp.New(`^Rocky Linux (\d+)`), "Rocky Linux 9.4 (Blue Onyx)", "quay.io/rockylinux/rockylinux:%s", 8, 10, false, "https://mirrors.rockylinux.org/"},
+	{"AlmaLinux", "el", lazyregexp.New(`^AlmaLinux (\d+)`), "AlmaLinux 9.4", "docker.io/library/almalinux:%s", 8, 10, false, "https://mirrors.almalinux.org/"},
+	{"Oracle Linux", "el", lazyregexp.New(`^Oracle Linux Server (\d+)`), "Oracle Linux Server 9.4", "container-registry.oracle.com/os/oraclelinux:%s", 8, 10, false, "https://yum.oracle.com/"},
+	{"CentOS Stream", "el", lazyregexp.New(`^CentOS Stream (\d+)`), "CentOS Stream 9", "quay.io/centos/centos:stream%s", 8, 10, false, "https://mirrors.centos.org/"},
+	{"Amazon Linux 2023", "amazon2023", lazyregexp.New(`^Amazon Linux (2023)`), "Amazon Linux 2023.6", "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
+	{"Amazon Linux 2", "amazon2", lazyregexp.New(`^Amazon Linux (2)(?:\D|$)`), "Amazon Linux 2", "public.ecr.aws/amazonlinux/amazonlinux:%s", 0, 0, false, "https://cdn.amazonlinux.com/"},
+	{"Fedora", "el", lazyregexp.New(`^Fedora (?:Linux |CoreOS )?(\d+)`), "Fedora Linux 43 (Server Edition)", "quay.io/fedora/fedora:%s", 39, 0, false, "https://mirrors.fedoraproject.org/"},
+	{"Azure Linux", "azurelinux", lazyregexp.New(`^(?:Microsoft )?Azure Linux (\d+\.\d+)`), "Microsoft Azure Linux 3.0", "mcr.microsoft.com/azurelinux/base/core:%s", 3, 0, false, "https://packages.microsoft.com/"},
+	{"CBL-Mariner 2", "azurelinux", lazyregexp.New(`^CBL-Mariner`), "CBL-Mariner/Linux", "mcr.microsoft.com/cbl-mariner/base/core:2.0", 0, 0, false, "https://packages.microsoft.com/"},
+	{"Photon OS", "photon", lazyregexp.New(`^VMware Photon OS`), "VMware Photon OS/Linux", "docker.io/library/photon:5.0", 0, 0, false, "https://packages.broadcom.com/"},
+	{"SUSE Linux Enterprise Server 15", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (15) SP(\d+)`), "SUSE Linux Enterprise Server 15 SP7", "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 0, 0, false, ""},
+	{"SUSE Linux Enterprise Server", "suse", lazyregexp.New(`^SUSE Linux Enterprise Server (\d+)\.(\d+)`), "SUSE Linux Enterprise Server 16.0", "registry.suse.com/bci/bci-sle%[1]s-kernel-module-devel:%[1]s.%[2]s", 16, 0, false, ""},
+	{"openSUSE Leap", "suse", lazyregexp.New(`^openSUSE Leap (\d+\.\d+)`), "openSUSE Leap 15.6", "registry.opensuse.org/opensuse/leap:%s", 15, 0, false, "http://download.opensuse.org/"},
+	{"openSUSE Tumbleweed and MicroOS", "suse", lazyregexp.New(`^openSUSE (?:Tumbleweed|MicroOS)`), "openSUSE Tumbleweed", "registry.opensuse.org/opensuse/tumbleweed:latest", 0, 0, false, "http://download.opensuse.org/"},
 }
 
 // Recipes lists one for each distribution that is known, at its newest version.
 func Recipes() []Recipe {
-	examples := []string{
-		"Debian GNU/Linux 12 (bookworm)", "Ubuntu 24.04 LTS", "Red Hat Enterprise Linux 9.4 (Plow)", "Rocky Linux 9.4 (Blue Onyx)",
-		"AlmaLinux 9.4", "Oracle Linux Server 9.4", "CentOS Stream 9", "Amazon Linux 2023.6", "Amazon Linux 2",
-		"Fedora Linux 43 (Server Edition)", "Microsoft Azure Linux 3.0", "CBL-Mariner/Linux", "VMware Photon OS/Linux",
-		"SUSE Linux Enterprise Server 15 SP7",
-		"SUSE Linux Enterprise Server 16.0", "openSUSE Leap 15.6", "openSUSE Tumbleweed",
-	}
-	list := make([]Recipe, len(examples))
-	for i, osImage := range examples {
-		list[i], _ = RecipeFor(osImage) // a test holds that all are known
+	list := make([]Recipe, len(families))
+	for i, f := range families {
+		list[i], _ = RecipeFor(f.example) // a test holds that all are known
 	}
 	return list
 }
