@@ -14,6 +14,22 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
+// A clock that is in the past hides that an index has expired.
+func TestAnIndexOfTheFutureIsToldOf(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	for ahead, warned := range map[time.Duration]bool{0: false, 30 * time.Minute: false, 25 * time.Hour: true} {
+		q := request(r)
+		q.Now = func() time.Time { return r.Index.Created.Add(-ahead) }
+		v, err := get(t, r.Files, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(v.Warnings, ""), "clock"); got != warned {
+			t.Errorf("%s ahead: %q", ahead, v.Warnings)
+		}
+	}
+}
+
 // get writes files into a folder and gets the module of r from there.
 func get(t *testing.T, files map[string][]byte, r module.Request) (*module.Verified, error) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -28,7 +29,7 @@ func fetchFile(ctx context.Context, s *supply, r Request, e Entry) (data []byte,
 	if err != nil {
 		return nil, nil, err
 	}
-	var why string
+	var why, do string
 	switch sum := digest(data); {
 	case int64(len(data)) != e.Size:
 		why = fmt.Sprintf("it has %d bytes, the index says %d", len(data), e.Size)
@@ -37,10 +38,14 @@ func fetchFile(ctx context.Context, s *supply, r Request, e Entry) (data []byte,
 	default:
 		return data, nil, nil
 	}
+	if Format(data) == FormatGz && path.Ext(e.Path) != ".gz" {
+		why += "; it came compressed by gzip"
+		do = "Turn off compression in the server, and in proxies between it and the nodes."
+	}
 	if r.Verify == outcome.VerifiedNone {
 		return data, []string{fmt.Sprintf("%s: %s; accepted, since source.verify is none", e.Path, why)}, nil
 	}
-	return nil, nil, &Error{Reason: outcome.DigestMismatch, What: "verify " + e.Path, Why: why}
+	return nil, nil, &Error{Reason: outcome.DigestMismatch, What: "verify " + e.Path, Why: why, Do: do}
 }
 
 func digest(data []byte) string {

@@ -24,6 +24,10 @@ const (
 // signed over itself and not over its hash, as minisign did before 0.10.
 const maxHeldIndex = 32 << 20
 
+// clockSkew is by how much the clocks of who makes an index and of who reads it
+// may differ without a word.
+const clockSkew = time.Hour
+
 // resettle is how long a publication that is under way gets to finish before
 // index and signature are read again.
 const resettle = 500 * time.Millisecond
@@ -191,8 +195,12 @@ func current(x *Index, signer string, r Request) (warnings []string, err error) 
 	if seen := r.Seen[signer]; signer != "" && r.Version == "" && x.Serial < seen.Serial {
 		return nil, rolledBack("its serial is %d, and this node has seen %d from the same key", x.Serial, seen.Serial)
 	}
+	if x.Created.Sub(r.Now()) > clockSkew {
+		warnings = append(warnings, fmt.Sprintf("the index was created on %s, which is in the future by this machine's clock: set the clock, by which an index that has expired may seem valid",
+			x.Created.UTC().Format(time.RFC3339)))
+	}
 	if x.Expires.IsZero() {
-		return nil, nil
+		return warnings, nil
 	}
 	end := x.Expires.UTC().Format(time.RFC3339)
 	switch left := x.Expires.Sub(r.Now()); {

@@ -75,6 +75,9 @@ func beginning(data []byte) string {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
 		return "a byte order mark: save it without one, and sign it again"
 	}
+	if format := Format(data); format != FormatRaw {
+		return "the first bytes of " + format + ": it is stored compressed, or a proxy compresses it"
+	}
 	return opening(data)
 }
 
@@ -218,7 +221,11 @@ func (x *Index) readable() error {
 	case x.SchemaVersion < 1:
 		return invalidIndex("it has no schemaVersion")
 	case x.SchemaVersion > IndexSchemaVersion:
-		return invalidIndex(fmt.Sprintf("its schemaVersion is %d, this program reads up to %d", x.SchemaVersion, IndexSchemaVersion))
+		return &Error{
+			Reason: outcome.SourceInvalid, What: "read " + IndexName,
+			Why: fmt.Sprintf("its schemaVersion is %d, this program reads up to %d", x.SchemaVersion, IndexSchemaVersion),
+			Do:  "Upgrade the chart, whose agent is older than the `pfring` that made the index, or make the index with the older one.",
+		}
 	}
 	return nil
 }
@@ -261,12 +268,25 @@ func (e *Entry) fault() string {
 		return "version is empty"
 	case !validPath(e.Path):
 		return fmt.Sprintf("path %q does not lie below the repository's root", e.Path)
+	case !isPrintable(e.KernelRelease, e.KernelVersion, e.Arch, e.Version, e.Path, e.Vermagic, e.Compression, e.SrcVersion):
+		return "it has characters that are not printable"
 	case e.Size <= 0:
 		return fmt.Sprintf("size is %d", e.Size)
 	case err != nil || len(digest) != 32 || e.SHA256 != strings.ToLower(e.SHA256):
 		return fmt.Sprintf("sha256 %q is not 64 lower-case hexadecimal digits", e.SHA256)
 	}
 	return ""
+}
+
+// isPrintable tells whether texts have only characters that show as what they
+// are: none that moves a cursor or changes the direction of writing.
+func isPrintable(texts ...string) bool {
+	for _, text := range texts {
+		if printable(text) != text {
+			return false
+		}
+	}
+	return true
 }
 
 // validPath tells whether path lies below a root, however a source reads it.

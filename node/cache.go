@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -138,21 +139,71 @@ func (c cache) keep(copied *module.Copy, v *module.Verified, kernel string) {
 	}
 }
 
-// seen is what was accepted before, by key.
-func (c cache) seen() map[string]module.Seen {
+// memory is the content of the file of what was accepted, by key, as it stands
+// there: what a newer agent has added stays when an older one writes it again.
+type memory map[string]json.RawMessage
+
+// of is what is remembered of one key; false for what is not understood.
+func (m memory) of(key string) (module.Seen, bool) {
+	var s module.Seen
+	text, ok := m[key]
+	return s, ok && json.Unmarshal(text, &s) == nil
+}
+
+// with is m with a newer serial and versions of a key.
+func (m memory) with(key string, s module.Seen) (memory, error) {
+	var before map[string]json.RawMessage
+	_ = json.Unmarshal(m[key], &before) // what is not an object is replaced
+	fields := map[string]json.RawMessage{}
+	maps.Copy(fields, before)
+	for name, value := range map[string]any{"serial": s.Serial, "versions": s.Versions} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = text
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	out := memory{}
+	maps.Copy(out, m)
+	out[key] = text
+	return out, nil
+}
+
+// remembered reads the file; what cannot be read is empty.
+func (c cache) remembered() memory {
 	path := filepath.Join(c.dir, seenName)
 	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
 	defer cancel()
 	data, err := readfile.Read(ctx, path, maxSeen)
+	m := memory{}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return m
 	}
-	var seen map[string]module.Seen
 	if err == nil {
-		err = json.Unmarshal(data, &seen)
+		err = json.Unmarshal(data, &m)
 	}
 	if err != nil {
 		c.log.Warn("the newest serials that this node has seen cannot be read; older indexes are accepted", "file", path, "error", err)
+		return memory{}
+	}
+	return m
+}
+
+// seen is what was accepted before, by key.
+func (c cache) seen() map[string]module.Seen {
+	seen := map[string]module.Seen{}
+	m := c.remembered()
+	for key := range m {
+		s, ok := m.of(key)
+		if !ok {
+			c.log.Warn("what this node has seen of a key cannot be read; older indexes of it are accepted", "file", filepath.Join(c.dir, seenName), "key", key)
+			continue
+		}
+		seen[key] = s
 	}
 	return seen
 }
@@ -163,11 +214,8 @@ func (c cache) accept(key string, serial int64, kernel, version string) {
 	if key == "" {
 		return // whose it is, is not known
 	}
-	all := c.seen()
-	if all == nil {
-		all = map[string]module.Seen{}
-	}
-	s := all[key]
+	all := c.remembered()
+	s, _ := all.of(key)
 	newer := version != "" && (s.Versions[kernel] == "" || module.CompareVersions(version, s.Versions[kernel]) > 0)
 	if serial <= s.Serial && !newer {
 		return
@@ -183,8 +231,11 @@ func (c cache) accept(key string, serial int64, kernel, version string) {
 		}
 		s.Versions = versions
 	}
-	all[key] = s
-	data, err := json.Marshal(all)
+	all, err := all.with(key, s)
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(all)
+	}
 	if err == nil {
 		err = replaceFile(filepath.Join(c.dir, seenName), data)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -216,6 +217,48 @@ func TestAnUnreadableMemoryIsNoObstacle(t *testing.T) {
 	}
 	if data, err := os.ReadFile(seen); err != nil || len(data) < 20 {
 		t.Errorf("it was not written again: %q, %v", data, err)
+	}
+}
+
+// What a newer agent remembers beside is kept by an older one that writes the
+// file, and what it remembers in another form is as if it were not there.
+func TestAnOlderAgentKeepsWhatANewerOneRemembers(t *testing.T) {
+	_, opts, _, _ := cached(t)
+	path := filepath.Join(opts.Cache, seenName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now map[string]map[string]any
+	if err := json.Unmarshal(data, &now); err != nil || len(now) != 1 {
+		t.Fatalf("%s: %v", data, err)
+	}
+	var key string
+	for key = range now {
+		now[key]["serial"], now[key]["revoked"] = 6, []string{"ab"}
+	}
+	newer, err := json.Marshal(map[string]any{key: now[key], "schemaVersion": 2, "another": map[string]any{"serial": "text"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, newer, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.Loaded, "")
+	var after map[string]json.RawMessage
+	if data, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &after); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{key: `"serial":7`, "schemaVersion": "2", "another": "text"} {
+		if !strings.Contains(string(after[name]), want) {
+			t.Errorf("%s: no %s in %s", name, want, data)
+		}
+	}
+	if !strings.Contains(string(after[key]), "revoked") {
+		t.Errorf("what was added is gone: %s", data)
 	}
 }
 

@@ -44,12 +44,18 @@ func (r records) Lines() []string {
 		if err != nil || n <= 0 {
 			break
 		}
-		if _, text, ok := strings.Cut(string(buf[:n]), ";"); ok {
-			text, _, _ = strings.Cut(text, "\n")
+		if text, ok := recordText(buf[:n]); ok {
 			lines = append(lines, text)
 		}
 	}
 	return lines
+}
+
+// recordText is the message of a record; false without the sign before it.
+func recordText(record []byte) (string, bool) {
+	_, text, ok := strings.Cut(string(record), ";")
+	text, _, _ = strings.Cut(text, "\n")
+	return text, ok
 }
 
 // clockSlack is how far the clock of the kernel's log may be behind another.

@@ -43,7 +43,8 @@ func (l *loading) watched(m *LoadedModule) bool {
 	}
 	for _, path := range []string{l.Watch, l.State} {
 		info, err := os.Stat(path)
-		if err == nil && time.Since(info.ModTime()) < watchedWithin {
+		// A time in the future is of a clock that was set back since.
+		if err == nil && time.Since(info.ModTime()).Abs() < watchedWithin {
 			return true
 		}
 	}

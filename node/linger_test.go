@@ -77,6 +77,25 @@ func TestAnAgentLingersUntilAnotherHasTakenTheModuleOver(t *testing.T) {
 	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
 }
 
+// A clock that was set back leaves files with times in the future, which say
+// nothing of an agent that runs now.
+func TestAStateFileOfTheFutureIsNoSignOfAnAgent(t *testing.T) {
+	lingers := false
+	m, opts := lingering(t, 50*time.Millisecond, func(*machine, LoadOptions) { lingers = true })
+	watching := m.host().blank("n1")
+	watching.Backend, watching.Reason, watching.Module = outcome.PFRing, outcome.Loaded, m.host().Loaded("pf_ring").foreign()
+	Record{State: opts.State}.Write(watching, quiet())
+	future := time.Now().Add(time.Hour)
+	if err := os.Chtimes(opts.State, future, future); err != nil {
+		t.Fatal(err)
+	}
+	opts.Version, opts.PublicKeys = "8.8.0", nil
+	check(t, Load(t.Context(), opts), outcome.PFRing, outcome.AlreadyLoaded, "")
+	if !lingers {
+		t.Error("it did not linger")
+	}
+}
+
 func TestWatchMarksTheStateFileAsItsOwn(t *testing.T) {
 	m := newMachine(t)
 	m.load("8.9.0", 0)

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -76,6 +78,35 @@ func TestWaitInAutoEndsAtOnceWhenThisBootFellBack(t *testing.T) {
 	r.Write(before, quiet())
 	if o := Wait(t.Context(), waitOptions(m, WaitAuto, time.Millisecond)); o.Reason != outcome.WaitTimeout {
 		t.Errorf("an earlier boot's outcome counted: %+v", o)
+	}
+}
+
+// After a downgrade the state file is of a newer agent: with more fields, a reason
+// that is not known, or in a form that cannot be read.
+func TestAStateFileOfANewerAgentIsReadAsFarAsItGoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		line string
+		want outcome.Reason
+	}{
+		"more fields and a new reason": {`{"schemaVersion":2,"backend":"libpcap","reason":"not-invented-yet","bootID":%q,"module":{"version":"","news":[1]},"more":{"a":1}}`, "not-invented-yet"},
+		"another type":                 {`{"schemaVersion":2,"backend":"libpcap","reason":{"code":"x"},"bootID":%q}`, outcome.WaitTimeout},
+		"another backend":              {`{"schemaVersion":2,"backend":"af_xdp","reason":"loaded","bootID":%q}`, outcome.WaitTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			state := m.path("state/state.json")
+			if err := replaceFile(state, fmt.Appendf(nil, c.line+"\n", m.host().BootID())); err != nil {
+				t.Fatal(err)
+			}
+			opts := waitOptions(m, WaitAuto, 20*time.Millisecond)
+			opts.State = state
+			if o := Wait(t.Context(), opts); o.Reason != c.want {
+				t.Errorf("wait: %+v", o)
+			}
+			load := loadOptions(t, m)
+			load.State = state
+			check(t, Load(t.Context(), load), outcome.PFRing, outcome.Loaded, "")
+		})
 	}
 }
 
@@ -312,6 +343,40 @@ func TestRecordReplacesAtomicallyAndCleansUpAfterAKill(t *testing.T) {
 	if o, err := ReadOutcome(filepath.Join(dir, "none")); o != nil || err != nil {
 		t.Errorf("%v %v", o, err)
 	}
+}
+
+// A record is a prefix, a message and lines of its own; what a driver prints may
+// hold any bytes.
+func FuzzKernelRecord(f *testing.F) {
+	for _, record := range []string{"6,339,5140900,-;pf_ring: loading\n SUBSYSTEM=net\n", "4,1,2,c;a;b", "no record", "", ";", "6,1,2,-;\n", "6,1,2,-;\\x1b[2J"} {
+		f.Add([]byte(record))
+	}
+	f.Fuzz(func(t *testing.T, record []byte) {
+		text, ok := recordText(record)
+		if strings.Contains(text, "\n") || !bytes.Contains(record, []byte(text)) || ok != bytes.Contains(record, []byte(";")) {
+			t.Errorf("%q: %q, %v", record, text, ok)
+		}
+	})
+}
+
+// What a newer or a broken agent has left stops nothing, and what is accepted
+// then is remembered.
+func FuzzMemory(f *testing.F) {
+	for _, text := range []string{"", "null", "{}", "[]", `{"key":null}`, `{"key":1}`, `{"key":{"serial":"7"}}`, `{"key":{"serial":3,"versions":{"a":"1"},"more":[]},"b":2}`, `{"key":{"serial":9223372036854775807}}`} {
+		f.Add([]byte(text))
+	}
+	c := cache{dir: f.TempDir(), log: quiet()}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(filepath.Join(c.dir, seenName), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := c.seen()["key"]
+		c.accept("key", 7, "6.1.0", "8.9.0")
+		after := c.seen()["key"]
+		if after.Serial != max(7, before.Serial) || after.Versions["6.1.0"] == "" {
+			t.Errorf("%q: %+v became %+v", data, before, after)
+		}
+	})
 }
 
 func FuzzRingFile(f *testing.F) {

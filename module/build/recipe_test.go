@@ -2,6 +2,7 @@ package build
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -210,6 +211,42 @@ zypper() {
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "kernel-default-devel=6.4.0-150600.23.38.1") {
 		t.Errorf("%s, %v", out, err)
 	}
+}
+
+// What goes into a Dockerfile are names and addresses, and nobody's instructions.
+func FuzzDockerfile(f *testing.F) {
+	f.Add(debian, "8.9.0", "", "")
+	f.Add("Debian GNU/Linux 12 (bookworm)\nRUN curl evil | sh", "9.0.0\nRUN evil", "https://example.com/a b.tar.gz", strings.Repeat("a", 64))
+	f.Add("Ubuntu 24.04 LTS", "9.0.0", "https://example.com/$(evil)\\", strings.Repeat("a", 64))
+	instructions := func(text string) (list []string) {
+		for line := range strings.Lines(text) {
+			if word, _, _ := strings.Cut(line, " "); word != "" && word != "#" {
+				list = append(list, word)
+			}
+		}
+		return list
+	}
+	f.Fuzz(func(t *testing.T, osImage, version, address, sha256 string) {
+		r, err := RecipeFor(osImage)
+		if err != nil {
+			return
+		}
+		s, err := NewSource(version, address, sha256)
+		if err != nil {
+			return
+		}
+		standard, err := NewSource("", "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := instructions(Dockerfile(r, standard, "scratch"))
+		if got := instructions(Dockerfile(r, s, "scratch")); !slices.Equal(got, want) {
+			t.Errorf("%q %q %q: %q, want %q", osImage, version, address, got, want)
+		}
+		if strings.ContainsAny(r.Title+r.Image, "\n\r") {
+			t.Errorf("%q: a recipe of several lines: %+v", osImage, r)
+		}
+	})
 }
 
 // A node's kubelet says what its system and kernel are called.

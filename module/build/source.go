@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
 )
@@ -52,17 +53,29 @@ func Versions() []string {
 
 var hexSum = lazyregexp.New(`^[0-9a-f]{64}$`)
 
+var goodVersion = lazyregexp.New(`^[0-9A-Za-z][0-9A-Za-z.+~_-]*$`)
+
+// unfit tells which characters mean something else in a Dockerfile's ARG.
+func unfit(r rune) bool {
+	return unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune("$\\\"'`", r)
+}
+
 // NewSource is the source of a version ("" is the default), from its usual place
 // or from address. A version that is not pinned, or another archive under a
 // pinned one's name, takes the archive's sha256.
 func NewSource(version, address, sha256 string) (Source, error) {
 	s := Source{Version: cmp.Or(version, DefaultVersion), URL: address, SHA256: strings.ToLower(sha256)}
+	if !goodVersion().MatchString(s.Version) {
+		return s, fmt.Errorf("invalid PF_RING version %q: must have only letters, digits and . + ~ _ -", s.Version)
+	}
 	if s.SHA256 != "" && !hexSum().MatchString(s.SHA256) {
 		return s, fmt.Errorf("invalid sha256 %q: must have 64 hexadecimal digits", sha256)
 	}
 	if address != "" {
 		if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return s, fmt.Errorf("invalid source URL %q: must begin with http:// or https://", address)
+		} else if strings.ContainsFunc(address, unfit) {
+			return s, fmt.Errorf("invalid source URL %q: must have no spaces, quotes, $ or \\; write them as %%20, %%22, %%24 and %%5C", address)
 		} else if u.User != nil {
 			return s, fmt.Errorf("the source URL must not contain a password, since everybody who can read Jobs would see it")
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
@@ -25,6 +26,20 @@ func TestAFileThatDiffersFromTheIndexDoesNotFit(t *testing.T) {
 	if err := Fits(e, nil); err == nil || !strings.Contains(err.Error(), "0 bytes") {
 		t.Errorf("err = %v, want one with the size", err)
 	}
+}
+
+func FuzzCheckPath(f *testing.F) {
+	for _, path := range []string{"pf_ring.ko", "a/b/pf_ring.ko.zst", ".ssh/a.ko", "../a.ko", "a/./b.ko", "a\x1b.ko", "a\u202e.ko", "/a.ko", "a//b.ko", `a\b.ko`} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if checkPath(path) != nil {
+			return
+		}
+		if strings.Contains("/"+path, "/.") || !module.IsFileName(path) || !utf8.ValidString(path) || strings.ContainsAny(path, "\x00\x1b\n\r") {
+			t.Errorf("%q is written", path)
+		}
+	})
 }
 
 func TestAPathHasOneContent(t *testing.T) {

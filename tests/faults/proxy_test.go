@@ -2,7 +2,9 @@ package faults
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -184,6 +186,52 @@ func around(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool 
 // plain sends the client to where TLS ends.
 func plain(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 	http.Redirect(w, r, "http://"+r.Host+r.URL.Path, http.StatusFound)
+	return true
+}
+
+// toMetadata sends the client to where clouds tell machines their credentials.
+func toMetadata(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+	http.Redirect(w, r, "https://169.254.169.254/latest/meta-data/iam/security-credentials/", http.StatusFound)
+	return true
+}
+
+// s3Error is what a bucket says when it cannot go on.
+const s3Error = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`
+
+// partial answers with all of a file as if a part had been asked for.
+func partial(_ int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+	r.Header.Del("Range")
+	_, body := answer(server, r)
+	w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(body)-1, len(body)))
+	w.WriteHeader(http.StatusPartialContent)
+	_, _ = w.Write(body)
+	return true
+}
+
+// compressed is a proxy that compresses whatever passes.
+func compressed(_ int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+	_, body := answer(server, r)
+	var out bytes.Buffer
+	packed := gzip.NewWriter(&out)
+	_, err := packed.Write(body)
+	if err != nil || packed.Close() != nil {
+		return false
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
+	_, _ = w.Write(out.Bytes())
+	return true
+}
+
+// trailers sends a file in pieces, and header fields behind it.
+func trailers(_ int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+	_, body := answer(server, r)
+	w.Header().Set("Trailer", "ETag, X-Checksum")
+	_, _ = w.Write(half(body))
+	w.(http.Flusher).Flush()
+	_, _ = w.Write(body[len(body)/2:])
+	w.Header().Set("ETag", `"another"`)
+	w.Header().Set("X-Checksum", "\x1b[31m")
 	return true
 }
 

@@ -95,6 +95,10 @@ func answering() []row {
 		{name: "redirect away from TLS", want: outcome.SourceInvalid, says: "redirect", harm: always(plain)},
 		{name: "a login page instead of the index", want: outcome.SourceInvalid, harm: always(text("<html><body>Log in \x1b[31m</body></html>"))},
 		{name: "a login page instead of the module", want: outcome.DigestMismatch, harm: onModule(text("<html><body>Log in</body></html>"))},
+		{name: "an S3 error with status 200 instead of the index", want: outcome.SourceInvalid, harm: always(text(s3Error))},
+		{name: "an S3 error with status 200 instead of the module", want: outcome.DigestMismatch, harm: onModule(text(s3Error))},
+		{name: "redirect to a cloud's metadata", want: outcome.SourceInvalid, says: "credentials", harm: always(toMetadata)},
+		{name: "a part that was not asked for (206)", hangs: true, want: outcome.SourceInvalid, says: "206", harm: always(partial)},
 	}
 }
 
@@ -107,6 +111,9 @@ func delivering() []row {
 		{name: "truncated body, always at the same byte", hangs: true, want: outcome.SourceUnreachable, harm: onModule(noRange(announce(half, same, 0)))},
 		{name: "Content-Length too large", want: outcome.TooLarge, harm: onModule(noRange(announce(all, moreLength, 0)))},
 		{name: "Content-Length too small", want: outcome.DigestMismatch, harm: onModule(noRange(announce(half, halfLength, 0)))},
+		{name: "compressed on the way", want: outcome.DigestMismatch, says: "proxy", harm: onModule(compressed)},
+		{name: "index compressed on the way", want: outcome.SourceInvalid, byDigest: outcome.DigestMismatch, says: "proxy", harm: always(at(module.IndexName, compressed))},
+		{name: "trailers behind the module", want: outcome.Loaded, harm: onModule(trailers)},
 		{name: "endless body of the module", want: outcome.TooLarge, harm: onModule(forever(make([]byte, 1<<16), 0))},
 		{name: "endless body of the index", want: outcome.TooLarge, harm: always(at(module.IndexName, forever(make([]byte, 1<<20), 0)))},
 	}
@@ -136,6 +143,21 @@ func proving() []row {
 			r.Index.Expires = time.Now().Add(-time.Hour)
 			r.Sign()
 		}},
+		{name: "index of a newer form", want: outcome.SourceInvalid, says: "schemaVersion is 2", spoil: func(_ *testing.T, r *repository) {
+			r.Index.SchemaVersion = 2
+			r.Sign()
+		}},
+		{name: "index with fields of a newer form", want: outcome.Loaded, spoil: func(_ *testing.T, r *repository) {
+			r.publish(bytes.Replace(r.Files[module.IndexName], []byte(`"kernelRelease"`), []byte(`"news":{"a":[1]},"kernelRelease"`), 1))
+		}},
+		{name: "index that was made in the future", want: outcome.Loaded, spoil: func(_ *testing.T, r *repository) {
+			r.Index.Created = time.Now().Add(48 * time.Hour)
+			r.Sign()
+		}},
+		{name: "name that changes the direction of writing", want: outcome.SourceInvalid, says: "not printable", spoil: renamed("modules/\u202eok.gnir_fp/pf_ring.ko.zst")},
+		{name: "name with a control character", want: outcome.SourceInvalid, says: "not printable", spoil: renamed("modules/\x1b[2J/pf_ring.ko.zst")},
+		{name: "name with an accent, composed", want: outcome.Loaded, spoil: renamed("modules/r\u00e9seau/pf_ring.ko.zst")},
+		{name: "name with an accent, decomposed", want: outcome.Loaded, spoil: renamed("modules/re\u0301seau/pf_ring.ko.zst")},
 		{name: "older serial", want: outcome.IndexRolledBack, minSerial: 8},
 	}
 }
@@ -167,6 +189,17 @@ func filling() []row {
 		{name: "gzip bomb, signed", want: outcome.TooLarge, spoil: as(65*mib, "gzip")},
 		{name: "zstd bomb, signed", want: outcome.TooLarge, spoil: as(65*mib, "zstd", "-q")},
 		{name: "zstd window of 64 MiB and no size, signed", want: outcome.TooLarge, spoil: as(65*mib, "zstd", "-q", "--long=26", "--no-content-size")},
+	}
+}
+
+// renamed moves the module to another path.
+func renamed(path string) func(*testing.T, *repository) {
+	return func(_ *testing.T, r *repository) {
+		m := &r.Index.Modules[0]
+		r.Files[path] = r.Files[m.Path]
+		delete(r.Files, m.Path)
+		m.Path = path
+		r.Sign()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
@@ -22,6 +22,9 @@ const envPrefix = "PFRING_"
 
 // configEnv names the file of defaults; empty reads none.
 const configEnv = "PFRING_CONFIG"
+
+// maxFile bounds the file of defaults, in bytes.
+const maxFile = 1 << 20
 
 // configFile is the file of defaults: the one that $PFRING_CONFIG names, else
 // pfring/config.yaml in $XDG_CONFIG_HOME or ~/.config; "" is none.
@@ -91,12 +94,12 @@ func read(file string, cmd *cobra.Command) (map[string][]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file) // #nosec G304 -- the user's own file
+	data, err := readfile.Regular(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the defaults: %w", err)
+		return nil, fmt.Errorf("cannot read the defaults from %s: %w", file, readfile.Cause(err))
 	}
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {

@@ -151,6 +151,21 @@ func TestKeysAreMadeAndRead(t *testing.T) {
 	}
 }
 
+func FuzzParseKey(f *testing.F) {
+	key, err := NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(key)
+	f.Add([]byte("untrusted comment: x\nAAAA\n"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if key, err := ParseKey(text); err == nil && key.ID() == 0 && len(text) == 0 {
+			t.Errorf("%q is a key", text)
+		}
+	})
+}
+
 func FuzzCertificates(f *testing.F) {
 	ca, err := NewCA("test", start)
 	if err != nil {

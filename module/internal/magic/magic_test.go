@@ -63,3 +63,18 @@ func TestKnownNamesWhatIsNoModule(t *testing.T) {
 		}
 	}
 }
+
+func FuzzCompression(f *testing.F) {
+	f.Add([]byte(skippable + skippable))
+	f.Add([]byte("\x5f\x2a\x4d\x18\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		compression := magic.Compression(data)
+		if n := magic.Skippable(data); n < 0 || n > 0 && n < 8 {
+			t.Errorf("a frame of %d bytes", n)
+		}
+		if compression != magic.Raw && len(data) > 0 && !magic.GoesOn(compression, data) {
+			t.Errorf("%q is %s, and does not begin so", data, compression)
+		}
+		magic.Known(data)
+	})
+}

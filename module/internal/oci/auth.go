@@ -83,7 +83,7 @@ func (a *authorizer) token(ctx context.Context, parameters map[string]string) (s
 	query.Set("scope", a.scope)
 	realm.RawQuery = query.Encode()
 	request := web.Request{
-		What: what, URL: realm, Max: maxToken,
+		What: what, URL: realm, Max: maxToken, Given: true,
 		Sign: func(_ context.Context, r *http.Request) error {
 			if a.auth.Username != "" {
 				r.SetBasicAuth(a.auth.Username, a.auth.Password)

@@ -10,6 +10,9 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 )
 
+// errRange means that a server sent a part of the file that was not asked for.
+var errRange = errors.New("the server sent a part (206) that does not continue what was there")
+
 // read appends the body of a 200 or 206 to what there is, if it continues it.
 func (f *fetching) read(r *http.Response, alive func()) error {
 	if !f.continues(r) {
@@ -17,12 +20,13 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 	}
 	if r.StatusCode == http.StatusPartialContent && f.got == 0 {
 		f.validator = ""
-		return errors.New("the server sent a range that does not continue the previous one")
+		return errRange
 	}
 	f.validator, f.header = validator(r.Header), r.Header
 	if f.Method == http.MethodHead {
 		return nil // its length is the file's, which does not come
 	}
+	f.encoded = r.Header.Get("Content-Encoding")
 	if total := f.got + r.ContentLength; r.ContentLength > 0 && total > f.Max {
 		return f.tooLarge(total)
 	}
@@ -70,6 +74,9 @@ func (f *fetching) tooLarge(size int64) error {
 	why := fmt.Sprintf("it has more than %d bytes", f.Max)
 	if size > 0 {
 		why = fmt.Sprintf("it has %d bytes, the limit is %d", size, f.Max)
+	}
+	if f.encoded != "" && f.encoded != "identity" {
+		why += fmt.Sprintf("; it came with Content-Encoding: %.20s, as from a proxy that compresses", f.encoded)
 	}
 	return fault.TooLarge(f.What, Where(f.URL), why)
 }

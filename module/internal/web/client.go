@@ -72,9 +72,9 @@ func New(o Options) (*Client, error) {
 	if c.idle == 0 {
 		c.idle = 15 * time.Second
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: dialing}
 	c.http = &http.Client{
-		CheckRedirect: checkRedirect,
+		CheckRedirect: c.checkRedirect,
 		Transport: &http.Transport{
 			Proxy: proxy, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -119,6 +119,6 @@ func rootCAs(file string) (*x509.CertPool, error) {
 func (c *Client) Direct() *Client {
 	direct, transport := *c, c.http.Transport.(*http.Transport).Clone()
 	transport.Proxy = nil
-	direct.http = &http.Client{CheckRedirect: checkRedirect, Transport: transport}
+	direct.http = &http.Client{CheckRedirect: direct.checkRedirect, Transport: transport}
 	return &direct
 }

@@ -135,6 +135,8 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 		return e, false
 	case errors.Is(err, errStalled):
 		e.Reason = outcome.SourceTimeout
+	case errors.Is(err, errRange):
+		e.Reason, e.Do = outcome.SourceInvalid, "Check the server, and proxies and caches between."
 	default:
 		e.Reason = outcome.SourceUnreachable
 		e.Why = plain(err)

@@ -42,7 +42,7 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 		"500 without end": {status(500, ""), outcome.SourceUnreachable, "500 Internal Server Error", attempts},
 		"503 without end": {status(503, ""), outcome.SourceUnreachable, "503", attempts},
 		"304 unasked":     {status(304, ""), outcome.SourceInvalid, "304", 1},
-		"part unasked":    {status(206, "x"), outcome.SourceUnreachable, "does not continue", attempts},
+		"part unasked":    {status(206, "x"), outcome.SourceInvalid, "does not continue", attempts},
 		"waits too long": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "70")
 			w.WriteHeader(http.StatusServiceUnavailable)

@@ -32,6 +32,9 @@ type Request struct {
 	Body   []byte
 	// Max is how many bytes the answer may have.
 	Max int64
+	// Given says that a server gave the address, which must not lead to where
+	// clouds tell machines their secrets.
+	Given bool
 	// To takes the body as it comes; nil keeps it for Response.Body.
 	To stream.Sink
 	// Sign adds credentials to each attempt; nil adds none.
@@ -60,6 +63,7 @@ type fetching struct {
 	// of change. Without one nothing is resumed.
 	validator string
 	mended    bool
+	encoded   string        // Content-Encoding of the last answer
 	wait      time.Duration // what the server asked for
 	tooMany   bool          // it refused because too many ask at once
 }
@@ -178,6 +182,15 @@ func (f *fetching) request(ctx context.Context, alive func()) (*http.Request, er
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", f.userAgent)
+	if r.Header.Get("Accept-Encoding") == "" {
+		// Digests are those of the stored bytes: without this a proxy may compress them.
+		r.Header.Set("Accept-Encoding", "identity")
+	}
+	if f.Given {
+		if err := f.guard(r); err != nil {
+			return nil, err
+		}
+	}
 	if f.validator != "" && f.got > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.got))
 		r.Header.Set("If-Range", f.validator)

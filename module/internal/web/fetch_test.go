@@ -131,7 +131,7 @@ func TestGettingCredentialsTakesItsOwnTime(t *testing.T) {
 
 func TestBytesComeAsTheyAreStored(t *testing.T) {
 	s := server(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("Accept-Encoding"); got != "" {
+		if got := r.Header.Get("Accept-Encoding"); got != "identity" {
 			t.Errorf("asked for %q", got)
 		}
 		w.Header().Set("Content-Encoding", "gzip")

@@ -3,12 +3,32 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/http/httpproxy"
 )
 
 // The library that is too large for the agent says the same.
+func FuzzExemptions(f *testing.F) {
+	for _, text := range []string{"", "*", "a.example,.b.example:443, *.c", "10.0.0.0/8,fe80::1%eth0,[::1]:80,::ffff:10.0.0.1", ":", "[", ",,", "/", "10.0.0.0/99"} {
+		f.Add(text, "http://a.example/")
+	}
+	f.Fuzz(func(t *testing.T, text, address string) {
+		u, err := url.Parse(address)
+		if err != nil {
+			return
+		}
+		direct := proxies{exempt: exemptions(text)}.reachedDirectly(u)
+		if text == "" && direct && u.Hostname() != "localhost" && !strings.HasPrefix(u.Hostname(), "127.") && !strings.Contains(u.Hostname(), ":") {
+			t.Errorf("%q is exempt of nothing", address)
+		}
+		if strings.TrimSpace(text) == "*" && !direct {
+			t.Errorf("%q is not exempt of everything", address)
+		}
+	})
+}
+
 func TestAProxyIsChosenAsEverywhere(t *testing.T) {
 	urls := []string{
 		"http://a.example/", "https://a.example/", "https://b.a.example:8443/x", "https://example/", "http://10.1.2.3/", "https://10.1.2.3:8443/",
