@@ -50,7 +50,15 @@ func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 // explain says of a node that fell back for want of a module what happens to
 // its kernel's.
 func (b *built) explain(n *Node) {
-	if b == nil || n.State != Fallback && n.State != Failed || !wantsModule(n.Reason) {
+	if b == nil || n.State != Fallback && n.State != Failed {
+		return
+	}
+	if b.refuses(n) {
+		n.Message += "; the controller builds one module for a kernel release, and nodes may run several builds of it (uname -v)"
+		n.Remedy = "Update the node to the build of this kernel release that the other nodes run, or take its module from a repository: pfring module build --repository, then set source.url."
+		return
+	}
+	if !wantsModule(n.Reason) {
 		return
 	}
 	if b.status == nil {
@@ -101,6 +109,16 @@ func (b *built) failed(n *Node, k *supply.KernelStatus) {
 	if pause := k.NextTry.Sub(b.now); pause > 0 {
 		n.Message += "; next try in " + duration.HumanDuration(pause)
 	}
+}
+
+// refuses tells whether a node's kernel does not take the module that the controller
+// has built for kernels of its name.
+func (b *built) refuses(n *Node) bool {
+	if b.status == nil || n.Reason != outcome.OtherBuild && n.Reason != outcome.SymbolMismatch {
+		return false
+	}
+	k := b.status.Find(n.Kernel, n.Arch)
+	return k != nil && k.State == supply.Built
 }
 
 // wantsModule tells whether a node fell back since a repository had no module

@@ -31,6 +31,9 @@ func TestANodeWithoutAModuleIsWhatTheControllerSaysOfItsKernel(t *testing.T) {
 		"failed":             {kernel(supply.KernelStatus{State: supply.Failed, Reason: supply.NoEgress, Message: "packages", Remedy: "set a proxy", Log: []string{"a", "cannot resolve"}, NextTry: now.Add(time.Minute)}), outcome.NoModuleForKernel, BuildFailed, []string{"no-egress: packages: cannot resolve", "next try in 60s", "set a proxy"}},
 		"did not compile":    {kernel(supply.KernelStatus{State: supply.Failed, Reason: supply.CompileFailed, Message: "it does not compile", Log: []string{"pf_ring.c:12:10: fatal error: linux/nosuch.h: No such file or directory", "make: *** [all] Error 2"}}), outcome.NoModuleForKernel, BuildFailed, []string{"it does not compile: pf_ring.c:12:10: fatal error"}},
 		"waits after a fail": {kernel(supply.KernelStatus{State: supply.Queued, Reason: supply.CompileFailed, Message: "gcc"}), outcome.NoModuleForKernel, BuildFailed, []string{"compile-failed: gcc"}},
+		"another build":      {kernel(supply.KernelStatus{State: supply.Built}), outcome.OtherBuild, Fallback, []string{"what the agent saw; the controller builds one module for a kernel release", "uname -v", "that the other nodes run", "source.url"}},
+		"other symbols":      {kernel(supply.KernelStatus{State: supply.Built}), outcome.SymbolMismatch, Fallback, []string{"uname -v"}},
+		"not of a build":     {kernel(supply.KernelStatus{State: supply.Sourced}), outcome.OtherBuild, Fallback, []string{"what the agent saw"}},
 		"another fault":      {kernel(supply.KernelStatus{State: supply.Building}), outcome.LockedDown, Fallback, []string{"what the agent saw"}},
 	} {
 		t.Run(name, func(t *testing.T) {

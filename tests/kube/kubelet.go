@@ -25,6 +25,8 @@ import (
 type Result struct {
 	// Hold keeps the pod in its init container, or before its first container if it has none.
 	Hold bool
+	// Running has the first container of a pod that is not restarted run, while Hold keeps it from ending.
+	Running bool
 	// Outcome is the init container's termination message. What it leaves empty of the node's own facts is filled in.
 	Outcome outcome.Outcome
 	// ExitCode is the init container's; not 0 makes it crash and start again. For a pod that is not restarted it is the

@@ -17,6 +17,7 @@ type Logs struct {
 	server *httptest.Server
 	mu     sync.Mutex
 	text   map[string]string
+	refuse int
 }
 
 // ServeLogs starts serving, which ends with the test.
@@ -35,6 +36,13 @@ func (l *Logs) Set(pod *corev1.Pod, text string) {
 	l.text[pod.Namespace+"/"+pod.Name] = text
 }
 
+// Refuse has the next n requests fail, as those to a kubelet that starts again.
+func (l *Logs) Refuse(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = n
+}
+
 // ServeHTTP answers GET /containerLogs/NAMESPACE/POD/CONTAINER.
 func (l *Logs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
@@ -44,7 +52,15 @@ func (l *Logs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	text, found := l.text[parts[1]+"/"+parts[2]]
+	refused := l.refuse > 0
+	if refused {
+		l.refuse--
+	}
 	l.mu.Unlock()
+	if refused {
+		http.Error(w, "the kubelet is starting", http.StatusServiceUnavailable)
+		return
+	}
 	if !found {
 		http.Error(w, "the container has not begun", http.StatusNotFound)
 		return

@@ -70,6 +70,9 @@ func podStatus(pod *corev1.Pod, node *corev1.Node, result Result) (corev1.PodSta
 	if result.Waiting != nil && len(pod.Spec.InitContainers) == 0 {
 		status.ContainerStatuses[0].State.Waiting = result.Waiting
 	}
+	if result.Running && at == holding && len(pod.Spec.InitContainers) == 0 {
+		status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: *status.StartTime}}
+	}
 	// The message belongs to the init container; without one nothing here loads a module.
 	exit.Message = message
 	status.InitContainerStatuses = initContainers(pod, at, exit)
@@ -77,6 +80,9 @@ func podStatus(pod *corev1.Pod, node *corev1.Node, result Result) (corev1.PodSta
 	status.Phase = phases[at]
 	if at == ended && result.ExitCode != 0 {
 		status.Phase = corev1.PodFailed
+	}
+	if result.Running && at == holding {
+		status.Phase = corev1.PodRunning
 	}
 	if result.Evicted != "" {
 		status.Phase, status.Reason, status.Message = corev1.PodFailed, "Evicted", result.Evicted

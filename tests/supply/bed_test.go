@@ -228,6 +228,8 @@ func (b *bed) handle(pod *corev1.Pod, node *corev1.Node) kube.Result {
 		b.mu.Lock()
 		b.builds[pod.Name]++
 		b.mu.Unlock()
+	}
+	if !result.Hold && result.Waiting == nil || result.Running {
 		b.logs.Set(pod, log)
 	}
 	return result

@@ -19,8 +19,9 @@ import (
 const (
 	caLife      = 10 * 365 * 24 * time.Hour
 	servingLife = 90 * 24 * time.Hour
-	// skew is how far behind a node's clock may be.
-	skew = time.Hour
+	// skew is how far behind a node's clock may be: one that takes local time for UTC
+	// is up to 14 hours off, until it asks a time server.
+	skew = 24 * time.Hour
 )
 
 // Pair is a certificate and its key, as PEM.
