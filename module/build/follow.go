@@ -11,6 +11,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -19,6 +20,11 @@ const (
 	shownLines = 8
 	// rereads is how often a log is read again that did not arrive whole.
 	rereads = 5
+	// logPatience is how long a log is asked for that cannot be read: a kubelet that
+	// starts again, or a tunnel to it, is back in less, and the log is there still.
+	logPatience = 2 * time.Minute
+	// longestPause is the most between two such tries.
+	longestPause = 10 * time.Second
 )
 
 // started waits until the Job has a pod whose script runs or has run.
@@ -80,14 +86,16 @@ func (b *Builder) tooLong(ctx context.Context, job string) bool {
 
 // pause waits for the next look. The error of a deadline that was ours, not the
 // caller's, says so.
-func (b *Builder) pause(ctx context.Context) error {
+func (b *Builder) pause(ctx context.Context) error { return b.pauseFor(ctx, b.interval) }
+
+func (b *Builder) pauseFor(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			return b.late("")
 		}
 		return ctx.Err()
-	case <-time.After(b.interval):
+	case <-time.After(d):
 		return nil
 	}
 }
@@ -175,7 +183,8 @@ func hopeless(w *corev1.ContainerStateWaiting, image string) *Failure {
 // over.
 func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark string) (*Record, error) {
 	record, err := b.read(ctx, t, pod.Name, mark, true)
-	for range rereads {
+	began := time.Now()
+	for try := 1; ; try++ {
 		if err == nil && (record.Module != nil || record.Failure != "" || errors.Is(record.Problem, errEndless)) {
 			return record, nil
 		}
@@ -183,13 +192,22 @@ func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark st
 		if waitErr != nil {
 			return nil, waitErr
 		}
+		if over == nil && record == nil {
+			return nil, &Failure{Why: "its pod was deleted before its log was read", Cause: CauseLost}
+		}
 		if over == nil {
 			break // the pod is gone, and its log with it
+		}
+		if try == 1 {
+			began = time.Now()
 		}
 		if record, err = b.read(ctx, t, pod.Name, mark, false); err == nil && record.Step != "" {
 			return record, nil
 		}
-		if err := b.pause(ctx); err != nil {
+		if try >= rereads && (err == nil || apierrors.IsForbidden(err) || time.Since(began) > logPatience) {
+			break
+		}
+		if err := b.pauseFor(ctx, min(max(1, time.Duration(try-rereads))*b.interval, longestPause)); err != nil {
 			return nil, err
 		}
 	}
