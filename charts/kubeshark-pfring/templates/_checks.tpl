@@ -15,6 +15,20 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- include "pfring.checkSupply" $s -}}
 {{- include "pfring.checkSource" $s.source -}}
 {{- include "pfring.checkStateFile" $s.stateFile -}}
+{{- include "pfring.checkLogins" $s -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Everybody who may read pods or ConfigMaps sees these URLs. Call with the settings. */}}
+{{- define "pfring.checkLogins" -}}
+{{- $urls := dict "source.url" .source.url "source.endpoint" .source.endpoint "source.proxy.http" .source.proxy.http "source.proxy.https" .source.proxy.https -}}
+{{- if .supply.on -}}
+{{- $urls = merge $urls (dict "supply.store.url" .supply.store.url "supply.store.endpoint" .supply.store.endpoint "supply.builder.sourceURL" .supply.builder.sourceURL "supply.builder.proxy.http" .supply.builder.proxy.http "supply.builder.proxy.https" .supply.builder.proxy.https) -}}
+{{- end -}}
+{{- range $key, $url := $urls -}}
+{{- if regexMatch "^[A-Za-z0-9+.-]+://[^/?#]*@" (toString $url) -}}
+{{- fail (printf "tap.kernelModule.%s: the URL contains credentials, which everybody who can read pods can see; put them into a Secret" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -74,7 +88,7 @@ What the schema cannot say: each problem ends the rendering with one line that n
 {{- define "pfring.checkSource" -}}
 {{- if hasPrefix "file://" .url -}}
 {{- if not (regexMatch "^file:///[^/:%?#][^:%?#]*$" .url) -}}
-{{- fail (printf "tap.kernelModule.source.url: %q is must be file:///PATH with an absolute path below / and without any of : %% ? #" .url) -}}
+{{- fail (printf "tap.kernelModule.source.url: %q must be file:///PATH with an absolute path below / and without any of : %% ? #" .url) -}}
 {{- end -}}
 {{- if not .volume -}}
 {{- fail (printf "tap.kernelModule.source.volume: %q needs a volume to read from, for example {persistentVolumeClaim: {claimName: modules}}" .url) -}}
