@@ -119,8 +119,14 @@ func supplyKernels(ctx context.Context, e *env) Finding {
 	if len(list) == 0 {
 		return ok(text.Count(len(kernels), "kernel"))
 	}
-	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")),
-		slices.Compact(remedies)[0], list...)
+	remedy := remedies[0]
+	if slices.ContainsFunc(remedies, func(r string) bool { return r != remedy }) {
+		for i := range list {
+			list[i] += " " + remedies[i]
+		}
+		remedy = "Do for each kernel what is said of it."
+	}
+	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")), remedy, list...)
 }
 
 // supplyAdmits tries a build's Job and its pod, each by a dry run. The Job alone

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,10 +116,12 @@ func (s Supply) foretold(kernel string, systems []string) Answer {
 	return Answer{Supported: WillBeBuilt, Reason: ToBeBuilt, Message: "The supply controller builds PF_RING " + fit.Version + " for it in the cluster."}
 }
 
-// withoutRemedy cuts off what module build's caller would do; here the values say.
+// withoutRemedy leaves out what module build's caller would do; here the values say.
 func withoutRemedy(err error) string {
-	text, _, _ := strings.Cut(err.Error(), ". "+build.SetBuilder)
-	return text
+	if e := (*build.NoRecipe)(nil); errors.As(err, &e) {
+		return e.Why
+	}
+	return err.Error()
 }
 
 func since(t time.Time) string {

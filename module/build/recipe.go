@@ -2,7 +2,6 @@ package build
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -17,6 +16,18 @@ import (
 // SetBuilder is what the caller of `pfring module build` can do where there is no
 // recipe. Errors end with it; who builds by other settings puts its own in its place.
 const SetBuilder = "Set a builder with --image and --script"
+
+// NoRecipe is why nothing is built for a system or kernel.
+type NoRecipe struct {
+	// Why has no period at its end. Remedy is for the caller of `pfring module build`.
+	Why, Remedy string
+}
+
+func (e *NoRecipe) Error() string { return e.Why + ". " + e.Remedy }
+
+func noRecipe(format string, args ...any) error {
+	return &NoRecipe{Why: fmt.Sprintf(format, args...), Remedy: SetBuilder}
+}
 
 //go:embed recipes/*.sh
 var recipes embed.FS
@@ -98,7 +109,7 @@ func RecipeFor(osImage string) (Recipe, error) {
 		first, _, _ := strings.Cut(m[1], ".")
 		major, err := strconv.Atoi(first)
 		if err != nil || (f.oldest > 0 && major < f.oldest) || (f.newest > 0 && major > f.newest) {
-			return Recipe{}, fmt.Errorf("no recipe for %s: the recipe for %s supports %s. %s", osImage, f.title, f.versions(), SetBuilder)
+			return Recipe{}, noRecipe("no recipe for %s: the recipe for %s supports %s", osImage, f.title, f.versions())
 		}
 		return Recipe{Name: f.recipe, Title: f.titled(m[1:]), Image: f.imageOf(m[1:]), Packages: f.packages, Proven: f.proven && major == 12}, nil
 	}
@@ -107,9 +118,9 @@ func RecipeFor(osImage string) (Recipe, error) {
 		return Recipe{}, elsewhere(p)
 	}
 	if osImage == "" {
-		return Recipe{}, errors.New("the node does not report its system. " + SetBuilder)
+		return Recipe{}, noRecipe("the node does not report its system")
 	}
-	return Recipe{}, fmt.Errorf("no recipe for %s. %s", osImage, SetBuilder)
+	return Recipe{}, noRecipe("no recipe for %s", osImage)
 }
 
 // headerless are kernels for which no distribution has header packages, whatever
@@ -139,7 +150,7 @@ func RecipeForKernel(osImage, kernel string) (Recipe, error) {
 	}
 	for _, h := range headerless {
 		if h.release().MatchString(kernel) {
-			return Recipe{}, fmt.Errorf("no recipe for kernel %s: it is the kernel of %s, for which %s has no headers. %s", kernel, h.whose, r.Title, SetBuilder)
+			return Recipe{}, noRecipe("no recipe for kernel %s: it is the kernel of %s, for which %s has no headers", kernel, h.whose, r.Title)
 		}
 	}
 	if m := photonRelease().FindStringSubmatch(kernel); m != nil && r.Name == "photon" {
@@ -183,5 +194,5 @@ func RecipeForNode(n cluster.Node) (Recipe, error) {
 // elsewhere says why nothing is built on a platform, and what to do there.
 func elsewhere(p cluster.Platform) error {
 	info := p.Describe()
-	return fmt.Errorf("it cannot be built on %s. %s %s", info.Name, info.Why, info.Remedy)
+	return &NoRecipe{Why: "no recipe for " + info.Name + ". " + strings.TrimSuffix(info.Why, "."), Remedy: info.Remedy}
 }
