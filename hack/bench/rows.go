@@ -21,7 +21,7 @@ type figure struct {
 	Aim float64
 }
 
-// floor is the least that can be had with Helm's library.
+// floor is the least that is possible with Helm's library.
 const floor = "the least program with Helm's engine"
 
 // rows are in the order of docs/performance.md.
