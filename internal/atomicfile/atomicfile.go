@@ -32,7 +32,7 @@ func Replace(path string, data []byte, mode fs.FileMode) error {
 // of. name has slashes; folders that are missing are made.
 func ReplaceIn(root *os.Root, name string, data []byte, mode fs.FileMode) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
+		return failed(name, err)
 	}
 	f, err := create(root, name)
 	if err != nil {
@@ -47,25 +47,38 @@ type File struct {
 	root       *os.Root
 	close      func() error // of a root that is the file's own
 	name, temp string
+	shown      string // the name in messages
+}
+
+// failed says which file could not be written and why; the temporary file and the
+// system call are nothing to the reader.
+func failed(name string, err error) error {
+	if call := (*fs.PathError)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	if call := (*os.LinkError)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	return fmt.Errorf("cannot write %s: %w", name, err)
 }
 
 // Create begins to write a file beside path. End it with Commit or Discard.
 func Create(name string) (*File, error) {
 	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w", name, err)
+		return nil, failed(name, err)
 	}
 	f, err := create(root, filepath.Base(name))
 	if err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join(failed(name, errors.Unwrap(err)), root.Close())
 	}
-	f.close = root.Close
+	f.close, f.shown = root.Close, name
 	return f, nil
 }
 
 func create(root *os.Root, name string) (*File, error) {
 	clean(root, name)
-	f := &File{root: root, name: name, close: func() error { return nil }}
+	f := &File{root: root, name: name, shown: name, close: func() error { return nil }}
 	var err error
 	for range 100 {
 		f.temp = path.Join(path.Dir(name), temporary(path.Base(name), rand.Uint32())) //nolint:gosec // a name that nobody else takes
@@ -77,7 +90,7 @@ func create(root *os.Root, name string) (*File, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("cannot write %s: %w", name, err)
+	return nil, failed(name, err)
 }
 
 // hold locks the file as long as it is open: by that others see that it is not
@@ -97,7 +110,7 @@ func (f *File) hold() bool {
 
 func (f *File) replace(data []byte, mode fs.FileMode) error {
 	if _, err := f.Write(data); err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", f.name, err), f.Discard())
+		return errors.Join(failed(f.shown, err), f.Discard())
 	}
 	return f.Commit(mode)
 }
@@ -119,7 +132,7 @@ func (f *File) CommitAs(base string, mode fs.FileMode) error {
 		err = f.root.Rename(f.temp, path.Join(path.Dir(f.name), base))
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", f.name, err), f.discard())
+		return errors.Join(failed(f.shown, err), f.discard())
 	}
 	// A folder that cannot be synchronized, as on some systems, is not a failure: the
 	// file is whole.

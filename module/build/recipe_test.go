@@ -63,7 +63,10 @@ func TestRecipesByWhatANodeCallsItself(t *testing.T) {
 		"6.1.0-18-cloud-amd64": "", "6.8.12-4-pve": "", "6.6.20+rpt-rpi-v8": "", "6.8.0-51-generic": "", "6.1.100-mykernel": "",
 	} {
 		_, err := RecipeForKernel("Debian GNU/Linux 12 (bookworm)", kernel)
-		if (err == nil) != (says == "") || err != nil && !(strings.Contains(err.Error(), says) && strings.Contains(err.Error(), SetBuilder)) {
+		if says == "" && err == nil {
+			continue
+		}
+		if err == nil || says == "" || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), SetBuilder) {
 			t.Errorf("%s: %v; want it to name %q", kernel, err, says)
 		}
 	}

@@ -79,7 +79,7 @@ func ReadKey(path string, password func() (string, error)) (minisign.PrivateKey,
 // With an empty password the secret key is not encrypted.
 func NewKey(path, password string) (string, error) {
 	for _, p := range []string{path, path + ".pub"} {
-		if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Lstat(p); err == nil {
 			return "", fmt.Errorf("%s already exists and is not replaced", p)
 		}
 	}
