@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,8 +90,8 @@ func writeTopics(w io.Writer, found []explain.Topic, output string) error {
 		return printout.JSON(w, found)
 	}
 	width := 80
-	if file, ok := w.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(file.Fd())); err == nil { // #nosec G115 -- a file descriptor
+	if fd, ok := descriptor(w); ok {
+		if columns, _, err := term.GetSize(fd); err == nil {
 			width = min(columns, 100)
 		}
 	}

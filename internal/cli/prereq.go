@@ -214,8 +214,8 @@ func (f *prereqFlags) ended(cmd *cobra.Command, report *prereq.Report) error {
 
 // terminal tells whether w is a terminal that knows control sequences.
 func terminal(w io.Writer) bool {
-	file, is := w.(*os.File)
-	return is && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+	fd, is := descriptor(w)
+	return is && term.IsTerminal(fd) && os.Getenv("TERM") != "dumb"
 }
 
 // colorful tells whether w is a terminal whose user has nothing against

@@ -83,14 +83,15 @@ Exit codes: 0 good; 1 the answer is no; 2 it could not be carried out; 130 inter
 // not help a user, such as one on each map that stands where the chart has a list.
 func Main(ctx context.Context, args []string) int {
 	log.SetOutput(io.Discard)
-	o := Options{Name: programName(args[0]), In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	out := &standardOutput{file: os.Stdout}
+	o := Options{Name: programName(args[0]), In: os.Stdin, Out: out, ErrOut: os.Stderr}
 	if fromHelm(os.Getenv) {
 		o.Name, o.given = "helm-"+helmPlugin, []string{"namespace", "context"}
 	}
 	root := New(o)
 	takeFromHelm(root, os.Getenv)
 	root.SetArgs(args[1:])
-	err := execute(ctx, root)
+	err := out.ended(execute(ctx, root))
 	if err != nil && err.Error() != "" {
 		prefix := "Error: "
 		if ExitCode(err) == outcome.ExitInterrupted {

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,7 +20,12 @@ var update = flag.Bool("update", false, "write what the scripts compare")
 // The scripts run this test's binary as the program, one process a command.
 func TestMain(m *testing.M) {
 	run := func() {
-		os.Exit(cli.Main(context.Background(), os.Args))
+		// As the program's main does.
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop)
+		code := cli.Main(ctx, os.Args)
+		stop()
+		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){"pfring": run, "kubectl-pfring": run})
 }
