@@ -44,3 +44,48 @@ func TestRunCanWriteNothingThatLoadReads(t *testing.T) {
 		}
 	}
 }
+
+// What load can write are its own folders, and what is secret no other container
+// of the pod can read.
+func TestLoadWritesItsOwnFoldersAndSecretsAreItsAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		values  string
+		want    []string
+		secrets int
+	}{
+		"default":     {"", []string{"cache", "outcome", "state"}, 0},
+		"credentials": {"tap: {kernelModule: {source: {url: 's3://b/p', credentialsSecret: c, publicKeysSecret: k, caBundle: {secret: a}}}}", []string{"cache", "outcome", "state"}, 3},
+		"no cache":    {"tap: {kernelModule: {cache: {enabled: false}}}", []string{"outcome", "state"}, 0},
+		"kmm":         {kmmMode, []string{"outcome"}, 0},
+	} {
+		ds := daemonSet(t, c.values)
+		secret := map[any]bool{}
+		volumes, _ := at(ds, "spec.template.spec.volumes").([]any)
+		for _, v := range volumes {
+			secret[at(v, "name")] = at(v, "secret") != nil
+		}
+		var writable []string
+		secrets := 0
+		mounts, _ := at(ds, "spec.template.spec.initContainers.0.volumeMounts").([]any)
+		for _, m := range mounts {
+			if at(m, "readOnly") != true {
+				writable = append(writable, at(m, "name").(string))
+			}
+			if secret[at(m, "name")] {
+				secrets++
+			}
+		}
+		if secrets != c.secrets {
+			t.Errorf("%s: load mounts %d Secrets, want %d", name, secrets, c.secrets)
+		}
+		if slices.Sort(writable); !slices.Equal(writable, c.want) {
+			t.Errorf("%s: load can write %v, want %v", name, writable, c.want)
+		}
+		mounts, _ = at(ds, "spec.template.spec.containers.0.volumeMounts").([]any)
+		for _, m := range mounts {
+			if secret[at(m, "name")] {
+				t.Errorf("%s: run can read the Secret %v", name, at(m, "name"))
+			}
+		}
+	}
+}
