@@ -54,7 +54,7 @@ func TestLoadWritesItsOwnFoldersAndSecretsAreItsAlone(t *testing.T) {
 		secrets int
 	}{
 		"default":     {"", []string{"cache", "outcome", "state"}, 0},
-		"credentials": {"tap: {kernelModule: {source: {url: 's3://b/p', credentialsSecret: c, publicKeysSecret: k, caBundle: {secret: a}}}}", []string{"cache", "outcome", "state"}, 3},
+		"credentials": {"tap: {kernelModule: {source: {url: 's3://b/p', credentialsSecret: c, publicKeySecret: k, caBundle: {secret: a}}}}", []string{"cache", "outcome", "state"}, 3},
 		"no cache":    {"tap: {kernelModule: {cache: {enabled: false}}}", []string{"outcome", "state"}, 0},
 		"kmm":         {kmmMode, []string{"outcome"}, 0},
 	} {
