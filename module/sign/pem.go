@@ -51,7 +51,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 		if signer, ok := key.(crypto.Signer); ok {
 			return signer, nil
 		}
-		return nil, fmt.Errorf("a key of type %T cannot sign", key)
+		return nil, errors.New("its private key is of a kind that cannot sign")
 	}
 	return nil, errors.New("no PEM private key found in it")
 }

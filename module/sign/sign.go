@@ -115,7 +115,7 @@ func Message(data []byte, key crypto.Signer, cert *x509.Certificate, hash string
 	case *ecdsa.PublicKey:
 		algorithm = pkix.AlgorithmIdentifier{Algorithm: ecdsaOID}
 	default:
-		return nil, fmt.Errorf("invalid key of type %T: must be RSA, or ECDSA for kernels from 5.13 on", key.Public())
+		return nil, errors.New("invalid key: must be RSA, or ECDSA for kernels from 5.13 on")
 	}
 	h := function.New()
 	h.Write(data)

@@ -3,7 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -226,7 +226,7 @@ func objectsOf[T any, P interface {
 	}
 	stored, ok := informer.(interface{ GetStore() toolscache.Store })
 	if !ok {
-		return nil, fmt.Errorf("cannot list the cache of %T", *new(T))
+		return nil, errors.New("cannot list the cache: it keeps no objects")
 	}
 	all := stored.GetStore().List()
 	out := make([]P, 0, len(all))
