@@ -124,7 +124,7 @@ func supplyKernels(ctx context.Context, e *env) Finding {
 		for i := range list {
 			list[i] += " " + remedies[i]
 		}
-		remedy = "Do for each kernel what is said of it."
+		remedy = "Follow the advice for each kernel."
 	}
 	return warn("cannot-be-built", fmt.Sprintf("%d of %s cannot be built; their nodes stay on libpcap", len(list), text.Count(len(kernels), "kernel")), remedy, list...)
 }
