@@ -44,7 +44,7 @@ func (s *Source) Version(ctx context.Context, path string) (string, error) {
 // one by now.
 var ErrChanged = errors.New("another writer changed it in the meantime")
 
-// errUnconditional means that the server does not support conditional writes for writing.
+// errUnconditional is in the chain where the server does not support conditional writes.
 var errUnconditional = errors.New("the server does not support conditional writes")
 
 // PutOver is Put over the object with this version of it, or over none if it is
@@ -82,7 +82,8 @@ func conditional(what string, where string, status int, header http.Header) erro
 			Reason: outcome.SourceInvalid, What: what, Where: where, Why: ErrChanged.Error(), Err: ErrChanged, Do: "Run it again.",
 		}
 	case http.StatusNotImplemented:
-		return errUnconditional
+		// As a fault, since trying again would give the same answer.
+		return &fault.Error{Reason: outcome.SourceInvalid, What: what, Where: where, Why: errUnconditional.Error(), Err: errUnconditional}
 	}
 	return nil
 }
