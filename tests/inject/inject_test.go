@@ -82,6 +82,7 @@ func TestAsHelmsPostRenderer(t *testing.T) {
 	write(t, chart, map[string]string{
 		"Chart.yaml":            "apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n",
 		"templates/worker.yaml": read(t, fixtures+"/53.3.yaml"),
+		"templates/hook.yaml":   "apiVersion: v1\nkind: Pod\nmetadata: {name: before, annotations: {helm.sh/hook: pre-install}}\nspec: {containers: [{name: a, image: b}]}\n",
 	})
 	cmd := exec.Command(helm, "template", "kubeshark", chart, "--post-renderer", pfring(t), "--post-renderer-args", "inject", "--post-renderer-args", "--mode=kmm")
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
@@ -89,7 +90,7 @@ func TestAsHelmsPostRenderer(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if strings.Count(string(out), "name: pfring-wait") != 1 || strings.Contains(string(out), "pfring-state") || !strings.Contains(string(out), "# nothing yet") {
+	if strings.Count(string(out), "name: pfring-wait") != 1 || strings.Contains(string(out), "pfring-state") || !strings.Contains(string(out), "# nothing yet") || !strings.Contains(string(out), "helm.sh/hook: pre-install") {
 		t.Errorf("%s", out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os/exec"
+	"reflect"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,19 +21,30 @@ type verdict struct {
 	Differs, Hook   bool
 }
 
-// argo asks Argo CD's own library about objects and what happened to them in the cluster.
+// question is about one object; Live is nil where the cluster is not asked.
+type question struct {
+	Wanted, Live object
+}
+
+// argo asks Argo CD's own library about objects and what happened to them in the cluster, by their kind.
 func (b *bed) argo(wanted []object) map[string]verdict {
+	b.t.Helper()
+	questions := make([]question, len(wanted))
+	for i, obj := range wanted {
+		questions[i] = question{obj, b.live(obj)}
+	}
+	verdicts := map[string]verdict{}
+	for i, a := range b.askArgo(questions) {
+		verdicts[wanted[i]["kind"].(string)] = a
+	}
+	return verdicts
+}
+
+func (b *bed) askArgo(questions []question) (answers []verdict) {
 	b.t.Helper()
 	program, err := toolbin.Argo()
 	if err != nil {
 		b.t.Fatal(err)
-	}
-	type question struct {
-		Wanted, Live object
-	}
-	var questions []question
-	for _, obj := range wanted {
-		questions = append(questions, question{obj, b.live(obj)})
 	}
 	in, err := json.Marshal(questions)
 	if err != nil {
@@ -44,15 +56,21 @@ func (b *bed) argo(wanted []object) map[string]verdict {
 	if err != nil {
 		b.t.Fatalf("argo: %v", err)
 	}
-	var answers []verdict
 	if err := json.Unmarshal(out, &answers); err != nil {
 		b.t.Fatal(err)
 	}
-	verdicts := map[string]verdict{}
-	for i, a := range answers {
-		verdicts[wanted[i]["kind"].(string)] = a
+	return answers
+}
+
+// predicted is what the server would keep if Argo CD applied an object: what its server-side diff compares with the live one.
+func (b *bed) predicted(obj object) object {
+	b.t.Helper()
+	u := &unstructured.Unstructured{Object: obj}
+	got, err := b.resource(u).Apply(b.ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: "argocd-controller", Force: true, DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	return verdicts
+	return got.Object
 }
 
 // live is an object as the cluster has it.
@@ -85,7 +103,45 @@ func TestArgoCDSeesWhenNodesHaveLoadedAndNoDifference(t *testing.T) {
 					t.Errorf("%s: Argo CD sees a difference to what was applied", kind)
 				}
 			}
+			for _, obj := range wanted {
+				live, predicted := b.live(obj), b.predicted(obj)
+				for _, o := range []object{live, predicted} {
+					// Its status may change between the two, and so its version. Argo CD does not compare who owns a field.
+					delete(o, "status")
+					delete(o["metadata"].(object), "managedFields")
+					delete(o["metadata"].(object), "resourceVersion")
+				}
+				if !reflect.DeepEqual(live, predicted) {
+					t.Errorf("%s: a server-side diff shows\n%v\nagainst\n%v", obj["kind"], predicted, live)
+				}
+			}
 		})
+	}
+}
+
+// Of all objects Argo CD takes the pod of helm test alone for a hook. No object asks for a wave, so all are applied in one, in
+// the order of their kinds.
+func TestArgoCDTakesTheTestAloneForAHook(t *testing.T) {
+	b := newBed(t, 0)
+	for mode, kernelModule := range map[string]map[string]any{"auto": {"source": map[string]any{"url": ""}}, "kmm": nil} {
+		h := newHelm(b)
+		var questions []question
+		for _, obj := range append(h.render(b.values(mode, kernelModule)), h.hooks(b.values(mode, kernelModule))...) {
+			questions = append(questions, question{Wanted: obj})
+		}
+		hooks := 0
+		for i, v := range b.askArgo(questions) {
+			obj := &unstructured.Unstructured{Object: questions[i].Wanted}
+			if v.Hook {
+				hooks++
+			}
+			if v.Hook != (obj.GetKind() == "Pod") || obj.GetAnnotations()["argocd.argoproj.io/sync-wave"] != "" {
+				t.Errorf("%s: %s %s: %+v", mode, obj.GetKind(), obj.GetName(), v)
+			}
+		}
+		if hooks != 1 {
+			t.Errorf("%s: %d hooks, want the pod of helm test", mode, hooks)
+		}
 	}
 }
 

@@ -61,6 +61,20 @@ func (h *helm) install(name string, values map[string]any, timeout time.Duration
 // render returns the objects that an installation would make.
 func (h *helm) render(values map[string]any) []object {
 	h.t.Helper()
+	return parse(h.t, h.dryRun(values).Manifest)
+}
+
+// hooks returns the objects that Helm runs beside an installation.
+func (h *helm) hooks(values map[string]any) (objects []object) {
+	h.t.Helper()
+	for _, hook := range h.dryRun(values).Hooks {
+		objects = append(objects, parse(h.t, hook.Manifest)...)
+	}
+	return objects
+}
+
+func (h *helm) dryRun(values map[string]any) *release.Release {
+	h.t.Helper()
 	install := action.NewInstall(h.config)
 	install.ReleaseName, install.Namespace = "pfring", h.namespace
 	install.DryRun, install.DryRunOption = true, "client"
@@ -68,7 +82,7 @@ func (h *helm) render(values map[string]any) []object {
 	if err != nil {
 		h.t.Fatalf("rendering: %v", err)
 	}
-	return parse(h.t, rel.Manifest)
+	return rel
 }
 
 func (h *helm) mustInstall(name string, values map[string]any) {

@@ -236,7 +236,9 @@ func TestThePluginsForHelm4(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, text := range map[string][]byte{"Chart.yaml": []byte("apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n"), "templates/all.yaml": worker} {
+	// Helm 4 gives a post-renderer hooks too.
+	hook := []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: before, annotations: {helm.sh/hook: pre-install}}\nspec: {containers: [{name: a, image: b}]}\n")
+	for file, text := range map[string][]byte{"Chart.yaml": []byte("apiVersion: v2\nname: kubeshark\nversion: 53.3.0\n"), "templates/all.yaml": worker, "templates/hook.yaml": hook} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(chart, file)), 0o750); err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +247,7 @@ func TestThePluginsForHelm4(t *testing.T) {
 		}
 	}
 	out := h.run("template", "kubeshark", chart, "--post-renderer", "pfring-inject", "--post-renderer-args=--mode=kmm")
-	if strings.Count(out, "name: pfring-wait") != 1 || strings.Contains(out, "pfring-state") {
+	if strings.Count(out, "name: pfring-wait") != 1 || strings.Contains(out, "pfring-state") || !strings.Contains(out, "helm.sh/hook: pre-install") {
 		t.Errorf("%s", out)
 	}
 }
