@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chartutil"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeshark/kubeshark-pfring/charts"
@@ -133,6 +134,11 @@ func renderAll(t *testing.T, file string) string {
 	if err := yaml.Unmarshal(data, &values); err != nil {
 		t.Fatal(err)
 	}
+	return renderValues(t, values)
+}
+
+func renderValues(t *testing.T, values map[string]any) string {
+	t.Helper()
 	r, err := renderer.Render(chart(t), renderer.Options{
 		Values: values, Namespace: "kubeshark", KubeVersion: kubernetes.version, APIVersions: []string{"monitoring.coreos.com/v1"},
 	})
@@ -226,5 +232,69 @@ func TestSchemasRefuse(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// features are values that put fields into manifests which no other value does.
+// Of those that name the same group one is taken at a time.
+var features = []struct{ group, values string }{
+	{"mode", "mode: auto"}, {"mode", "{mode: kmm, kmm: {selector: {a: b}, version: \"1\", imagePullPolicy: Always, imageRebuildTriggerGeneration: 2}}"},
+	{"source", "source: {url: \"https://m.example\", verify: none, proxy: {https: \"http://p:1\", secret: p}, caBundle: {configMap: c}}"},
+	{"source", "source: {url: \"s3://b/p\", verify: none, credentialsSecret: s}"},
+	{"source", "source: {url: \"oci://r/p\", publicKeySecret: k}"},
+	{"source", "source: {url: \"file:///m\", verify: none, volume: {persistentVolumeClaim: {claimName: m}}}"},
+	{"store", "supply: {store: {type: persistentVolumeClaim, persistentVolumeClaim: {storageClassName: x}}}"},
+	{"store", "supply: {store: {type: url, url: \"s3://b/p\", credentialsSecret: s}}"},
+	{"monitors", "metrics: {podMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}, rings: true}"},
+	{"monitors", "metrics: {serviceMonitor: {enabled: true}, service: {enabled: true}}"},
+	{"policy", "networkPolicy: {enabled: true, from: [{namespaceSelector: {}}]}"},
+	{"fail", "onUnavailable: fail"}, {"unload", "unloadOnDestroy: true"}, {"scc", "openshift: {scc: {create: true}}"},
+	{"account", "serviceAccount: {create: false, name: own}"},
+	{"agent", "agent: {hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet, priorityClassName: system-node-critical, runtimeClassName: r, affinity: {}, tolerations: []}"},
+	{"agent", "agent: {extraEnv: [{name: A, value: b}], extraVolumes: [{name: v, emptyDir: {}}], extraVolumeMounts: [{name: v, mountPath: /v}], podAnnotations: {a: b}, revisionHistoryLimit: 3}"},
+}
+
+// Each two features together, as settings of one can move fields of another: the oldest Kubernetes knows every field.
+func TestEveryTwoFeaturesConformToTheOldestSupportedKubernetes(t *testing.T) {
+	needsTools(t)
+	dir := schemas(t)
+	var stream strings.Builder
+	pairs := 0
+	for i, a := range features {
+		for _, b := range features[i:] {
+			if a.group == b.group && a != b {
+				continue
+			}
+			km := map[string]any{}
+			for _, f := range []string{a.values, b.values} {
+				values := map[string]any{}
+				if err := yaml.Unmarshal([]byte(f), &values); err != nil {
+					t.Fatal(err)
+				}
+				km = chartutil.CoalesceTables(km, values)
+			}
+			if km["mode"] == "kmm" && km["supply"] != nil {
+				continue
+			}
+			// A store is that of builds, which a repository switches off.
+			if supply, ok := km["supply"].(map[string]any); ok && km["source"] != nil {
+				supply["enabled"] = true
+			}
+			stream.WriteString(renderValues(t, map[string]any{"tap": map[string]any{"kernelModule": km}}))
+			pairs++
+		}
+	}
+	skip := []string{"SecurityContextConstraints"}
+	if kmmCRD() == "" {
+		skip = append(skip, "Module")
+	}
+	checked := kubeconform(t, dir, stream.String(), skip...)
+	for _, res := range checked.Resources {
+		if res.Status != "statusValid" && res.Status != "statusSkipped" {
+			t.Errorf("%s %s: %s %s", res.Kind, res.Name, res.Status, res.Msg)
+		}
+	}
+	if pairs < 100 || checked.Summary.Valid < 3*pairs {
+		t.Errorf("%d pairs gave %+v", pairs, checked.Summary)
 	}
 }
