@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,7 +32,19 @@ type Images struct {
 
 	mu sync.Mutex
 	// away has the registries that could not be reached, and why.
-	away map[reach]error
+	away map[reach]failure
+	now  func() time.Time
+}
+
+// awayFor is how long a registry that could not be reached is not asked again: long
+// enough for the rest of a cluster's kernels, and shorter than a person who watches
+// waits.
+const awayFor = 10 * time.Second
+
+// failure is why something failed, and when that was seen.
+type failure struct {
+	err error
+	at  time.Time
 }
 
 // reach is a registry and how it is spoken to.
@@ -82,7 +95,7 @@ func NewImages(o ImagesOptions) (*Images, error) {
 			remote.WithAuthFromKeychain(logins), remote.WithTransport(web), remote.WithUserAgent(o.UserAgent),
 		},
 		trusting: remote.WithTransport(blind),
-		away:     map[reach]error{},
+		away:     map[reach]failure{}, now: time.Now,
 	}, nil
 }
 
@@ -98,7 +111,7 @@ type RegistryTLS struct {
 // within ctx, when they are read.
 //
 // A registry whose name is not known, that does not answer or is not trusted is
-// not asked again for the next image: a cluster may have hundreds of kernels, and
+// not asked again for the next images: a cluster may have hundreds of kernels, and
 // each would wait as long.
 func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v1.Image, Answer) {
 	var names []name.Option
@@ -138,13 +151,16 @@ func (i *Images) Find(ctx context.Context, image, arch string, t RegistryTLS) (v
 func (i *Images) isAway(at reach) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.away[at]
+	if last := i.away[at]; i.now().Before(last.at.Add(awayFor)) {
+		return last.err
+	}
+	return nil
 }
 
 func (i *Images) setAway(at reach, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.away[at] = err
+	i.away[at] = failure{err, i.now()}
 }
 
 // fetch returns the image for linux on arch, or nil and the architectures that
