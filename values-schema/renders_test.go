@@ -124,6 +124,9 @@ func TestValidValuesRenderEachKind(t *testing.T) {
 // A number that validates is rendered with the same value: Helm reads numbers as
 // floats, Kubernetes takes integers.
 func TestNumbersKeepTheirValue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("renders 150 values: run without -short")
+	}
 	helmChart(t)
 	c, defaults := builtIn(t), chartDefaults(t)
 	numbers := []string{

@@ -117,7 +117,9 @@ func (d *decoder) take(text string) {
 	if text == "" {
 		return
 	}
-	if len(d.errors) < kept && looksWrong().MatchString(text) {
+	// A compiler says early in a line what is wrong. Matching all of long lines would
+	// take most of a minute for a log of maxLog bytes.
+	if len(d.errors) < kept && looksWrong().MatchString(text[:min(len(text), 512)]) {
 		d.errors = append(d.errors, text)
 	}
 	if d.tail = append(d.tail, text); len(d.tail) > kept {

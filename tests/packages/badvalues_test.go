@@ -50,6 +50,9 @@ var badSupply = []struct{ name, values, key string }{
 // What contradicts itself is refused by both majors of helm and by pfring validate,
 // and each names the key that is to be corrected.
 func TestBadValuesOfTheSupplyAreRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs both versions of Helm for each case: run without -short")
+	}
 	pfring, err := toolbin.Pfring(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -72,6 +72,9 @@ func shipped(t *testing.T) map[string]string {
 // What Helm says of these values is nothing, when it lints strictly, renders and
 // installs. Helm 3 is the library here, which its command calls.
 func TestHelm3WarnsOfNoValues(t *testing.T) {
+	if testing.Short() {
+		t.Skip("lints the chart with each of the values that are shipped: run without -short")
+	}
 	var warned bytes.Buffer
 	log.SetOutput(&warned) // where Helm's library writes what it warns of
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
