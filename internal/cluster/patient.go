@@ -87,7 +87,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		if deadline, ok := r.Context().Deadline(); ok && deadline.Before(until) {
 			until = deadline
 		}
-		if time.Now().Add(pause).After(until) || !again(r) {
+		if time.Now().Add(pause).After(until) || !rewindBody(r) {
 			drop(response)
 			return nil, &apierror.OverloadedError{Wait: pause}
 		}
@@ -127,8 +127,8 @@ func later(r *http.Response) (time.Duration, bool) {
 	return time.Duration(max(1, seconds)) * time.Second, true
 }
 
-// again makes r ready for another try, if its body allows one.
-func again(r *http.Request) bool {
+// rewindBody makes r ready for another try, if its body allows one.
+func rewindBody(r *http.Request) bool {
 	if r.Body == nil || r.Body == http.NoBody {
 		return true
 	}

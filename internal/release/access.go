@@ -53,7 +53,7 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 	if err := a.checkFiles(); err != nil {
 		return nil, request, nil, err
 	}
-	copies, err := a.borrow(ctx, k)
+	copies, err := a.copySecrets(ctx, k)
 	if err != nil {
 		return nil, request, nil, err
 	}
@@ -122,7 +122,7 @@ func (a *Access) Registries(ctx context.Context, k valuesschema.KernelModule) (i
 	if err := a.checkFiles(); err != nil {
 		return nil, err
 	}
-	copies, err := a.borrow(ctx, k)
+	copies, err := a.copySecrets(ctx, k)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 func TestABusyReaderKeepsNoEventWaitingAndLosesNone(t *testing.T) {
 	const many = 10000
 	events := make(chan watch.Event)
-	d := drain(events)
+	d := bufferEvents(events)
 	for range many { // Nobody takes meanwhile, and nothing blocks.
 		events <- watch.Event{Type: watch.Modified}
 	}

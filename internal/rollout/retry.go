@@ -95,7 +95,7 @@ func (c *Client) Retry(ctx context.Context, r *Release, nodes []Node, o RetryOpt
 		if o.Begin != nil {
 			o.Begin(number, batches, names(batch))
 		}
-		result, err := w.again(ctx, batch, o.Timeout)
+		result, err := w.retryBatch(ctx, batch, o.Timeout)
 		after = append(after, result...)
 		if err != nil {
 			return after, err
@@ -107,8 +107,8 @@ func (c *Client) Retry(ctx context.Context, r *Release, nodes []Node, o RetryOpt
 	return after, nil
 }
 
-// again re-runs the load on a batch of nodes.
-func (w *waiter) again(ctx context.Context, batch []Node, timeout time.Duration) ([]Node, error) {
+// retryBatch re-runs the load on a batch of nodes.
+func (w *waiter) retryBatch(ctx context.Context, batch []Node, timeout time.Duration) ([]Node, error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)

@@ -105,7 +105,7 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 		return fmt.Errorf("cannot watch pods in namespace %s: %w", r.Namespace, err)
 	}
 	defer events.Stop()
-	arrived := drain(events.ResultChan())
+	arrived := bufferEvents(events.ResultChan())
 	timer := time.NewTimer(lookAgain)
 	defer timer.Stop()
 	dirty := false

@@ -104,8 +104,8 @@ func (c Caller) address() string {
 	return "tap.kernelModule.source.url"
 }
 
-// borrow is the advice to use the cluster's own Secrets, where there are any.
-func (c Caller) borrow(what string) string {
+// secretsAdvice is the advice to use the cluster's own Secrets, where there are any.
+func (c Caller) secretsAdvice(what string) string {
 	if c.ClusterSecrets || !c.Named {
 		return ""
 	}
@@ -127,9 +127,9 @@ func (c Caller) untrusted(e *module.Error) string {
 	case c.NoCAFile:
 		return "Trust the CA that signed the server's certificate on this machine, or download the file and name it instead."
 	case c.CAFile != "":
-		return "Name the CA that signed the server's certificate; the one in " + c.CAFile + " did not" + c.borrow("the CA bundle") + "."
+		return "Name the CA that signed the server's certificate; the one in " + c.CAFile + " did not" + c.secretsAdvice("the CA bundle") + "."
 	}
-	return "Name the CA that signed the server's certificate with --ca-file FILE" + c.borrow("the CA bundle") + "."
+	return "Name the CA that signed the server's certificate with --ca-file FILE" + c.secretsAdvice("the CA bundle") + "."
 }
 
 func (c Caller) forbidden(e *module.Error, said string) string {
@@ -137,13 +137,13 @@ func (c Caller) forbidden(e *module.Error, said string) string {
 	case strings.Contains(said, "proxy"):
 		return "Give the proxy's login to this machine, in HTTPS_PROXY."
 	case strings.Contains(said, "expiredtoken"), strings.Contains(said, "expired") && strings.HasPrefix(e.Where, "s3://"):
-		return "Your login has expired: log in again (aws sso login)" + c.borrow("the login") + "."
+		return "Your login has expired: log in again (aws sso login)" + c.secretsAdvice("the login") + "."
 	case strings.Contains(said, "expired"):
-		return "Your login has expired: log in again (docker login, aws sso login)" + c.borrow("the login") + "."
+		return "Your login has expired: log in again (docker login, aws sso login)" + c.secretsAdvice("the login") + "."
 	case e.Do != "" && !strings.Contains(e.Do, "Secret"):
 		return e.Do // the Secrets are the nodes'
 	}
-	text := "Log in to it on this machine (docker login for a registry, an AWS profile for a bucket)" + c.borrow("the login") + "."
+	text := "Log in to it on this machine (docker login for a registry, an AWS profile for a bucket)" + c.secretsAdvice("the login") + "."
 	if strings.HasPrefix(e.Where, "s3://") || strings.Contains(said, "accessdenied") {
 		text += " A bucket also answers 403 for a missing object if the login lacks s3:ListBucket: check the prefix in " + c.address() + "."
 	}

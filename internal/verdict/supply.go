@@ -44,7 +44,7 @@ func (s Supply) Lookup(nodes []cluster.Node) Lookup {
 				return Told(found)
 			}
 		}
-		return s.foretold(kernel, systems[kernelKey{kernel, arch}])
+		return s.forecast(kernel, systems[kernelKey{kernel, arch}])
 	}
 }
 
@@ -82,8 +82,8 @@ func Told(k *supply.KernelStatus) Answer {
 	return a
 }
 
-// foretold is what the controller will do for a kernel of nodes with these systems.
-func (s Supply) foretold(kernel string, systems []string) Answer {
+// forecast is what the controller will do for a kernel of nodes with these systems.
+func (s Supply) forecast(kernel string, systems []string) Answer {
 	var why error
 	buildable := s.AnySystem
 	for _, system := range systems {

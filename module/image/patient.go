@@ -141,7 +141,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			// asking whether the blob is there.
 			return nil, errAgain{cause}
 		}
-		if r, err = again(r); err != nil {
+		if r, err = rewound(r); err != nil {
 			return nil, errors.Join(err, cause)
 		}
 	}
@@ -170,8 +170,8 @@ func (p *patient) pause(r *http.Request, t *trouble, start time.Time, cause erro
 	return wait.For(r.Context(), pause)
 }
 
-// again is the request for another try.
-func again(r *http.Request) (*http.Request, error) {
+// rewound is the request for another try.
+func rewound(r *http.Request) (*http.Request, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil
 	}

@@ -115,7 +115,7 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if !l.plan.Next.IsZero() {
 		after = min(after, max(l.plan.Next.Sub(l.now), time.Second))
 	}
-	if at := r.rights.again(); !at.IsZero() {
+	if at := r.rights.nextLook(); !at.IsZero() {
 		after = min(after, max(at.Sub(l.now), time.Second))
 	}
 	if r.trusted != nil && !r.trusted.next.IsZero() {

@@ -157,8 +157,8 @@ func (r *reconciler) seeRights(ctx context.Context, l *look) {
 	}
 }
 
-// again is when to look again; zero if nothing is missing.
-func (r *rights) again() time.Time {
+// nextLook is when to look again; zero if nothing is missing.
+func (r *rights) nextLook() time.Time {
 	if len(r.lacks) == 0 && !r.doubt {
 		return time.Time{}
 	}

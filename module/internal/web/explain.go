@@ -90,8 +90,8 @@ func (f *fetching) refused(ctx context.Context, s *statusError) error {
 		if err != nil {
 			return err
 		}
-		if again && !f.mended {
-			f.mended = true
+		if again && !f.fixedOnce {
+			f.fixedOnce = true
 			return errFixed
 		}
 	}

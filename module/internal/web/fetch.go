@@ -62,7 +62,7 @@ type fetching struct {
 	// validator identifies the file whose beginning has come: an ETag or a date
 	// of change. Without one nothing is resumed.
 	validator string
-	mended    bool
+	fixedOnce bool
 	encoded   string        // Content-Encoding of the last answer
 	wait      time.Duration // what the server asked for
 	tooMany   bool          // it refused because too many ask at once

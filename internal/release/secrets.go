@@ -18,9 +18,9 @@ import (
 // all there is to read then, and removes them at once.
 type copies struct{ dir, credentials, keys, ca, docker string }
 
-// borrow reads them from the cluster if the caller asks for it. Of kmm's only the
+// copySecrets reads them from the cluster if the caller asks for it. Of kmm's only the
 // pull secret is of use here.
-func (a *Access) borrow(ctx context.Context, k valuesschema.KernelModule) (b copies, err error) {
+func (a *Access) copySecrets(ctx context.Context, k valuesschema.KernelModule) (b copies, err error) {
 	if a.Cluster == nil {
 		return b, nil
 	}

@@ -18,8 +18,8 @@ type eventBuffer struct {
 	ended bool
 }
 
-// drain reads until the channel is closed.
-func drain(events <-chan watch.Event) *eventBuffer {
+// bufferEvents reads until the channel is closed.
+func bufferEvents(events <-chan watch.Event) *eventBuffer {
 	d := &eventBuffer{some: make(chan struct{}, 1)}
 	go func() {
 		for event := range events {
