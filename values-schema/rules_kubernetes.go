@@ -47,6 +47,8 @@ func checkKubernetes(c *check) {
 	}
 	c.selectorTerms(terms)
 	c.volume(module.With("source", "volume"))
+	c.volumes(agent.With("extraVolumes"))
+	c.volumes(supply.With("extraVolumes"))
 }
 
 // why is the first of the reasons that apimachinery gives.
@@ -88,8 +90,12 @@ func (c *check) tolerations(path Path) {
 				c.errorf("toleration-invalid", at.With("value"), "", "invalid value of a taint: %s", text)
 			}
 		case "Gt", "Lt":
-			if !isInteger(value) {
+			switch {
+			case !isInteger(value):
 				c.errorf("toleration-invalid", at.With("value"), "", "the operator %s requires an integer", operator)
+			case c.mode() != "kmm": // which refuses it in any case
+				c.warnf("toleration-invalid", at.With("operator"), "write Equal or Exists, or check that the API server has the feature gate on",
+					"the API server refuses the operator %s without the feature gate TaintTolerationComparisonOperators", operator)
 			}
 		}
 		if v, ok := lookup(c.values, at.With("tolerationSeconds")); ok && v != nil && effect != "NoExecute" {

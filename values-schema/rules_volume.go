@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // volumeRequires are the fields without which the API server refuses a volume
@@ -27,8 +28,39 @@ func (c *check) volume(path Path) {
 	if len(m) != 1 {
 		return // the schema takes one at most, and none is reported by checkSource
 	}
-	kind := slices.Collect(maps.Keys(m))[0]
-	at := path.With(kind)
+	c.volumeOf(path, slices.Collect(maps.Keys(m))[0])
+}
+
+// volumes checks a pod's volumes, each a name and one volume source.
+func (c *check) volumes(path Path) {
+	seen := map[string]bool{}
+	for i := range c.list(path) {
+		at := path.With(i)
+		m := c.object(at)
+		if m == nil {
+			continue // the schema says so
+		}
+		if name := c.str(at.With("name")); name != "" {
+			if text := why(validation.IsDNS1123Label(name)); text != "" {
+				c.errorf("volume-invalid", at.With("name"), "", "invalid name of a volume: %s", text)
+			}
+			if seen[name] {
+				c.errorf("volume-invalid", at.With("name"), "give each volume a separate name", "another volume has this name")
+			}
+			seen[name] = true
+		}
+		kinds := slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(key string) bool { return key == "name" })
+		if len(kinds) != 1 {
+			c.errorf("volume-invalid", at, "such as {name: data, emptyDir: {}}", "must have a name and exactly one kind of volume")
+			continue
+		}
+		c.volumeOf(at, kinds[0])
+	}
+}
+
+// volumeOf checks the source of one kind in the map at path.
+func (c *check) volumeOf(path Path, kind string) {
+	m, at := c.object(path), path.With(kind)
 	kinds := jsonFields(reflect.TypeFor[corev1.VolumeSource]())
 	t, known := kinds[kind]
 	if !known {
