@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
@@ -24,17 +25,22 @@ import (
 func changeNode(t *testing.T, b *bed, prefix string, i int, change func(*corev1.Node)) {
 	t.Helper()
 	api := cluster.Client.CoreV1().Nodes()
-	node, err := api.Get(t.Context(), nodeName(b, prefix, i), metav1.GetOptions{})
+	// The control plane changes its taints meanwhile.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		node, err := api.Get(t.Context(), nodeName(b, prefix, i), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		change(node)
+		info := node.Status.NodeInfo
+		if node, err = api.Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+		node.Status.NodeInfo = info
+		_, err = api.UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
+		return err
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	change(node)
-	info := node.Status.NodeInfo
-	if node, err = api.Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	node.Status.NodeInfo = info
-	if _, err := api.UpdateStatus(t.Context(), node, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
