@@ -26,6 +26,12 @@ const (
 // for where it does not say how large it is: zstd --long uses one of 128 MiB.
 const maxWindow = 64 << 20
 
+// maxPieces bounds the members, blocks and frames of a compressed file, each of
+// which takes time even if there is nothing in it. Tools write one for 64 KiB or more.
+const maxPieces = 1 << 16
+
+var errPieces = fmt.Errorf("it is in more than %d pieces", maxPieces)
+
 // Format tells how data is compressed, by its first bytes and never by a name.
 func Format(data []byte) string { return magic.Compression(data) }
 
@@ -126,6 +132,9 @@ func unpackedSize(format string, data []byte, r Request) (size, window int64, er
 			return int64(min(h.FrameContentSize, 1<<62)), 0, nil
 		}
 	}
+	if format == FormatZst && pieces(data) > maxPieces {
+		return 0, 0, errPieces
+	}
 	// It has to be tried: once without keeping anything.
 	d, err := decoder(format, data, r)
 	if err != nil {
@@ -201,7 +210,8 @@ func fill(plain []byte, r io.Reader) ([]byte, error) {
 // tells bytes behind the last of them from a member that is cut short.
 type members struct {
 	*gzip.Reader
-	src *bytes.Reader
+	src   *bytes.Reader
+	count int
 }
 
 func newMembers(src *bytes.Reader) (*members, error) {
@@ -210,7 +220,7 @@ func newMembers(src *bytes.Reader) (*members, error) {
 		return nil, err
 	}
 	d.Multistream(false)
-	return &members{d, src}, nil
+	return &members{d, src, 1}, nil
 }
 
 func (m *members) Read(p []byte) (int, error) {
@@ -222,6 +232,9 @@ func (m *members) Read(p []byte) (int, error) {
 	k, _ := m.src.ReadAt(next[:], m.src.Size()-int64(m.src.Len())) // it may be one byte
 	if !magic.GoesOn(FormatGz, next[:k]) {
 		return n, trailing(m.src.Len())
+	}
+	if m.count++; m.count > maxPieces {
+		return n, errPieces
 	}
 	if err := m.Reset(m.src); err != nil {
 		return n, cut(err)
@@ -243,6 +256,22 @@ func cut(err error) error {
 func alone(data []byte) bool {
 	count, end := frames(data)
 	return count == 1 && end == len(data) && magic.Skippable(data) == 0
+}
+
+// pieces counts the frames of a zstd file, skippable ones too.
+func pieces(data []byte) (count int) {
+	for len(data) > 0 {
+		size := magic.Skippable(data)
+		if size == 0 {
+			size = frame(data)
+		}
+		if size == 0 {
+			break
+		}
+		data = data[min(size, len(data)):]
+		count++
+	}
+	return count
 }
 
 // frames counts the whole frames of a zstd file that are not skippable ones, and

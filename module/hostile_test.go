@@ -34,6 +34,27 @@ func TestUnusualFilesAreReadWholeOrNamed(t *testing.T) {
 	}
 }
 
+// Each member, stream or frame takes time, so that a file of a few MB that is made of
+// nothing else would keep a node busy for minutes.
+func TestAFileOfManyPiecesIsRefused(t *testing.T) {
+	const many = 70_000
+	one := []byte("k")
+	for _, format := range formats()[1:] {
+		piece, _ := moduletest.Compress(t, one, format)
+		_, _, err := module.Decompress(bytes.Repeat(piece, many), module.DefaultMaxSize)
+		if reason(err) != outcome.NotAModule || !strings.Contains(err.Error(), "pieces") {
+			t.Errorf("%s: %v", format, err)
+		}
+		if plain, _, err := module.Decompress(bytes.Repeat(piece, 1000), module.DefaultMaxSize); err != nil || len(plain) != 1000 {
+			t.Errorf("%s: %d bytes, %v", format, len(plain), err)
+		}
+	}
+	skippable := bytes.Repeat([]byte("\x50\x2a\x4d\x18\x00\x00\x00\x00"), many)
+	if _, _, err := module.Decompress(skippable, module.DefaultMaxSize); reason(err) != outcome.NotAModule || !strings.Contains(err.Error(), "pieces") {
+		t.Errorf("skippable frames: %v", err)
+	}
+}
+
 func TestOddSectionsAreReadOrRefused(t *testing.T) {
 	ko := moduletest.KO{Padding: 5000}.Bytes()
 	for name, data := range map[string][]byte{

@@ -1,10 +1,12 @@
 package module_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"aead.dev/minisign"
+	"golang.org/x/crypto/blake2b"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/moduletest"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -58,4 +60,46 @@ func FuzzVerifyIndex(f *testing.F) {
 			t.Errorf("accepted %q by key %q: %v", signature, key, err)
 		}
 	})
+}
+
+// minisign has two kinds of signatures: over a file, and over its hash. Calling one
+// the other makes the hash itself a file that is signed, which is not an index.
+func TestASignatureOfOneKindIsNotOneOfTheOther(t *testing.T) {
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	var s minisign.Signature
+	if err := s.UnmarshalText(r.Files[module.SignatureName]); err != nil {
+		t.Fatal(err)
+	}
+	hash := blake2b.Sum512(r.Files[module.IndexName])
+	s.Algorithm = minisign.EdDSA
+	text, err := s.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Files[module.SignatureName] = text
+	if _, err := get(t, r.Files, request(r)); reason(err) != outcome.SignatureInvalid {
+		t.Errorf("the index: %v", err)
+	}
+	r.Files[module.IndexName] = hash[:]
+	if _, err := get(t, r.Files, request(r)); reason(err) != outcome.SourceInvalid {
+		t.Errorf("its hash as the index: %v", err)
+	}
+}
+
+// The number of a key in a signature is not signed, and proves nothing.
+func TestAKeysNumberIsNotAKey(t *testing.T) {
+	r, attacker := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign(), moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	var mine, theirs minisign.Signature
+	if err := errors.Join(mine.UnmarshalText(attacker.Files[module.SignatureName]), theirs.UnmarshalText(r.Files[module.SignatureName])); err != nil {
+		t.Fatal(err)
+	}
+	mine.KeyID = theirs.KeyID
+	text, err := mine.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attacker.Files[module.SignatureName] = text
+	if _, err := get(t, attacker.Files, request(r)); reason(err) != outcome.SignatureInvalid {
+		t.Errorf("%v", err)
+	}
 }

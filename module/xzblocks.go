@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/kubeshark/kubeshark-pfring/module/internal/magic"
 )
@@ -40,7 +41,8 @@ func (b xzBlock) window() int64 {
 // xzBlocks lists the blocks of an .xz file, by the index at the end of each of
 // its streams. io.ErrUnexpectedEOF says that an end is missing.
 func xzBlocks(data []byte) ([]xzBlock, error) {
-	var all []xzBlock
+	var streams [][]xzBlock // the last first
+	count := 0
 	for end := len(data); end > 0; {
 		for end >= 4 && binary.LittleEndian.Uint32(data[end-4:]) == 0 {
 			end -= 4 // padding between streams
@@ -49,9 +51,13 @@ func xzBlocks(data []byte) ([]xzBlock, error) {
 		if err != nil {
 			return nil, err
 		}
-		all, end = append(blocks, all...), start
+		streams, end = append(streams, blocks), start
+		if count += max(1, len(blocks)); count > maxPieces {
+			return nil, errPieces
+		}
 	}
-	return all, nil
+	slices.Reverse(streams)
+	return slices.Concat(streams...), nil
 }
 
 // xzEnd is where an .xz file ends, with the padding that it may have: behind its
