@@ -6,7 +6,6 @@ package atomicfile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -59,8 +58,19 @@ func failed(name string, err error) error {
 	if call := (*os.LinkError)(nil); errors.As(err, &call) {
 		err = call.Err
 	}
-	return fmt.Errorf("cannot write %s: %w", name, err)
+	return &Error{name, err}
 }
+
+// Error is a file that could not be written, and why.
+type Error struct {
+	Name string
+	Err  error
+}
+
+func (e *Error) Error() string { return "cannot write " + e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Create begins to write a file beside path. End it with Commit or Discard.
 func Create(name string) (*File, error) {

@@ -13,6 +13,7 @@ import (
 	"aead.dev/minisign"
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -142,6 +143,9 @@ func updateIndex(cmd *cobra.Command, dir string, options repository.Options, key
 // repositoryError tells a folder that could not be read from one whose content
 // is at fault.
 func repositoryError(err error) error {
+	if e := (*atomicfile.Error)(nil); errors.As(err, &e) {
+		return err
+	}
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		return err
 	}
