@@ -63,8 +63,8 @@ func (b *bed) watch(t *testing.T) func() (events, worst int) {
 				continue
 			}
 			events++
-			// An emulated node answers a probe too late now and then, which is no fault of
-			// the change of modes: a container that was ready and still runs counts.
+			// An emulated node answers a probe too late now and then, whatever the mode: a
+			// container that was ready and still runs counts.
 			stays := ready[pod.UID] && pod.Status.Phase == corev1.PodRunning && allRun(*pod)
 			ready[pod.UID] = e.Type != "DELETED" && pod.DeletionTimestamp == nil && (isReady(*pod) || stays)
 			worst = min(worst, count(ready))
