@@ -23,7 +23,7 @@ run alone "${alone[@]}" || failed=1
 wait "$parts" || failed=1
 # These wait for clusters more than they compute: packages run beside each other
 # beyond the processors, the two longest first.
-run beside -p $(($(nproc) + 1)) ./tests/node ./tests/supply "${beside[@]}" || failed=1
+run beside -p "$(nproc)" ./tests/node ./tests/supply "${beside[@]}" || failed=1
 
 echo
 echo "The slowest tests:"

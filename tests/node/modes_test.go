@@ -63,10 +63,7 @@ func (b *bed) watch(t *testing.T) func() (events, worst int) {
 				continue
 			}
 			events++
-			// An emulated node answers a probe too late now and then, whatever the mode: a
-			// container that was ready and still runs counts.
-			stays := ready[pod.UID] && pod.Status.Phase == corev1.PodRunning && allRun(*pod)
-			ready[pod.UID] = e.Type != "DELETED" && pod.DeletionTimestamp == nil && (isReady(*pod) || stays)
+			ready[pod.UID] = e.Type != "DELETED" && pod.DeletionTimestamp == nil && isReady(*pod)
 			worst = min(worst, count(ready))
 		}
 	}()
@@ -136,14 +133,4 @@ func waitsForKMM(t *testing.T, b *bed, n *node.Node) {
 	if got := b.says(t, n, outcome.Loaded); got.Verified != outcome.VerifiedKMM || got.Version != version {
 		t.Errorf("%+v", got)
 	}
-}
-
-// allRun tells whether each container of a pod runs, and never ended before.
-func allRun(pod corev1.Pod) bool {
-	for _, c := range pod.Status.ContainerStatuses {
-		if c.State.Running == nil || c.RestartCount > 0 {
-			return false
-		}
-	}
-	return len(pod.Status.ContainerStatuses) > 0
 }

@@ -21,7 +21,7 @@ import (
 
 // patience bounds what waits for something to happen: an emulated machine on a
 // busy one is slow.
-const patience = 3 * time.Minute
+const patience = 60 * time.Second
 
 type guest struct{ running map[string]*running }
 
