@@ -21,8 +21,8 @@ mapfile -t alone < <(go list ./... | grep -v /tests/)
 mapfile -t beside < <(go list ./tests/... | grep -v -e '/tests/node$' -e '/tests/supply$')
 run alone "${alone[@]}" || failed=1
 wait "$parts" || failed=1
-# These wait for clusters more than they compute: packages run beside each other
-# beyond the processors, the two longest first.
+# The two longest first. An emulated node is too slow beside more packages than there
+# are processors: probes and commands then end late.
 run beside -p "$(nproc)" ./tests/node ./tests/supply "${beside[@]}" || failed=1
 
 echo
