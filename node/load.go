@@ -173,8 +173,8 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	if err := ctx.Err(); err != nil {
 		return refuse(outcome.SourceTimeout, "loading timed out before the module was fetched")
 	}
-	if missing := l.Host.missing(v.Info.Depends); len(missing) > 0 {
-		return refuse(outcome.DependencyMissing, "the module depends on %s, which is not loaded on this node", strings.Join(missing, ", "))
+	if err := l.dependencies(v); err != nil {
+		return err
 	}
 	log := l.Host.Kernel.Listen()
 	defer log.Close()
@@ -191,6 +191,9 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	if err != nil {
 		return diagnose(attempt{err: err, facts: l.facts, signed: v.Info.Signed, parameters: l.Parameters, log: log.Lines()})
 	}
+	// It is loaded, so what is known of it is written down, whoever wants this agent to
+	// end: the next one would take it for a module that nobody has verified.
+	ctx = context.WithoutCancel(ctx)
 	// Before anybody else can have loaded another: it is ours until it goes.
 	l.out.Module.Instance = inode(filepath.Join(l.Host.Sys, "module", l.ModuleName))
 	if err := l.good(ctx, outcome.Loaded); err != nil {
@@ -203,6 +206,14 @@ func (l *loading) insert(ctx context.Context, v *module.Verified) error {
 	// Before the turn is another's, which must find whose this load is.
 	l.out.Time = time.Now()
 	Record{State: l.State}.Write(l.out, l.Log)
+	return nil
+}
+
+// dependencies fails when the module needs another one that is not loaded.
+func (l *loading) dependencies(v *module.Verified) error {
+	if missing := l.Host.missing(v.Info.Depends); len(missing) > 0 {
+		return refuse(outcome.DependencyMissing, "the module depends on %s, which is not loaded on this node", strings.Join(missing, ", "))
+	}
 	return nil
 }
 

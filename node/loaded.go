@@ -140,6 +140,14 @@ func (l *loading) replace(ctx context.Context, m *LoadedModule, d difference) er
 	if now := l.Host.Loaded(l.ModuleName); now != nil && now.Instance != m.Instance {
 		return l.already(ctx, now) // another agent was faster
 	}
+	if ctx.Err() != nil {
+		return l.other(ctx, m, d, ", as the time for loading was over")
+	}
+	if err := l.dependencies(v); err != nil {
+		return l.other(ctx, m, d, ", and "+err.Error())
+	}
+	// Between the two modules the node has none, so nothing ends the agent there.
+	ctx = context.WithoutCancel(ctx)
 	switch err := l.Host.Kernel.DeleteModule(l.ModuleName); {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EBUSY):
 		return l.other(ctx, m, d, ", and it is in use")

@@ -43,6 +43,10 @@ type machine struct {
 	// kernelVersion is what uname -v prints.
 	kernelVersion string
 	params        string
+	// during is called by each system call on a module, before it does anything.
+	during func(call string)
+	// loaded is called when init_module has loaded the module, before it returns.
+	loaded func()
 	// keys are those of the last repository.
 	keys []string
 }
@@ -110,6 +114,12 @@ func (m *machine) unload() {
 	}
 }
 
+func (m *machine) calls(call string) {
+	if m.during != nil {
+		m.during(call)
+	}
+}
+
 func (m *machine) Release() (string, error) { return cmp.Or(m.release, testRelease), nil }
 
 func (m *machine) InitModule(image []byte, params string) error {
@@ -118,6 +128,7 @@ func (m *machine) InitModule(image []byte, params string) error {
 	if len(image) == 0 {
 		return m.probeErr
 	}
+	m.calls("init_module")
 	m.inits++
 	m.params = params
 	m.log = append(m.log, m.logAfter...)
@@ -128,12 +139,16 @@ func (m *machine) InitModule(image []byte, params string) error {
 		return unix.EEXIST
 	}
 	m.load(m.version, 0)
+	if m.loaded != nil {
+		m.loaded()
+	}
 	return nil
 }
 
 func (m *machine) DeleteModule(string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.calls("delete_module")
 	m.deletes++
 	data, err := os.ReadFile(m.path("proc/modules"))
 	if err != nil {

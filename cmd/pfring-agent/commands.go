@@ -77,9 +77,10 @@ func wait(ctx context.Context, s *settings, stdout io.Writer) (int, error) {
 }
 
 // publish has an outcome written down and prints what holds then. That the agent was
-// interrupted is not a verdict on the node: what was written before stands.
+// interrupted is not a verdict on the node: what was written before stands, unless
+// this agent has loaded the module.
 func (s *settings) publish(ctx context.Context, o outcome.Outcome, stdout io.Writer, write func() outcome.Outcome) (int, error) {
-	if ctx.Err() != nil && o.Backend != outcome.PFRing {
+	if ctx.Err() != nil && o.Reason != outcome.Loaded && o.Reason != outcome.Replaced {
 		s.log.Warn("interrupted before there was an outcome", "message", o.Message)
 		return exitInterrupted, nil
 	}

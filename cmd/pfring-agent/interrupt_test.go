@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,5 +43,28 @@ func TestAnInterruptionLeavesWhatWasWrittenBefore(t *testing.T) {
 	}
 	if o, err := outcome.Parse([]byte(before)); err != nil || o.Reason != outcome.Loaded {
 		t.Fatal(err)
+	}
+}
+
+// That a module is loaded is written down, though the agent is asked to end: it is
+// what the kernel has. That one was there before is no news, and what is known of it
+// may be less than what stood there.
+func TestAnInterruptedAgentWritesDownOnlyWhatItHasLoaded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for reason, want := range map[outcome.Reason]int{
+		outcome.Loaded: 0, outcome.Replaced: 0,
+		outcome.AlreadyLoaded: exitInterrupted, outcome.OtherVersionLoaded: exitInterrupted, outcome.SourceTimeout: exitInterrupted, outcome.KernelRejected: exitInterrupted,
+	} {
+		wrote := false
+		o := outcome.Outcome{Backend: outcome.PFRing, Reason: reason}
+		if !reason.Good() {
+			o.Backend = outcome.Libpcap
+		}
+		s := &settings{onUnavailable: "fallback", log: slog.New(slog.DiscardHandler)}
+		code, err := s.publish(ctx, o, io.Discard, func() outcome.Outcome { wrote = true; return o })
+		if code != want || err != nil || wrote != (want == 0) {
+			t.Errorf("%s: code %d, %v, written: %v", reason, code, err, wrote)
+		}
 	}
 }

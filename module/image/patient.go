@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/wait"
+	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
 
 const (
@@ -207,7 +207,7 @@ func (p *patient) failure(response *http.Response, err error) (asked time.Durati
 	default:
 		return 0, nil
 	}
-	asked = retryAfter(response.Header, time.Now())
+	asked = web.RetryAfter(response.Header, time.Now())
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
@@ -218,18 +218,6 @@ func (p *patient) failure(response *http.Response, err error) (asked time.Durati
 		return 0, nil // a registry without room will have none in a minute
 	}
 	return asked, cause
-}
-
-// retryAfter reads what a server asks to wait, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // once sends a request and ends it when nothing moves for too long.
@@ -252,7 +240,7 @@ func (p *patient) once(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	response.Body = &guarded{response.Body, alarm, p.idle, ctx, cancel}
+	response.Body = &guarded{ReadCloser: response.Body, alarm: alarm, idle: p.idle, left: p.idle, ctx: ctx, cancel: cancel}
 	return response, nil
 }
 
@@ -268,19 +256,27 @@ func (m *moving) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// guarded is an answer's body, of which no read takes longer than idle.
+// guarded is an answer's body. No idle time is spent on waiting for fewer bytes
+// than web.Progress; what the reader does between two reads takes its own time.
 type guarded struct {
 	io.ReadCloser
 	alarm  *time.Timer
 	idle   time.Duration
+	left   time.Duration   // of the idle time
+	came   int             // since it began
 	ctx    context.Context //nolint:containedctx // its cause is why a read failed
 	cancel context.CancelCauseFunc
 }
 
 func (g *guarded) Read(b []byte) (int, error) {
-	g.alarm.Reset(g.idle)
+	g.alarm.Reset(g.left)
+	start := time.Now()
 	n, err := g.ReadCloser.Read(b)
 	g.alarm.Stop()
+	g.left -= time.Since(start)
+	if g.came += n; g.came >= web.Progress {
+		g.came, g.left = 0, g.idle
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		if cause := context.Cause(g.ctx); errors.Is(cause, errStalled) {
 			err = cause

@@ -223,6 +223,50 @@ func compressed(_ int, w http.ResponseWriter, r *http.Request, server http.Handl
 	return true
 }
 
+// resuming sends the first half of a file and breaks the connection off; to those who
+// ask for the rest it sends what rest says, and breaks off where that is less.
+func resuming(rest func(n int, body []byte, from int) []byte) harm {
+	var mu sync.Mutex
+	var body []byte // as of the first request: the headers of later ones are signed
+	return func(n int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if body == nil {
+			_, body = answer(server, r)
+		}
+		w.Header().Set("ETag", `"one"`)
+		from, sent := 0, half(body)
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil {
+			sent = rest(n, body, from)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(body)-1, len(body)))
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)-from))
+		if from > 0 {
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		_, _ = w.Write(sent)
+		if from+len(sent) < len(body) {
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		return true
+	}
+}
+
+// dribbling sends a byte more with each resumption, and finds out whether anybody goes
+// on taking them: the pauses between attempts grow, so there is time for few.
+func dribbling(t *testing.T) harm {
+	return resuming(func(n int, body []byte, from int) []byte {
+		if n > 8 {
+			t.Errorf("request %d, for one more byte each", n)
+		}
+		return body[from : from+1]
+	})
+}
+
+// spliced continues with other bytes that it says are the rest.
+func spliced(_ int, body []byte, from int) []byte { return make([]byte, len(body)-from) }
+
 // trailers sends a file in pieces, and header fields behind it.
 func trailers(_ int, w http.ResponseWriter, r *http.Request, server http.Handler) bool {
 	_, body := answer(server, r)

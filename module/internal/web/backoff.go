@@ -46,16 +46,22 @@ func tooMany(status int, body []byte) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && bytes.Contains(body, []byte("SlowDown"))
 }
 
-// retryAfter reads what a server asks to wait, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter reads what a server asks to wait, in seconds or as a date: at most an
+// hour. A date counts from the time that the server itself tells, if it does: the
+// clock of a machine that has just started may be far off.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
 		return time.Duration(max(0, min(seconds, 3600))) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, min(at.Sub(now), time.Hour))
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return max(0, min(at.Sub(now), time.Hour))
 }
 
 // sleep waits for d. It returns false at once when ctx would end before: the

@@ -13,8 +13,19 @@ func TestRetryAfterReadsSecondsAndDates(t *testing.T) {
 		"": 0, "7": 7 * time.Second, "-3": 0, "99999999": time.Hour, "soon": 0,
 		"Fri, 02 Jan 2026 03:04:35 GMT": 30 * time.Second, "Fri, 02 Jan 2026 03:04:00 GMT": 0,
 	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+		if got := RetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
 			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}
+
+// A node whose clock is a year off waits as long as the server means.
+func TestADateToRetryAfterIsOfTheServersClock(t *testing.T) {
+	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	h := http.Header{"Date": {date.Format(http.TimeFormat)}, "Retry-After": {date.Add(7 * time.Second).Format(http.TimeFormat)}}
+	for _, off := range []time.Duration{0, -365 * 24 * time.Hour, 365 * 24 * time.Hour} {
+		if got := RetryAfter(h, date.Add(off)); got != 7*time.Second {
+			t.Errorf("a clock that is off by %s: %s", off, got)
 		}
 	}
 }
@@ -96,7 +107,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		if d := retryAfter(http.Header{"Retry-After": {value}}, now); d < 0 || d > time.Hour {
+		if d := RetryAfter(http.Header{"Retry-After": {value}}, now); d < 0 || d > time.Hour {
 			t.Errorf("%q is %s", value, d)
 		}
 	})

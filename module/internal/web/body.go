@@ -14,7 +14,7 @@ import (
 var errRange = errors.New("the server sent a part (206) that does not continue what was there")
 
 // read appends the body of a 200 or 206 to what there is, if it continues it.
-func (f *fetching) read(r *http.Response, alive func()) error {
+func (f *fetching) read(r *http.Response, p *pulse) error {
 	if !f.continues(r) {
 		f.startOver()
 	}
@@ -33,7 +33,7 @@ func (f *fetching) read(r *http.Response, alive func()) error {
 	// As a whole, so that a module of some MB is not copied again and again; the
 	// byte more is for finding its end without growing.
 	f.buffer.Grow(f.room(r.ContentLength))
-	body := &watched{Reader: io.LimitReader(r.Body, f.Max+1-f.got), alive: alive}
+	body := &watched{io.LimitReader(r.Body, f.Max+1-f.got), p}
 	n, err := io.Copy(f.To, body)
 	if f.got += n; err != nil {
 		return err
@@ -79,18 +79,4 @@ func (f *fetching) tooLarge(size int64) error {
 		why += fmt.Sprintf("; it came with Content-Encoding: %.20s, as from a proxy that compresses", f.encoded)
 	}
 	return fault.TooLarge(f.What, Where(f.URL), why)
-}
-
-// watched calls alive whenever bytes come.
-type watched struct {
-	io.Reader
-	alive func()
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Reader.Read(p)
-	if n > 0 {
-		w.alive()
-	}
-	return n, err
 }

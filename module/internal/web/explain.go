@@ -84,7 +84,7 @@ func message(body []byte) string {
 
 // refused lets the source interpret an answer that is not success: it may know better.
 func (f *fetching) refused(ctx context.Context, s *statusError) error {
-	f.wait, f.tooMany = retryAfter(s.response.Header, time.Now()), tooMany(s.response.StatusCode, s.body)
+	f.wait, f.tooMany = RetryAfter(s.response.Header, time.Now()), tooMany(s.response.StatusCode, s.body)
 	if f.Refused != nil {
 		again, err := f.Refused(ctx, s.response, s.body)
 		if err != nil {
@@ -133,7 +133,7 @@ func (f *fetching) explain(ctx context.Context, err error) (e *fault.Error, retr
 	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)):
 		e.Reason, e.Do = outcome.SourceForbidden, "Put the proxy's username and password into the Secret that source.proxy.secret names."
 		return e, false
-	case errors.Is(err, errStalled):
+	case isStalled(err):
 		e.Reason = outcome.SourceTimeout
 	case errors.Is(err, errRange):
 		e.Reason, e.Do = outcome.SourceInvalid, "Check the server, and proxies and caches between."

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -47,7 +49,34 @@ func TestFetchTellsWhatDoesNotPass(t *testing.T) {
 			w.Header().Set("Retry-After", "70")
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, outcome.SourceUnreachable, "503", 1},
-		"cut without end":     {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "closed the connection", attempts},
+		"cut without end": {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)) }, outcome.SourceUnreachable, "closed the connection", attempts},
+		"a byte more with each resumption": {func(n int, w http.ResponseWriter, r *http.Request) {
+			from := 0
+			if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err != nil && n > 1 {
+				t.Errorf("request %d has the range %q: %v", n, r.Header.Get("Range"), err)
+			}
+			w.Header().Set("ETag", `"one"`)
+			if from == 0 {
+				cut(w, file[:len(file)/2], len(file))
+			}
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(file)-1, len(file)))
+			w.Header().Set("Content-Length", strconv.Itoa(len(file)-from))
+			w.WriteHeader(http.StatusPartialContent)
+			cut(w, file[from:from+1], len(file)-from)
+		}, outcome.SourceUnreachable, "closed the connection", attempts},
+		"cut a byte later each time, and nothing can be resumed": {func(n int, w http.ResponseWriter, _ *http.Request) {
+			cut(w, file[:10_000+n], len(file))
+		}, outcome.SourceUnreachable, "closed the connection", attempts},
+		"cut here and there, and nothing can be resumed": {func(n int, w http.ResponseWriter, _ *http.Request) {
+			cut(w, file[:10_000+n%2*Progress], len(file))
+		}, outcome.SourceUnreachable, "closed the connection", attempts},
+		"a few bytes now and then": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write(file[:16])
+				w.(http.Flusher).Flush()
+				time.Sleep(20 * time.Millisecond)
+			}
+		}, outcome.SourceTimeout, "the server ", attempts},
 		"silence without end": {func(_ int, w http.ResponseWriter, r *http.Request) { silent(w, r, nil) }, outcome.SourceTimeout, "stopped responding", attempts},
 		"too long, told":      {func(_ int, w http.ResponseWriter, _ *http.Request) { cut(w, nil, len(file)+1) }, outcome.TooLarge, "limit", 1},
 		"endless": {func(_ int, w http.ResponseWriter, r *http.Request) {

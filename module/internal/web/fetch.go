@@ -14,10 +14,16 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 )
 
-// attempts is how often in a row a request is tried without a byte gained; with
-// the default backoff that takes about twenty seconds. The context's deadline
-// ends it earlier.
+// attempts is how often in a row a request is tried without progress; with the
+// default backoff that takes about twenty seconds. The context's deadline ends it
+// earlier.
 const attempts = 8
+
+// Progress is how many bytes an attempt must add to what has come before, and how
+// many must come in each idle time, to count. At less, the smallest module (some
+// 60 KB) would take longer than a load may: a server that sends a byte with each
+// resumption, or a byte a second, is no better than one that is silent.
+const Progress = 4 << 10
 
 // maxAsked is the longest wait that a server may ask for.
 const maxAsked = time.Minute
@@ -76,8 +82,8 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 		f.To = &f.buffer
 	}
 	var before *fault.Error
+	var farthest int64 // that an attempt has come; one that starts over is behind it
 	for failed := 0; ; {
-		had := f.got
 		f.wait, f.tooMany = 0, false
 		err := f.attempt(ctx)
 		if err == nil {
@@ -86,11 +92,14 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 		if errors.Is(err, errFixed) {
 			continue
 		}
-		if failed++; f.got > had {
+		failed++
+		advanced := f.got-farthest >= Progress
+		if advanced {
 			failed = 1
 		}
+		farthest = max(farthest, f.got)
 		e, retry := f.explain(ctx, err)
-		if before != nil && errors.Is(e.Err, context.DeadlineExceeded) && f.got <= had {
+		if before != nil && errors.Is(e.Err, context.DeadlineExceeded) && !advanced {
 			// Time was over in one more attempt: what the earlier ones met says more,
 			// and says the same wherever in the backoff time ends.
 			return nil, before
@@ -116,18 +125,14 @@ func (c *Client) Fetch(ctx context.Context, r Request) (*Response, error) {
 // errFixed asks for an attempt that does not count.
 var errFixed = errors.New("fixed")
 
-// errStalled means that the server stopped responding.
-var errStalled = errors.New("the server stopped responding")
-
-// attempt makes one request and appends its body to what there is. The alarm
-// watches over the exchange alone: getting credentials takes its own time.
+// attempt makes one request and appends its body to what there is. The pulse is
+// that of the exchange alone: getting credentials takes its own time.
 func (f *fetching) attempt(ctx context.Context) error {
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	alarm := time.AfterFunc(f.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, f.idle)) })
-	alarm.Stop() // getting credentials takes its own time
-	alive := func() { alarm.Reset(f.idle) }
-	r, err := f.request(watched, alive)
+	p := newPulse(f.idle, cancel)
+	defer p.stop()
+	r, err := f.request(watched, p)
 	if err != nil {
 		return err
 	}
@@ -136,10 +141,10 @@ func (f *fetching) attempt(ctx context.Context) error {
 			return err
 		}
 	}
-	alive()
-	err = f.exchange(r, alive)
-	alarm.Stop()
-	if cause := context.Cause(watched); err != nil && errors.Is(cause, errStalled) {
+	p.start()
+	err = f.exchange(r, p)
+	p.stop()
+	if cause := context.Cause(watched); err != nil && isStalled(cause) {
 		return cause
 	}
 	if s := (*statusError)(nil); errors.As(err, &s) {
@@ -148,7 +153,7 @@ func (f *fetching) attempt(ctx context.Context) error {
 	return err
 }
 
-func (f *fetching) exchange(r *http.Request, alive func()) error {
+func (f *fetching) exchange(r *http.Request, p *pulse) error {
 	response, err := f.http.Do(r)
 	if err != nil {
 		// The message of *url.Error holds the whole address, which may have a
@@ -159,14 +164,14 @@ func (f *fetching) exchange(r *http.Request, alive func()) error {
 		return err
 	}
 	defer response.Body.Close()
-	alive()
+	p.start()
 	if response.StatusCode >= 300 || response.StatusCode < 200 {
 		return refusal(response)
 	}
-	return f.read(response, alive)
+	return f.read(response, p)
 }
 
-func (f *fetching) request(ctx context.Context, alive func()) (*http.Request, error) {
+func (f *fetching) request(ctx context.Context, p *pulse) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, f.Method, f.URL.String(), bytes.NewReader(f.Body))
 	if err != nil {
 		return nil, err
@@ -176,7 +181,7 @@ func (f *fetching) request(ctx context.Context, alive func()) (*http.Request, er
 		r.Body = struct {
 			io.Reader
 			io.Closer
-		}{&watched{Reader: r.Body, alive: alive}, r.Body}
+		}{&watched{r.Body, p}, r.Body}
 	}
 	for name, values := range f.Header {
 		r.Header[name] = values
