@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // markerName lists what an earlier run wrote, so that the next one may replace
@@ -56,13 +58,13 @@ func WriteDir(dir string, files []File) (err error) {
 	created := false
 	if ours == nil {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("cannot create the output folder: %w", err)
+			return fmt.Errorf("cannot create folder %s: %w", dir, readfile.Cause(err))
 		}
 		created = true
 	}
 	stage, err := os.MkdirTemp(dir, stagePrefix)
 	if err != nil {
-		return fmt.Errorf("cannot prepare the output folder: %w", err)
+		return fmt.Errorf("cannot write to folder %s: %w", dir, readfile.Cause(err))
 	}
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(stage))
@@ -79,7 +81,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 	for _, f := range files {
 		names = append(names, f.Name)
 		if err := os.WriteFile(filepath.Join(stage, f.Name), f.Data, 0o644); err != nil {
-			return fmt.Errorf("cannot write the manifests: %w", err)
+			return fmt.Errorf("cannot write %s: %w", filepath.Join(dir, f.Name), readfile.Cause(err))
 		}
 	}
 	// Killed from here on, the folder holds old and new files: both are listed.
@@ -88,7 +90,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 	}
 	for _, n := range names {
 		if err := os.Rename(filepath.Join(stage, n), filepath.Join(dir, n)); err != nil {
-			return fmt.Errorf("cannot put a manifest in place: %w", err)
+			return fmt.Errorf("cannot write %s: %w", filepath.Join(dir, n), readfile.Cause(err))
 		}
 	}
 	for _, n := range old {
@@ -96,7 +98,7 @@ func replaceFiles(dir, stage string, old []string, files []File) error {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot remove a manifest that is no longer rendered: %w", err)
+			return fmt.Errorf("cannot remove %s, which is no longer rendered: %w", filepath.Join(dir, n), readfile.Cause(err))
 		}
 	}
 	return writeMarker(dir, stage, names)
@@ -111,10 +113,10 @@ func writeMarker(dir, stage string, names []string) error {
 	}
 	tmp := filepath.Join(stage, markerName)
 	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("cannot list the manifests: %w", err)
+		return fmt.Errorf("cannot write %s: %w", filepath.Join(dir, markerName), readfile.Cause(err))
 	}
 	if err := os.Rename(tmp, filepath.Join(dir, markerName)); err != nil {
-		return fmt.Errorf("cannot list the manifests: %w", err)
+		return fmt.Errorf("cannot write %s: %w", filepath.Join(dir, markerName), readfile.Cause(err))
 	}
 	return nil
 }
@@ -127,7 +129,7 @@ func inspectDir(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the output folder: %w", err)
+		return nil, fmt.Errorf("cannot read folder %s: %w", dir, readfile.Cause(err))
 	}
 	listed, err := readMarker(dir)
 	if err != nil {
@@ -162,7 +164,7 @@ func readMarker(dir string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the output folder: %w", err)
+		return nil, fmt.Errorf("cannot read folder %s: %w", dir, readfile.Cause(err))
 	}
 	var m marker
 	if err := json.Unmarshal(data, &m); err != nil {

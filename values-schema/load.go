@@ -25,7 +25,10 @@ type LoadOptions struct {
 	// Files are merged in order; "-" is Stdin.
 	Files                            []string
 	Set, SetString, SetFile, SetJSON []string
-	Stdin                            io.Reader
+	// SetOwn is as SetString, for keys of this chart: also where its values are below
+	// the key of a subchart. It comes last.
+	SetOwn []string
+	Stdin  io.Reader
 	// Open opens a file of Files and SetFile; nil is os.Open.
 	Open func(name string) (io.ReadCloser, error)
 	// Defaults is the chart's values.yaml.
@@ -88,6 +91,7 @@ func Load(o LoadOptions) (*Document, error) {
 	if err := d.addSets(); err != nil {
 		return nil, err
 	}
+	d.addOwn()
 	if err := d.addDefaults(); err != nil {
 		return nil, err
 	}
@@ -104,13 +108,38 @@ func (d *Document) Subchart() string {
 	return fmt.Sprint(d.above[0])
 }
 
+// subchart is the key below which this chart's values are, "" for none.
+func (d *Document) subchart() string {
+	if d.opts.Subchart != "" {
+		return d.opts.Subchart
+	}
+	return foundSubchart(d.user)
+}
+
+// addOwn sets keys of this chart. Where the values have something else than a map in
+// the way, that is a problem that Validate finds.
+func (d *Document) addOwn() {
+	key := d.subchart()
+	into, is := d.user, true
+	if key != "" {
+		into, is = d.user[key].(map[string]any)
+	}
+	for _, arg := range d.opts.SetOwn {
+		alone := map[string]any{}
+		if !is || strvals.ParseIntoString(arg, into) != nil || strvals.ParseIntoString(arg, alone) != nil {
+			continue
+		}
+		if key != "" {
+			alone = map[string]any{key: alone}
+		}
+		d.layers = append(d.layers, layer{arg: hideUserinfo("--set-string " + arg), set: alone})
+	}
+}
+
 // intoSubchart goes down to this chart's values in those of a parent chart. As
 // Helm does, it hands global values on.
 func (d *Document) intoSubchart() {
-	key := d.opts.Subchart
-	if key == "" {
-		key = foundSubchart(d.user)
-	}
+	key := d.subchart()
 	if key == "" {
 		return
 	}

@@ -5,6 +5,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/flock"
 )
@@ -46,7 +48,9 @@ type File struct {
 	root       *os.Root
 	close      func() error // of a root that is the file's own
 	name, temp string
-	shown      string // the name in messages
+	shown      string      // the name in messages
+	direct     bool        // the file itself is written, see Output
+	keep       fs.FileMode // of a file that a person has named; 0 is none
 }
 
 // failed says which file could not be written and why; the temporary file and the
@@ -87,6 +91,9 @@ func Create(name string) (*File, error) {
 }
 
 func create(root *os.Root, name string) (*File, error) {
+	if info, err := root.Lstat(name); err == nil && !replaceable(info.Mode()) {
+		return nil, failed(name, irregular(info.Mode()))
+	}
 	clean(root, name)
 	f := &File{root: root, name: name, shown: name, close: func() error { return nil }}
 	var err error
@@ -101,6 +108,17 @@ func create(root *os.Root, name string) (*File, error) {
 		}
 	}
 	return nil, failed(name, err)
+}
+
+// replaceable tells whether a file may take the place of one of this mode.
+func replaceable(m fs.FileMode) bool { return m.IsRegular() || m&fs.ModeSymlink != 0 }
+
+// irregular is why it may not.
+func irregular(m fs.FileMode) error {
+	if m.IsDir() {
+		return syscall.EISDIR
+	}
+	return errors.New("not a regular file")
 }
 
 // hold locks the file as long as it is open: by that others see that it is not
@@ -131,7 +149,13 @@ func (f *File) Commit(mode fs.FileMode) error { return f.CommitAs(path.Base(f.na
 
 // CommitAs is Commit under another name in the same folder.
 func (f *File) CommitAs(base string, mode fs.FileMode) error {
-	err := f.Chmod(mode)
+	if f.direct {
+		if err := f.Close(); err != nil {
+			return failed(f.shown, err)
+		}
+		return nil
+	}
+	err := f.Chmod(cmp.Or(f.keep, mode))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -156,7 +180,12 @@ func (f *File) CommitAs(base string, mode fs.FileMode) error {
 // Discard gives up what was written.
 func (f *File) Discard() error { return errors.Join(f.Close(), f.discard()) }
 
-func (f *File) discard() error { return errors.Join(f.root.Remove(f.temp), f.close()) }
+func (f *File) discard() error {
+	if f.direct {
+		return nil
+	}
+	return errors.Join(f.root.Remove(f.temp), f.close())
+}
 
 func temporary(base string, number uint32) string {
 	return "." + base + "." + strconv.FormatUint(uint64(number), 10) + ".tmp"

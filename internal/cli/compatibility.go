@@ -181,22 +181,30 @@ func reportNodes(r compatibility.Report) []string {
 // typed merges and validates the values. Invalid ones are reported as by validate,
 // and the answer is then no.
 func (v *valuesFlags) typed(cmd *cobra.Command, release, namespace string) (valuesschema.Values, error) {
-	var values valuesschema.Values
+	doc, err := v.document(cmd, release, namespace)
+	if err != nil {
+		return valuesschema.Values{}, err
+	}
+	return doc.Typed()
+}
+
+// document is typed before it is typed: with what else is known of the values.
+func (v *valuesFlags) document(cmd *cobra.Command, release, namespace string) (*valuesschema.Document, error) {
 	o, err := v.loadOptions(cmd, input(cmd))
 	if err != nil {
-		return values, err
+		return nil, err
 	}
 	o.ReleaseName, o.Namespace = release, namespace
 	doc, err := valuesschema.Load(o)
 	if err != nil {
-		return values, err
+		return nil, err
 	}
 	problems := doc.Validate()
 	if errs, _ := valuesschema.Count(problems); errs > 0 {
 		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(v.files)); err != nil {
-			return values, err
+			return nil, err
 		}
-		return values, no(errors.New("the values are invalid"))
+		return nil, no(errors.New("the values are invalid"))
 	}
-	return doc.Typed()
+	return doc, nil
 }

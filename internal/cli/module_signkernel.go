@@ -102,7 +102,7 @@ func (f *signKernelFlags) run(cmd *cobra.Command, path string) error {
 			return err
 		}
 	}
-	if err := atomicfile.Replace(to, signed, 0o644); err != nil {
+	if err := atomicfile.WriteOutput(to, signed, 0o644); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s for kernel %s, signed by %q (%s)\n", to, info.Name, info.Version, info.KernelRelease, cert.Subject.CommonName, f.hash)

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
@@ -96,6 +96,11 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 	if err := f.probe.valid(); err != nil {
 		return err
 	}
+	if f.file != "" {
+		if err := atomicfile.CheckOutput(f.file); err != nil {
+			return err
+		}
+	}
 	if err := f.gather(cmd); err != nil {
 		return err
 	}
@@ -111,8 +116,8 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 		return err
 	}
 	if f.file != "" {
-		if err := os.WriteFile(f.file, data, 0o600); err != nil {
-			return fmt.Errorf("cannot write the values: %w", err)
+		if err := atomicfile.WriteOutput(f.file, data, 0o600); err != nil {
+			return err
 		}
 	}
 	if out := cmd.OutOrStdout(); f.output.format == "text" && colorful(out) {
@@ -133,10 +138,15 @@ func runPlan(cmd *cobra.Command, f *planFlags) error {
 // gather fills in the facts. What the source of auto mode has is asked for
 // whatever the values' own mode.
 func (f *planFlags) gather(cmd *cobra.Command) error {
-	values, err := f.values.typed(cmd, f.release, f.nodes.kube.overrides.Context.Namespace)
+	doc, err := f.values.document(cmd, f.release, f.nodes.kube.overrides.Context.Namespace)
 	if err != nil {
 		return err
 	}
+	values, err := doc.Typed()
+	if err != nil {
+		return err
+	}
+	f.facts.Subchart = doc.Subchart()
 	k := values.Tap.KernelModule
 	current := k
 	f.facts.SupplyOn = k.Supply.Enabled != nil && *k.Supply.Enabled

@@ -47,6 +47,33 @@ func TestPlanTakesKeyAndSourceIntoTheValues(t *testing.T) {
 	}
 }
 
+// Values of a chart that has this one as a dependency stay below its key.
+func TestPlanKeepsToTheKeyOfASubchart(t *testing.T) {
+	url, key := signedRepository(t, "6.1.0-18-cloud-amd64")
+	dir := t.TempDir()
+	parent, planned := filepath.Join(dir, "parent.yaml"), filepath.Join(dir, "planned.yaml")
+	if err := os.WriteFile(parent, []byte("other: {replicas: 1}\ncapture.agent:\n  tap:\n    kernelModule:\n      source: {url: "+url+", publicKeys: ["+key+"], volume: {hostPath: {path: "+dir+"}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--subchart", "capture.agent"}} {
+		stdout, stderr, code := execute(t, "", append([]string{"plan", "--kernel", "6.1.0-18-cloud-amd64", "-f", parent, "--output-file", planned}, flags...)...)
+		written, err := os.ReadFile(planned)
+		if code != 0 || err != nil || !strings.Contains(string(written), "\ncapture.agent:\n  tap:\n    kernelModule:\n      mode: auto\n") {
+			t.Fatalf("exit %d, %v\n%s%s%s", code, err, stdout, stderr, written)
+		}
+		if stdout, stderr, code := execute(t, "", "validate", parent, planned, "--fail-on", "warning"); code != 0 {
+			t.Errorf("validate: exit %d\n%s%s", code, stdout, stderr)
+		}
+	}
+	// What a flag sets goes below the key too.
+	for _, flags := range [][]string{nil, {"--subchart", "capture.agent"}} {
+		stdout, stderr, code := execute(t, "", append([]string{"render", "-f", parent, "--mode", "kmm"}, flags...)...)
+		if code != 0 || !strings.Contains(stdout, "kind: Module\n") {
+			t.Errorf("exit %d\n%s%.300s", code, stderr, stdout)
+		}
+	}
+}
+
 func TestPlanAnswersByItsExitCode(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // a test reaches nothing outside
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
@@ -63,7 +90,7 @@ func TestPlanAnswersByItsExitCode(t *testing.T) {
 		"a strange output":   {[]string{"plan", "--kernel", "6.1.0", "-o", "xml"}, "", 2, "--output"},
 		"no repository":      {append([]string{"plan", "--kernel", "6.1.0", "--source", "file://" + t.TempDir()}, unreachable...), "", 2, "neither index.json"},
 		"no cluster":         {[]string{"plan", "--no-egress", "--source-timeout", "50ms"}, "", 2, "kubeconfig"},
-		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "cannot write the values"},
+		"an unwritable file": {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source-timeout", "50ms", "--output-file", t.TempDir()}, "", 2, "is a directory"},
 		"cut off":            {[]string{"plan", "--kernel", "6.1.0", "--no-egress", "--source", valuesschema.HistoricRoot, "--source-timeout", "50ms"}, "", 0, "your own module repository"},
 	} {
 		stdout, stderr, code := execute(t, test.stdin, test.args...)

@@ -76,11 +76,11 @@ func (f *prereqFlags) document(cmd *cobra.Command, base, stdin []byte, namespace
 	}
 	o.Base, o.ReleaseName, o.Namespace = base, f.release, namespace
 	if mode != "" {
-		o.SetString = append(o.SetString, "tap.kernelModule.mode="+mode)
+		o.SetOwn = append(o.SetOwn, "tap.kernelModule.mode="+mode)
 	}
 	if f.probe.wanted && f.source.url != "" {
 		// The pods are to ask the same repository.
-		o.SetString = append(o.SetString, "tap.kernelModule.source.url="+strings.ReplaceAll(f.source.url, ",", `\,`))
+		o.SetOwn = append(o.SetOwn, "tap.kernelModule.source.url="+strings.ReplaceAll(f.source.url, ",", `\,`))
 	}
 	doc, err := valuesschema.Load(o)
 	if err != nil {

@@ -78,7 +78,7 @@ func runRender(cmd *cobra.Command, f *renderFlags) error {
 		if err := flags.OneOf("mode", f.mode, []string{"auto", "kmm"}...); err != nil {
 			return err
 		}
-		f.values.set = append(f.values.set, "tap.kernelModule.mode="+f.mode)
+		f.values.own = append(f.values.own, "tap.kernelModule.mode="+f.mode)
 	}
 	chart, err := loadChart(f.chart)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 type valuesFlags struct {
 	files, set, setString, setFile, setJSON []string
 	subchart                                string
+	// own are keys of this chart that other flags set, as key=value.
+	own []string
 
 	// pipes are the contents of files that can be read once.
 	pipes map[string][]byte
@@ -51,7 +53,7 @@ func (v *valuesFlags) loadOptions(cmd *cobra.Command, stdin io.Reader) (valuessc
 		return valuesschema.LoadOptions{}, fmt.Errorf("cannot read the built-in chart: %w", err)
 	}
 	return valuesschema.LoadOptions{
-		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON,
+		Files: v.files, Set: v.set, SetString: v.setString, SetFile: v.setFile, SetJSON: v.setJSON, SetOwn: v.own,
 		Subchart: v.subchart, Stdin: stdin, Defaults: defaults,
 		Open: func(name string) (io.ReadCloser, error) { return v.open(cmd.Context(), name) },
 	}, nil

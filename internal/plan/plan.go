@@ -110,6 +110,9 @@ type Facts struct {
 	Mode string
 	// Release and Namespace are those of the installation to be.
 	Release, Namespace string
+	// Subchart is the key of this chart in the values of a chart that has it as a
+	// dependency; "" for none.
+	Subchart string
 }
 
 // PublicImages is the public repository of module images.

@@ -41,7 +41,11 @@ func (d *decision) values() map[string]any {
 			k["enabled"] = false
 		}
 	}
-	return map[string]any{"tap": map[string]any{"kernelModule": k}}
+	values := map[string]any{"tap": map[string]any{"kernelModule": k}}
+	if d.Subchart != "" {
+		return map[string]any{d.Subchart: values}
+	}
+	return values
 }
 
 // source is what the values say of the module repository; nil for none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -173,11 +172,11 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 	case g.unbuilt == g.kernels:
 		return fail("no-module-for-kernel", "the cluster can build a module for none of the "+text.CountOrNo(g.kernels, "kernel"), "Do what supply.kernels says about each.")
 	case len(g.lacking)+g.unbuilt == g.kernels && len(g.lacking) > 0:
-		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(g.kernels, "kernel"), g.remedy, some(g.lacking)...)
+		return fail("no-module-for-kernel", "no module for any of the "+text.CountOrNo(g.kernels, "kernel"), g.remedy, grouped(g.lacking)...)
 	case len(g.lacking) > 0:
-		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(g.lacking), g.kernels), g.remedy, some(slices.Concat(g.lacking, g.unknown))...)
+		return warn("no-module-for-kernel", fmt.Sprintf("%d of %d kernels have no module; their nodes stay on libpcap", len(g.lacking), g.kernels), g.remedy, grouped(g.lacking, g.unknown)...)
 	case len(g.unknown) > 0:
-		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(g.unknown), g.kernels), g.remedy, some(g.unknown)...)
+		return warn("module-unclear", fmt.Sprintf("unknown for %d of %d kernels", len(g.unknown), g.kernels), g.remedy, grouped(g.unknown)...)
 	case g.unbuilt > 0:
 		return skip(fmt.Sprintf("%d of %s cannot be built, see supply.kernels; the others have a module, or get one", g.unbuilt, text.CountOrNo(g.kernels, "kernel")))
 	case g.built > 0:
@@ -188,8 +187,8 @@ func kernelsCovered(ctx context.Context, e *env) Finding {
 
 // gaps are the kernels of a report that have no module, or of which nobody knows.
 type gaps struct {
-	// lacking and unknown have a line for each kernel.
-	lacking, unknown []string
+	// lacking and unknown tell of each kernel.
+	lacking, unknown []detail
 	// kernels counts those that a module can help, built those of them whose
 	// module the cluster builds.
 	kernels, built int
@@ -211,7 +210,7 @@ func gapsOf(report compatibility.Report) gaps {
 			g.unbuilt++
 			continue
 		}
-		line := fmt.Sprintf("%s %s (%s)", sum.Kernel, sum.Arch, text.CountOrNo(sum.Counted(), "node"))
+		item := fmt.Sprintf("%s %s (%s)", sum.Kernel, sum.Arch, text.CountOrNo(sum.Counted(), "node"))
 		switch {
 		case sum.Yes+sum.WillBeBuilt == sum.Counted():
 			g.built += min(1, sum.WillBeBuilt)
@@ -219,11 +218,11 @@ func gapsOf(report compatibility.Report) gaps {
 		case sum.Reason == verdict.PlatformSigned || sum.Reason == verdict.PlatformUnclear:
 			continue // nodes.platform tells of them
 		case sum.No+sum.CannotBeBuilt > 0 && sum.Reason != string(outcome.NoModuleForKernel):
-			g.lacking = append(g.lacking, line+": "+sum.Message)
+			g.lacking = append(g.lacking, about(item, sum.Message))
 		case sum.No+sum.CannotBeBuilt > 0:
-			g.lacking = append(g.lacking, line)
+			g.lacking = append(g.lacking, about(item, ""))
 		default:
-			g.unknown = append(g.unknown, line+": "+sum.Message)
+			g.unknown = append(g.unknown, about(item, sum.Message))
 		}
 		if g.remedy == "" {
 			g.remedy = sum.Remedy

@@ -31,12 +31,15 @@ type imageSeen struct {
 	err      error
 }
 
-// line names the image once.
-func (i imageSeen) line(text string) string {
+// line tells of the image, which it names once. What differs in nothing but the image
+// and the kernel has one cause.
+func (i imageSeen) line(text string) detail {
+	d := detail{item: i.String(), line: fmt.Sprintf("%s: %s: %s", i.mapped, i.mapping.Image, text)}
 	if rest, named := strings.CutPrefix(text, i.mapping.Image+" "); named {
-		return fmt.Sprintf("%s: %s %s", i.mapped, i.mapping.Image, rest)
+		d.line = fmt.Sprintf("%s: %s %s", i.mapped, i.mapping.Image, rest)
 	}
-	return fmt.Sprintf("%s: %s: %s", i.mapped, i.mapping.Image, text)
+	d.cause = strings.NewReplacer(i.mapping.Image, "", i.release, "").Replace(text)
+	return d
 }
 
 // images looks at the image of each mapped kernel: each image is asked for once

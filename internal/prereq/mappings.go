@@ -104,7 +104,8 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the nodes", err)
 	}
-	var lacking, lines, stalling []string
+	var lines, stalling []string
+	var lacking []detail
 	unserved := 0
 	for _, m := range all {
 		if m.unserved {
@@ -114,7 +115,7 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 			stalling = append(stalling, m.String())
 		}
 		if m.fault != "" {
-			lacking = append(lacking, m.String()+": "+m.fault)
+			lacking = append(lacking, about(m.String(), m.fault))
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("%s: kernelMappings[%d], %s", m, m.mapping.Index, m.mapping.Image))
@@ -133,9 +134,9 @@ func mappedKernels(ctx context.Context, e *env) Finding {
 		return fail("module-stalled", "KMM fails on a kernel release with fewer than three components that a mapping matches, and then does nothing for the whole Module",
 			"Exclude such nodes with tap.kernelModule.kmm.selector, or make sure that no mapping matches their kernel release.", some(stalling)...)
 	case len(lacking) == len(all):
-		return fail("no-kernel-mapping", "no kernel of the nodes has a mapping", remedy, some(lacking)...)
+		return fail("no-kernel-mapping", "no kernel of the nodes has a mapping", remedy, grouped(lacking)...)
 	case len(lacking) > 0:
-		return warn("no-kernel-mapping", fmt.Sprintf("%d of %d kernels have no mapping; their nodes stay on libpcap", len(lacking), len(all)), remedy, some(lacking)...)
+		return warn("no-kernel-mapping", fmt.Sprintf("%d of %d kernels have no mapping; their nodes stay on libpcap", len(lacking), len(all)), remedy, grouped(lacking)...)
 	}
 	return ok("all "+text.CountOrNo(len(all), "kernel")+" have one", some(lines)...)
 }
@@ -147,7 +148,7 @@ func imagesPresent(ctx context.Context, e *env) Finding {
 		return unread("the nodes", err)
 	}
 	asked, built := 0, 0
-	var missing, unseen []string
+	var missing, unseen []detail
 	var first, unknown compatibility.Answer
 	for _, i := range all {
 		switch {
@@ -173,11 +174,11 @@ func imagesPresent(ctx context.Context, e *env) Finding {
 	case asked == 0:
 		return skip("KMM builds or signs " + text.CountOrNo(built, "image") + " in the cluster where they are missing")
 	case len(missing) == asked:
-		return fail(first.Reason, "none of the "+text.CountOrNo(asked, "image")+" is in the registry", first.Remedy, some(missing)...)
+		return fail(first.Reason, "none of the "+text.CountOrNo(asked, "image")+" is in the registry", first.Remedy, grouped(missing)...)
 	case len(missing) > 0:
-		return warn(first.Reason, fmt.Sprintf("%d of %d images do not exist; their nodes stay on libpcap", len(missing), asked), first.Remedy, some(slices.Concat(missing, unseen))...)
+		return warn(first.Reason, fmt.Sprintf("%d of %d images do not exist; their nodes stay on libpcap", len(missing), asked), first.Remedy, grouped(missing, unseen)...)
 	case len(unseen) > 0:
-		return warn(unknown.Reason, fmt.Sprintf("%d of %d images could not be looked up from here", len(unseen), asked), e.loginRemedy(unknown), some(unseen)...)
+		return warn(unknown.Reason, fmt.Sprintf("%d of %d images could not be looked up from here", len(unseen), asked), e.loginRemedy(unknown), grouped(unseen)...)
 	}
 	return ok(text.CountOrNo(asked, "image") + ", checked from here")
 }
@@ -205,7 +206,7 @@ func (e *env) imageFindings(ctx context.Context, reason string, fault func(image
 		return unread("the nodes", err)
 	}
 	looked, remedy := 0, ""
-	var lines, unread []string
+	var lines, unread []detail
 	for _, i := range all {
 		text, do := fault(i)
 		switch {
@@ -223,11 +224,11 @@ func (e *env) imageFindings(ctx context.Context, reason string, fault func(image
 	case looked == 0 && len(unread) == 0:
 		return skip("there is no image to look at")
 	case len(lines) == 0 && len(unread) > 0:
-		return warn("image-unreadable", text.CountOrNo(len(unread), "image")+" could not be read", "Try again. Make sure that the registry delivers all layers.", some(unread)...)
+		return warn("image-unreadable", text.CountOrNo(len(unread), "image")+" could not be read", "Try again. Make sure that the registry delivers all layers.", grouped(unread)...)
 	case len(lines) == looked:
-		return fail(reason, "all "+text.CountOrNo(looked, "image")+" that can be read "+verb(looked, "has", "have")+" this fault", remedy, some(slices.Concat(lines, unread))...)
+		return fail(reason, "all "+text.CountOrNo(looked, "image")+" that can be read "+verb(looked, "has", "have")+" this fault", remedy, grouped(lines, unread)...)
 	case len(lines) > 0:
-		return warn(reason, fmt.Sprintf("%d of %d images have this fault; their nodes stay on libpcap", len(lines), looked), remedy, some(slices.Concat(lines, unread))...)
+		return warn(reason, fmt.Sprintf("%d of %d images have this fault; their nodes stay on libpcap", len(lines), looked), remedy, grouped(lines, unread)...)
 	}
 	return ok(text.CountOrNo(looked, "image") + ", read from here")
 }

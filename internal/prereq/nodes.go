@@ -178,22 +178,22 @@ func nodesReady(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the nodes", err)
 	}
-	var down, cordoned []string
+	var down, cordoned []detail
 	for _, n := range nodes {
 		switch {
 		case !n.Ready:
-			down = append(down, n.Name+" is not ready")
+			down = append(down, about(n.Name, "not ready"))
 		case n.Cordoned:
-			cordoned = append(cordoned, n.Name+" is cordoned")
+			cordoned = append(cordoned, about(n.Name, "cordoned"))
 		}
 	}
 	if len(down) > 0 {
 		return warn("node-not-ready", fmt.Sprintf("%s of %d %s not ready", text.CountOrNo(len(down), "node"), len(nodes), verb(len(down), "is", "are")),
-			"Fix or drain the nodes first, or exclude them with tap.nodeSelectorTerms.", append(some(down), some(cordoned)...)...)
+			"Fix or drain the nodes first, or exclude them with tap.nodeSelectorTerms.", grouped(down, cordoned)...)
 	}
 	// The agent tolerates cordoned nodes, and so does the Module.
 	if len(cordoned) > 0 {
-		return ok(fmt.Sprintf("all %d are ready, %d of them cordoned", len(nodes), len(cordoned)), some(cordoned)...)
+		return ok(fmt.Sprintf("all %d are ready, %d of them cordoned", len(nodes), len(cordoned)), grouped(cordoned)...)
 	}
 	return ok(fmt.Sprintf("all %d are ready", len(nodes)))
 }
@@ -203,7 +203,7 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the nodes", err)
 	}
-	var kept []string
+	var kept []detail
 	total := 0
 	for i := range e.Targets {
 		ds, err := e.Targets[i].daemonSet()
@@ -216,8 +216,8 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 			}
 			total++
 			if t := cluster.Untolerated(n.taints, ds.Spec.Template.Spec.Tolerations); t != nil {
-				if line := n.Name + ": " + t.ToString(); !slices.Contains(kept, line) {
-					kept = append(kept, line)
+				if d := about(n.Name, t.ToString()); !slices.Contains(kept, d) {
+					kept = append(kept, d)
 				}
 			}
 		}
@@ -227,10 +227,10 @@ func nodesTaints(ctx context.Context, e *env) Finding {
 		return ok("no taint keeps the agent away")
 	case len(kept) >= total:
 		return fail("all-nodes-tainted", "every selected node has a taint that the agent does not tolerate",
-			"Add tolerations in tap.kernelModule.agent.tolerations, or in tap.tolerations.workers for Kubeshark's workers too.", some(kept)...)
+			"Add tolerations in tap.kernelModule.agent.tolerations, or in tap.tolerations.workers for Kubeshark's workers too.", grouped(kept)...)
 	}
 	return warn("taint-not-tolerated", text.CountOrNo(len(kept), "node")+" "+verb(len(kept), "gets", "get")+" no agent, because of a taint",
-		"If these nodes should have the module, tolerate it in tap.kernelModule.agent.tolerations.", some(kept)...)
+		"If these nodes should have the module, tolerate it in tap.kernelModule.agent.tolerations.", grouped(kept)...)
 }
 
 func nodesPlatform(ctx context.Context, e *env) Finding {

@@ -103,16 +103,17 @@ func probeRan(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("what the nodes say", err)
 	}
-	var missing, notes []string
+	var missing []detail
+	var notes []string
 	nodes, seen := 0, 0
 	for _, g := range r.Results {
 		nodes += g.Nodes
 		for _, f := range g.Failed {
-			line := fmt.Sprintf("%s (%s): %s [%s]", orNode(f.Node), g.Group, f.Message, f.Reason)
+			said := fmt.Sprintf("%s [%s]", f.Message, f.Reason)
 			if g.Report != nil {
-				line += "; it ran on " + g.Node + " instead"
+				said += "; it ran on " + g.Node + " instead"
 			}
-			missing = append(missing, line)
+			missing = append(missing, about(fmt.Sprintf("%s (%s)", orNode(f.Node), g.Group), said))
 		}
 		if g.Report != nil {
 			seen++
@@ -130,13 +131,13 @@ func probeRan(ctx context.Context, e *env) Finding {
 	case len(r.Results) == 0:
 		return skip("no selected node can load a module")
 	case seen == 0:
-		return fail("probe-impossible", "the probe ran on no node", remedy, append(some(missing), notes...)...)
+		return fail("probe-impossible", "the probe ran on no node", remedy, append(grouped(missing), notes...)...)
 	case seen < len(r.Results):
-		return warn("probe-incomplete", observed, remedy, append(some(missing), notes...)...)
+		return warn("probe-incomplete", observed, remedy, append(grouped(missing), notes...)...)
 	case r.Left != nil:
-		return warn("jobs-left", observed, "Remove them, or wait: kubectl delete jobs -l app.kubernetes.io/component=probe -n "+e.Namespace, append(some(missing), notes...)...)
+		return warn("jobs-left", observed, "Remove them, or wait: kubectl delete jobs -l app.kubernetes.io/component=probe -n "+e.Namespace, append(grouped(missing), notes...)...)
 	}
-	return ok(observed, append(some(missing), notes...)...)
+	return ok(observed, append(grouped(missing), notes...)...)
 }
 
 // orNode is a node's name, or a word for none.
@@ -158,42 +159,42 @@ func answered(r *probe.Report, visit func(probe.Result, outcome.Probe)) (nodes i
 	return nodes
 }
 
-// groupLine is a group with how many nodes it represents, and what about them.
-func groupLine(g probe.Result, about string) string {
-	return fmt.Sprintf("%s (%s, seen on %s): %s", g.Group, text.CountOrNo(g.Nodes, "node"), g.Node, about)
+// ofGroup is what was seen on a group, with how many nodes it represents.
+func ofGroup(g probe.Result, seen string) detail {
+	return about(fmt.Sprintf("%s (%s, seen on %s)", g.Group, text.CountOrNo(g.Nodes, "node"), g.Node), seen)
 }
 
 func probeModules(_ *env, r *probe.Report) Finding {
-	var none []string
+	var none []detail
 	bad := 0
 	all := answered(r, func(g probe.Result, p outcome.Probe) {
-		var about string
+		var seen string
 		switch {
 		case p.Host.Modules == outcome.No:
-			about = "this kernel does not support modules"
+			seen = "this kernel does not support modules"
 		case p.Host.ModulesDisabled == outcome.Yes:
-			about = "kernel.modules_disabled is 1"
+			seen = "kernel.modules_disabled is 1"
 		case p.Host.MayLoad == outcome.No && p.Host.Reason != "":
-			about = "it refuses modules: " + string(p.Host.Reason)
+			seen = "it refuses modules: " + string(p.Host.Reason)
 		default:
 			return
 		}
-		none = append(none, groupLine(g, about))
+		none = append(none, ofGroup(g, seen))
 		bad += g.Nodes
 	})
 	remedy := "Boot these nodes with another kernel or without the sysctl, or exclude them with tap.nodeSelectorTerms; they capture with libpcap."
 	switch {
 	case bad == all:
-		return fail("kernel-takes-no-module", "no probed kernel loads a module", remedy, some(none)...)
+		return fail("kernel-takes-no-module", "no probed kernel loads a module", remedy, grouped(none)...)
 	case bad > 0:
-		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes load none and stay on libpcap", bad, all), remedy, some(none)...)
+		return warn("kernel-takes-no-module", fmt.Sprintf("%d of %d nodes load none and stay on libpcap", bad, all), remedy, grouped(none)...)
 	}
 	return ok(fmt.Sprintf("according to those on %s", text.CountOrNo(all, "node")))
 }
 
 // egress sums up one kind of target.
 func egress(e *env, r *probe.Report, kind string) Finding {
-	var lines []string
+	var lines []detail
 	first := outcome.ProbeTarget{}
 	asked, bad, all := 0, 0, 0
 	answered(r, func(g probe.Result, p outcome.Probe) {
@@ -206,7 +207,7 @@ func egress(e *env, r *probe.Report, kind string) Finding {
 			case t.Kind == kind:
 				asked++
 				failed = true
-				lines = append(lines, groupLine(g, fmt.Sprintf("%s [%s]", t.Message, t.Reason)))
+				lines = append(lines, ofGroup(g, fmt.Sprintf("%s [%s]", t.Message, t.Reason)))
 				if first.Reason == "" {
 					first = t
 				}
@@ -220,9 +221,9 @@ func egress(e *env, r *probe.Report, kind string) Finding {
 	case asked == 0:
 		return skip("the pods had nothing to check: " + e.noTarget(kind, r))
 	case bad == all:
-		return fail(string(first.Reason), "no node can reach it", egressRemedy(e, kind, first), some(lines)...)
+		return fail(string(first.Reason), "no node can reach it", egressRemedy(e, kind, first), grouped(lines)...)
 	case bad > 0:
-		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes cannot reach it", bad, all), egressRemedy(e, kind, first), some(lines)...)
+		return warn(string(first.Reason), fmt.Sprintf("%d of %d nodes cannot reach it", bad, all), egressRemedy(e, kind, first), grouped(lines)...)
 	}
 	return ok(fmt.Sprintf("according to probe pods on %s", text.CountOrNo(all, "node")))
 }

@@ -3,7 +3,6 @@ package prereq
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/probe"
@@ -19,22 +18,22 @@ func probeSignatures(ctx context.Context, e *env) Finding {
 		return unread("what the probe said", err)
 	}
 	find := e.moduleOf(ctx)
-	var unsigned, signed, unclear []string
+	var unsigned, signed, unclear []detail
 	bad := 0
 	all := answered(r, func(g probe.Result, p outcome.Probe) {
 		switch need := p.Host.NeedsSignature(); {
 		case need == outcome.Unknown:
-			unclear = append(unclear, groupLine(g, switches(p.Host)))
+			unclear = append(unclear, ofGroup(g, switches(p.Host)))
 		case need == outcome.No:
 		case find(g.Kernel, g.Arch).Signed:
-			signed = append(signed, groupLine(g, switches(p.Host)))
+			signed = append(signed, ofGroup(g, switches(p.Host)))
 		default:
-			unsigned = append(unsigned, groupLine(g, switches(p.Host)))
+			unsigned = append(unsigned, ofGroup(g, switches(p.Host)))
 			bad += g.Nodes
 		}
 	})
 	sign := "Sign the modules with a key that is enrolled on these machines: pfring module sign-kernel, or sign in a kernel mapping."
-	details := some(slices.Concat(unsigned, signed, unclear))
+	details := grouped(unsigned, signed, unclear)
 	switch {
 	case len(unsigned) > 0 && bad == all:
 		return fail("signature-required", "every probed kernel loads only signed modules", sign, details...)
@@ -82,25 +81,25 @@ func probeLoaded(ctx context.Context, e *env) Finding {
 		return unread("what the probe said", err)
 	}
 	find := e.moduleOf(ctx)
-	var others, same []string
+	var different, same []detail
 	all := answered(r, func(g probe.Result, p outcome.Probe) {
 		if p.Loaded == nil {
 			return
 		}
-		about := fmt.Sprintf("PF_RING %s is loaded, used by %d", p.Loaded.Version, p.Loaded.Refs)
+		seen := fmt.Sprintf("PF_RING %s is loaded, used by %d", p.Loaded.Version, p.Loaded.Refs)
 		if want := find(g.Kernel, g.Arch).Version; want != "" && want != p.Loaded.Version {
-			others = append(others, groupLine(g, about+"; the repository has "+want))
+			different = append(different, ofGroup(g, seen+"; the repository has "+want))
 			return
 		}
-		same = append(same, groupLine(g, about))
+		same = append(same, ofGroup(g, seen))
 	})
 	replace := e.target(ModeAuto) != nil && e.target(ModeAuto).Values.Tap.KernelModule.ReplaceLoaded
 	switch {
-	case len(others) > 0 && !replace:
+	case len(different) > 0 && !replace:
 		return warn("other-version-loaded", "another version of PF_RING is loaded and would be left in place",
-			"Set tap.kernelModule.replaceLoaded to let the agent replace it when unused, or pin source.version to it.", some(slices.Concat(others, same))...)
-	case len(others)+len(same) > 0:
-		return ok("PF_RING is already loaded on some nodes", some(slices.Concat(others, same))...)
+			"Set tap.kernelModule.replaceLoaded to let the agent replace it when unused, or pin source.version to it.", grouped(different, same)...)
+	case len(different)+len(same) > 0:
+		return ok("PF_RING is already loaded on some nodes", grouped(different, same)...)
 	}
 	return ok(fmt.Sprintf("none on %s", text.CountOrNo(all, "node")))
 }

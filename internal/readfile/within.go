@@ -114,5 +114,8 @@ func Cause(err error) error {
 	if named := (*fs.PathError)(nil); errors.As(err, &named) {
 		return named.Err
 	}
+	if named := (*os.LinkError)(nil); errors.As(err, &named) {
+		return named.Err
+	}
 	return err
 }

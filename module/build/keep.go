@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/repository"
 	"github.com/kubeshark/kubeshark-pfring/module/strip"
@@ -20,11 +21,11 @@ import (
 // before a build than after.
 func CheckFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make the folder for the modules: %w", err)
+		return fmt.Errorf("cannot create folder %s: %w", dir, readfile.Cause(err))
 	}
 	f, err := os.CreateTemp(dir, ".pfring-*")
 	if err != nil {
-		return fmt.Errorf("cannot write to the folder for the modules: %w", err)
+		return fmt.Errorf("cannot write to folder %s: %w", dir, readfile.Cause(err))
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
@@ -45,7 +46,7 @@ func WriteFile(dir string, m Module, compress bool) (path string, err error) {
 
 func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return &atomicfile.Error{Name: path, Err: readfile.Cause(err)}
 	}
 	return atomicfile.Replace(path, data, 0o644)
 }

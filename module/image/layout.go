@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/flock"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // refName is the annotation by which a layout's index has a tag.
@@ -31,7 +32,7 @@ func (t layoutTarget) Tag() string { return t.tag }
 // is lost and nothing is half there. Of two writers the second waits.
 func (t layoutTarget) Write(ctx context.Context, images []Named) (out []string, err error) {
 	wrong := func(err error) ([]string, error) {
-		return nil, fmt.Errorf("cannot write the OCI layout %s: %w", t.dir, err)
+		return nil, fmt.Errorf("cannot write the OCI layout %s: %w", t.dir, readfile.Cause(err))
 	}
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return wrong(err)

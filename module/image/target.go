@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 )
 
 // Named is an image and the tag that it gets.
@@ -80,12 +81,12 @@ func (t archiveTarget) Write(_ context.Context, images []Named) (out []string, e
 		byName[ref] = n.Image.Image
 		out = append(out, "docker-archive:"+t.file+":"+t.repository+":"+n.Tag)
 	}
-	file, err := atomicfile.Create(t.file)
+	file, err := atomicfile.Output(t.file)
 	if err != nil {
 		return nil, err
 	}
 	if err := tarball.MultiWrite(byName, file); err != nil {
-		return nil, fmt.Errorf("cannot write the docker archive: %w", errors.Join(err, file.Discard()))
+		return nil, errors.Join(&atomicfile.Error{Name: t.file, Err: readfile.Cause(err)}, file.Discard())
 	}
 	return out, file.Commit(0o644)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
 	"github.com/kubeshark/kubeshark-pfring/internal/flock"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -29,7 +30,7 @@ var _ Destination = (*Folder)(nil)
 // is removed. Close it.
 func NewFolder(ctx context.Context, dir string) (f *Folder, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("cannot make the repository's folder: %w", err)
+		return nil, fmt.Errorf("cannot create folder %s: %w", dir, readfile.Cause(err))
 	}
 	full, err := filepath.Abs(dir)
 	if err != nil {

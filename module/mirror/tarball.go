@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -102,6 +103,10 @@ var _ Destination = (*Tarball)(nil)
 
 // NewTarball begins a tarball.
 func NewTarball(path string) (*Tarball, error) {
+	path, err := atomicfile.Resolve(path)
+	if err != nil {
+		return nil, err
+	}
 	t := &Tarball{path: path}
 	for name, cut := range map[string]bool{path: false, t.part(): true} {
 		old, err := openTar(name, cut)
@@ -116,7 +121,6 @@ func NewTarball(path string) (*Tarball, error) {
 			t.kept = len(old.parts)
 		}
 	}
-	var err error
 	if t.file, err = atomicfile.Create(path); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -151,13 +155,19 @@ func (t *Tarball) Put(_ context.Context, e module.Entry, data []byte) error {
 func (t *Tarball) put(name string, data []byte) error {
 	h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: time.Unix(0, 0), Format: tar.FormatPAX, Typeflag: tar.TypeReg}
 	if err := t.w.WriteHeader(h); err != nil {
-		return err
+		return t.failed(err)
 	}
 	if _, err := t.w.Write(data); err != nil {
-		return err
+		return t.failed(err)
 	}
 	t.written++
 	return nil
+}
+
+// failed is that the tarball could not be written; the file that is to become it is
+// nothing to the reader.
+func (t *Tarball) failed(err error) error {
+	return &atomicfile.Error{Name: t.path, Err: readfile.Cause(err)}
 }
 
 // Publish ends the tarball with index and signature and puts it in its place.
@@ -166,8 +176,11 @@ func (t *Tarball) Publish(_ context.Context, _ []module.Entry, index, signature 
 	if err == nil && signature != nil {
 		err = t.put(module.SignatureName, signature)
 	}
-	if err = errors.Join(err, t.w.Close()); err != nil {
+	if err != nil {
 		return err
+	}
+	if err := t.w.Close(); err != nil {
+		return t.failed(err)
 	}
 	file := t.file
 	t.file = nil
