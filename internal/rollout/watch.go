@@ -10,13 +10,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 const (
 	// settle gathers changes that come together: judging thousands of nodes for
 	// each of thousands of events would take longer than the events.
 	settle = 100 * time.Millisecond
-	// retryPause is before the pods are listed again after a watch broke.
+	// retryPause is before a watch that broke is opened again.
 	retryPause = 500 * time.Millisecond
 	// lookAgain is how often to judge without an event, for what only time tells.
 	lookAgain = 5 * time.Second
@@ -57,32 +59,46 @@ type waiter struct {
 }
 
 // until follows the pods until done says so or ctx ends; the error is then ctx's.
+// A watch that ends is opened again where it was. The pods are listed again only when
+// the API server has forgotten that place.
 func (w *waiter) until(ctx context.Context, done func(*Report) bool) error {
+	version := ""
 	for failures := 0; ; {
-		version, err := w.client.listPods(ctx, w.facts)
+		var err error
+		if version == "" {
+			listed, listErr := w.client.listPods(ctx, w.facts)
+			if err = listErr; err == nil {
+				version = listed
+				if w.check(done) {
+					return nil
+				}
+			}
+		}
+		if before := version; err == nil {
+			if err = w.follow(ctx, &version, done); version != before {
+				failures = 0
+			}
+		}
 		switch {
 		case err == nil:
-			failures = 0
-			if w.check(done) {
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errBroken):
+			if w.check(done) { // what came just before the end was not judged yet
 				return nil
 			}
-			err = w.follow(ctx, version, done)
-		case failures < 10 && passing(err):
+		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
 			failures++
-		}
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+			version = ""
+		default:
+			failures++
 		}
 		if !passing(err) || failures >= 10 {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, retryPause) != nil {
 			return ctx.Err()
-		case <-time.After(retryPause):
 		}
 	}
 }
@@ -95,11 +111,11 @@ func passing(err error) bool {
 	return !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err)
 }
 
-// follow watches from a list's version on.
-func (w *waiter) follow(ctx context.Context, version string, done func(*Report) bool) error {
+// follow watches from version on, and leaves the version of the last event there.
+func (w *waiter) follow(ctx context.Context, version *string, done func(*Report) bool) error {
 	r := w.facts.release
 	events, err := w.client.core.Pods(r.Namespace).Watch(ctx, metav1.ListOptions{
-		LabelSelector: r.podSelector(), ResourceVersion: version, AllowWatchBookmarks: true,
+		LabelSelector: r.podSelector(), ResourceVersion: *version, AllowWatchBookmarks: true,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot watch pods in namespace %s: %w", r.Namespace, err)
@@ -115,7 +131,7 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 			return ctx.Err()
 		case <-arrived.some:
 			list, ended := arrived.take()
-			changed, err := w.takeAll(list)
+			changed, err := w.takeAll(list, version)
 			if err != nil {
 				return err
 			}
@@ -145,10 +161,11 @@ func (w *waiter) follow(ctx context.Context, version string, done func(*Report) 
 	}
 }
 
-// takeAll takes events over and tells whether one of them changes anything.
-func (w *waiter) takeAll(list []watch.Event) (changed bool, err error) {
+// takeAll takes events over and tells whether one of them changes anything; version
+// is that of the last one.
+func (w *waiter) takeAll(list []watch.Event, version *string) (changed bool, err error) {
 	for _, event := range list {
-		if err := w.take(event); err != nil {
+		if err := w.take(event, version); err != nil {
 			return changed, err
 		}
 		changed = changed || event.Type != watch.Bookmark
@@ -156,13 +173,17 @@ func (w *waiter) takeAll(list []watch.Event) (changed bool, err error) {
 	return changed, nil
 }
 
-func (w *waiter) take(event watch.Event) error {
+func (w *waiter) take(event watch.Event, version *string) error {
 	if event.Type == watch.Error {
 		return apierrors.FromObject(event.Object)
 	}
 	pod, ok := event.Object.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	*version = pod.ResourceVersion
 	switch {
-	case !ok || event.Type == watch.Bookmark:
+	case event.Type == watch.Bookmark:
 	case event.Type == watch.Deleted:
 		delete(w.facts.pods, string(pod.UID))
 		if !w.facts.release.owns(pod) {
