@@ -178,6 +178,8 @@ func dash(lines [][]byte, item *yaml.Node) (int, bool) {
 
 func indentation(line []byte) int { return len(line) - len(bytes.TrimLeft(line, " ")) }
 
+func isComment(line []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("#")) }
+
 func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
 // end is the line after the last one of an item that begins at line from (both
@@ -186,7 +188,8 @@ func end(lines [][]byte, from, column int) int {
 	to := from + 1
 	for i := from + 1; i < len(lines); i++ {
 		switch {
-		case blank(lines[i]):
+		case blank(lines[i]), indentation(lines[i]) <= column && isComment(lines[i]):
+			// What follows tells whether it is within the item.
 			continue
 		case indentation(lines[i]) <= column:
 			return to

@@ -77,33 +77,77 @@ func (r *Result) workloads(doc []byte, kind, name string, edit func(*workload) e
 		return doc, nil
 	}
 	for _, object := range found {
+		if err := writtenOut(object); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+		}
 		w := &workload{worker: worker{object: object, spec: get(object, "spec", "template", "spec")}}
-		if get(w.spec, "containers") == nil {
+		if containers := get(w.spec, "containers"); containers == nil || containers.Kind != yaml.SequenceNode {
 			return nil, fmt.Errorf("%s %s: it has no containers", kind, name)
 		}
 		w.remove()
 		if err := edit(w); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", kind, name, err)
 		}
+		w.prune()
 		r.Workers++
 		for _, warning := range w.warnings {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s: %s", kind, name, warning))
 		}
 	}
+	return written(doc, root)
+}
+
+// written is a document's tree as text, between the markers that doc has.
+func written(doc []byte, root *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	if line, _, _ := bytes.Cut(doc, []byte("\n")); marker(line, "---") {
-		out.Write(append(line, '\n'))
+		// A comment on the marker's line is the tree's too.
+		out.WriteString("---\n")
 	}
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(root); err != nil {
 		return nil, fmt.Errorf("cannot write the YAML: %w", err)
 	}
-	return out.Bytes(), encoder.Close()
+	if err := encoder.Close(); err != nil {
+		return nil, fmt.Errorf("cannot write the YAML: %w", err)
+	}
+	text := bytes.TrimRight(doc, "\r\n")
+	if marker(text[bytes.LastIndexByte(text, '\n')+1:], "...") {
+		out.WriteString("...\n")
+	}
+	return out.Bytes(), nil
+}
+
+// errAnchors: an edit of what is written once and used twice would change both.
+var errAnchors = errors.New("it is written with anchors, aliases or merge keys, which cannot be edited. Write them out first: yq 'explode(.)' FILE")
+
+// writtenOut fails for an object in which one piece of YAML stands for another.
+func writtenOut(n *yaml.Node) error {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" || n.Tag == "!!merge" {
+		return errAnchors
+	}
+	for _, c := range n.Content {
+		if err := writtenOut(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // workload is an object that runs pods, as a tree.
-type workload struct{ worker }
+type workload struct {
+	worker
+	// emptied are places of which remove took something. What is added anew is put
+	// there again, and only what is empty in the end goes.
+	emptied []place
+}
+
+// place is a key of a mapping.
+type place struct {
+	parent *yaml.Node
+	key    string
+}
 
 // add makes its pods wait, and its container able to read rings.
 func (w *workload) add(o *Options) error {
@@ -194,6 +238,7 @@ func (w *workload) remove() {
 		if list == nil {
 			continue
 		}
+		before := len(list.Content)
 		list.Content = slices.DeleteFunc(list.Content, func(n *yaml.Node) bool {
 			ours := scalar(get(n, "name")) == item.name
 			if ours {
@@ -201,7 +246,9 @@ func (w *workload) remove() {
 			}
 			return ours
 		})
-		prune(w.spec, item.key)
+		if len(list.Content) < before {
+			w.emptied = append(w.emptied, place{w.spec, item.key})
+		}
 	}
 }
 
@@ -222,9 +269,8 @@ func (w *workload) removeCapabilities(waiter *yaml.Node) {
 		}
 		if list := get(container, "securityContext", "capabilities", "add"); list != nil {
 			list.Content = slices.DeleteFunc(list.Content, func(n *yaml.Node) bool { return slices.Contains(strings.Split(added, ","), n.Value) })
-			prune(get(container, "securityContext", "capabilities"), "add")
-			prune(get(container, "securityContext"), "capabilities")
-			prune(container, "securityContext")
+			w.emptied = append(w.emptied, place{get(container, "securityContext", "capabilities"), "add"},
+				place{get(container, "securityContext"), "capabilities"}, place{container, "securityContext"})
 		}
 	}
 }
@@ -254,15 +300,14 @@ func child(parent *yaml.Node, key string, kind yaml.Kind) *yaml.Node {
 
 func push(list, item *yaml.Node) { list.Content = append(list.Content, item) }
 
-// prune takes an empty list or map out of its parent.
-func prune(parent *yaml.Node, key string) {
-	if parent == nil {
-		return
-	}
-	for i := 0; i+1 < len(parent.Content); i += 2 {
-		if parent.Content[i].Value == key && len(parent.Content[i+1].Content) == 0 {
-			parent.Content = slices.Delete(parent.Content, i, i+2)
-			return
+// prune takes out what remove has left empty.
+func (w *workload) prune() {
+	for _, p := range w.emptied {
+		for i := 0; i+1 < len(p.parent.Content); i += 2 {
+			if p.parent.Content[i].Value == p.key && len(p.parent.Content[i+1].Content) == 0 {
+				p.parent.Content = slices.Delete(p.parent.Content, i, i+2)
+				break
+			}
 		}
 	}
 }

@@ -99,6 +99,62 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
+// What is written once and used twice would change in both places, or be lost.
+func TestAWorkloadWithAnchorsIsAnError(t *testing.T) {
+	plain := string(suricata(t))
+	const context = "          securityContext:\n            capabilities:\n              add:\n                - SYS_NICE\n"
+	for name, text := range map[string]string{
+		"an alias":          "x: &c {privileged: true}\n" + strings.Replace(plain, context, "          securityContext: *c\n", 1)[4:],
+		"a merge key":       "x: &c {privileged: true}\n" + strings.Replace(plain, context, "          securityContext:\n            <<: *c\n", 1)[4:],
+		"an anchor":         strings.Replace(plain, "securityContext:", "securityContext: &c", 1),
+		"an alias of lists": "x: &v [{name: a, emptyDir: {}}]\n" + strings.Replace(plain, "      volumes:\n        - name: logs\n          emptyDir: {}\n", "      volumes: *v\n", 1)[4:],
+	} {
+		for what, edit := range map[string]func([]byte, Options) (Result, error){"inject": Inject, "remove": RemoveWorkload} {
+			if r, err := edit([]byte(text), workloadOptions(nil)); err == nil || !strings.Contains(err.Error(), "explode") {
+				t.Errorf("%s of %s: %v\n%s", what, name, err, r.Text)
+			}
+		}
+	}
+}
+
+func TestAWorkloadKeepsTheDocumentsAroundIt(t *testing.T) {
+	plain := string(suricata(t))
+	for name, text := range map[string]string{
+		"end markers":             "kind: A\n...\n" + plain + "...\nkind: B\n...\n",
+		"a marker with a comment": "kind: A\n" + strings.Replace(plain, "---\n", "--- # Source: x.yaml\n", 1) + "---\nkind: B\n",
+		"a marker with more":      "kind: A\n--- !!map\n" + plain[4:] + "---\nkind: B\n",
+		"Windows lines":           strings.ReplaceAll("kind: A\n"+plain+"---\nkind: B\n", "\n", "\r\n"),
+		"lists in brackets":       "kind: A\n" + strings.Replace(plain, "      volumes:\n        - name: logs\n          emptyDir: {}\n", "      volumes: []\n      initContainers: null\n", 1) + "---\nkind: B\n",
+	} {
+		o := workloadOptions(nil)
+		r, err := Inject([]byte(text), o)
+		if err != nil || r.Workers != 1 {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		back, err := RemoveWorkload(r.Text, o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, out := range [][]byte{r.Text, back.Text} {
+			var kinds []string
+			for _, doc := range split(out) {
+				object, err := parse(doc)
+				if err != nil {
+					t.Fatalf("%s: %v\n%s", name, err, out)
+				}
+				kinds = append(kinds, scalar(get(object, "kind")))
+			}
+			if got := strings.Join(kinds, " "); got != "A DaemonSet B" {
+				t.Errorf("%s: %s\n%q", name, got, out)
+			}
+		}
+		if again, err := Inject(r.Text, o); err != nil || !bytes.Equal(again.Text, r.Text) {
+			t.Errorf("%s: injecting twice is not once: %v\n%s", name, err, again.Text)
+		}
+	}
+}
+
 func FuzzWorkload(f *testing.F) {
 	text, err := os.ReadFile("testdata/suricata.yaml")
 	if err != nil {
