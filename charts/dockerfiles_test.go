@@ -3,12 +3,12 @@ package charts_test
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/kubeshark/kubeshark-pfring/charts"
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/module/build"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
@@ -28,15 +28,7 @@ func TestTheChartsDockerfilesAreTheRecipes(t *testing.T) {
 		}
 		want := build.Dockerfile(recipe, source, image.DefaultBase)
 		path := filepath.Join(charts.Name, "files", "dockerfiles", name+".Dockerfile")
-		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		if got := readFile(t, path); got != want {
-			t.Errorf("%s is not what its recipe gives; run go test ./charts -update", path)
-		}
+		goldentest.File(t, path, []byte(want))
 	}
 	found, err := fs.Glob(charts.FS(), charts.Name+"/files/dockerfiles/*")
 	if err != nil || len(found) != len(build.Dockerfiles()) {

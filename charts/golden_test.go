@@ -1,14 +1,13 @@
 package charts_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the golden files again")
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
+)
 
 // Every file testdata/NAME.values.yaml renders to testdata/NAME.golden.yaml.
 func TestChartRendersGoldenManifests(t *testing.T) {
@@ -17,15 +16,7 @@ func TestChartRendersGoldenManifests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := render(t, readFile(t, input))
 			parse(t, got)
-			golden := filepath.Join("testdata", name+".golden.yaml")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if want := readFile(t, golden); got != want {
-				t.Errorf("%s differs; run go test ./charts -update and look at the diff. Got:\n%s", golden, got)
-			}
+			goldentest.File(t, filepath.Join("testdata", name+".golden.yaml"), []byte(got))
 		})
 	}
 }

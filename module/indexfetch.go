@@ -9,6 +9,7 @@ import (
 
 	"aead.dev/minisign"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/stream"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -49,10 +50,8 @@ func readIndex(ctx context.Context, s *supply, r Request, keep func(*Entry) bool
 	if !unsettled(err) {
 		return p, err
 	}
-	select {
-	case <-ctx.Done():
+	if wait.For(ctx, resettle) != nil {
 		return p, err
-	case <-time.After(resettle):
 	}
 	again, againErr := readIndexOnce(ctx, s, r, keep)
 	if againErr != nil && ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -23,7 +24,7 @@ func (l *loading) stays(ctx context.Context, m *LoadedModule) *LoadedModule {
 		return m
 	}
 	l.Log.Info("the module is loaded, but not by a running agent: checking whether it stays loaded", "version", m.Version, "for", l.Linger.String())
-	for end := time.Now().Add(l.Linger); time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
+	for end := time.Now().Add(l.Linger); time.Now().Before(end) && wait.For(ctx, 100*time.Millisecond) == nil; {
 		if m = l.Host.Loaded(l.ModuleName); m == nil || !m.Live {
 			return l.Host.settled(ctx, l.ModuleName)
 		}

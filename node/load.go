@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -134,7 +135,7 @@ func (h *Host) settled(ctx context.Context, name string) *LoadedModule {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		m := h.Loaded(name)
-		if m == nil || m.Live || time.Now().After(deadline) || !sleep(ctx, 50*time.Millisecond) {
+		if m == nil || m.Live || time.Now().After(deadline) || wait.For(ctx, 50*time.Millisecond) != nil {
 			return m
 		}
 	}
@@ -220,7 +221,7 @@ func (l *loading) dependencies(v *module.Verified) error {
 // good sets a good outcome once PF_RING answers.
 func (l *loading) good(ctx context.Context, reason outcome.Reason) error {
 	for start := time.Now(); !l.Host.usable(l.ModuleName); {
-		if time.Since(start) > usableWithin || !sleep(ctx, 20*time.Millisecond) {
+		if time.Since(start) > usableWithin || wait.For(ctx, 20*time.Millisecond) != nil {
 			return refuse(outcome.NotUsable, "the module is loaded, but /proc/net/%s/info does not answer", l.ModuleName)
 		}
 	}
@@ -242,17 +243,5 @@ func (l *loading) refused(err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		l.out.Reason = outcome.SourceTimeout
 		l.out.Message = "the time for loading (" + l.Timeout.String() + ") was over: " + err.Error()
-	}
-}
-
-// sleep waits for d, or returns false when ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

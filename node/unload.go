@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -31,7 +32,7 @@ func Unload(ctx context.Context, h *Host, name string) error {
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EBUSY):
 			return refuse(outcome.Internal, "unloading %s: %v", name, err)
 		}
-		if !sleep(ctx, pause) {
+		if wait.For(ctx, pause) != nil {
 			refs := 0
 			if m := h.Loaded(name); m != nil {
 				refs = m.Refs

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -70,7 +71,7 @@ func (o WaitOptions) wait(ctx context.Context, out *outcome.Outcome) {
 			o.Log.Info("waiting until the module is loaded", "module", o.ModuleName, "by", string(o.Mode), "timeout", o.Timeout.String())
 			reason = outcome.Loaded
 		}
-		if !sleep(ctx, pause) {
+		if wait.For(ctx, pause) != nil {
 			break
 		}
 		pause = min(pause*2, time.Second)

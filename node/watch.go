@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -66,7 +67,7 @@ func (w *Watch) gone() bool { return w.Outcome().Reason == outcome.ModuleGone }
 
 // Run looks again and again until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
-	for sleep(ctx, w.Poll) {
+	for wait.For(ctx, w.Poll) == nil {
 		w.look()
 		w.Record.mark()
 	}

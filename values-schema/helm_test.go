@@ -2,7 +2,6 @@ package valuesschema_test
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,13 +17,7 @@ import (
 // validation, and returns what Helm says, or "".
 func helmRefuses(t *testing.T, c *ruleCase) string {
 	t.Helper()
-	dir := t.TempDir()
-	for _, f := range c.archive.Files {
-		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Chdir(dir)
+	c.enter(t)
 	o := c.options
 	merged, err := (&values.Options{
 		ValueFiles: o.Files, Values: o.Set, StringValues: o.SetString, FileValues: o.SetFile, JSONValues: o.SetJSON,

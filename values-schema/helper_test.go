@@ -1,7 +1,6 @@
 package valuesschema_test
 
 import (
-	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/charts"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-var update = flag.Bool("update", false, "write the golden files again")
 
 // chartDefaults is the chart's values.yaml.
 func chartDefaults(t testing.TB) []byte {
@@ -120,6 +117,13 @@ func (c *ruleCase) flags(t testing.TB, comment string) {
 // validate writes the case's files into a folder and validates them there.
 func (c *ruleCase) validate(t *testing.T) []valuesschema.Problem {
 	t.Helper()
+	c.enter(t)
+	return problems(t, c.options)
+}
+
+// enter makes a folder with the case's files the working directory.
+func (c *ruleCase) enter(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	for _, f := range c.archive.Files {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
@@ -127,5 +131,4 @@ func (c *ruleCase) validate(t *testing.T) []valuesschema.Problem {
 		}
 	}
 	t.Chdir(dir)
-	return problems(t, c.options)
 }

@@ -51,20 +51,23 @@ func coalesce(user, defaults map[string]any) map[string]any {
 }
 
 // clone copies maps and lists, so that no two documents share a default.
-func clone(v any) any {
+func clone(v any) any { return copyTree(v, func(leaf any) any { return leaf }) }
+
+// copyTree copies maps and lists, with what leaf makes of each value in them.
+func copyTree(v any, leaf func(any) any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {
-			out[k] = clone(x)
+			out[k] = copyTree(x, leaf)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = clone(x)
+			out[i] = copyTree(x, leaf)
 		}
 		return out
 	}
-	return v
+	return leaf(v)
 }

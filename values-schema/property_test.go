@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -29,19 +27,7 @@ func helmChart(t testing.TB) *chart.Chart {
 	t.Helper()
 	log.SetOutput(bytes.NewBuffer(nil))
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	var files []*loader.BufferedFile
-	err := fs.WalkDir(charts.FS(), charts.Name, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(charts.FS(), p)
-		files = append(files, &loader.BufferedFile{Name: strings.TrimPrefix(p, charts.Name+"/"), Data: data})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := loader.LoadFiles(files)
+	c, err := loader.LoadDir(filepath.Join("..", "charts", charts.Name))
 	if err != nil {
 		t.Fatal(err)
 	}

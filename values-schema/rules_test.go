@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 )
 
 // Each case is a values file and exactly the problems that it has, with their
@@ -25,7 +27,7 @@ func TestValidateTellsEachProblemWithItsPlace(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			got := describe(c.validate(t))
-			if *update {
+			if goldentest.Update() {
 				last := len(c.archive.Files) - 1
 				c.archive.Files[last].Data = []byte(got)
 				if err := os.WriteFile(path, txtar.Format(c.archive), 0o644); err != nil {

@@ -137,20 +137,10 @@ func (f *findings) toldElsewhere(e finding) bool {
 }
 
 // numbers copies a tree with its numbers as the schema engine wants them.
-func numbers(v any) any {
+func numbers(v any) any { return copyTree(v, number) }
+
+func number(v any) any {
 	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, x := range v {
-			out[k] = numbers(x)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = numbers(x)
-		}
-		return out
 	case float64:
 		return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
 	case int64:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
@@ -57,7 +58,7 @@ func TestEveryListOfSchemesIsThatOfPackageModule(t *testing.T) {
 		}
 		switch want := schemesListed(text); {
 		case want == text:
-		case *update:
+		case goldentest.Update():
 			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
 			}

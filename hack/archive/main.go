@@ -9,8 +9,8 @@ import (
 	"os"
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/archive"
-	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func main() {
 }
 
 func pack(dir, file string) error {
-	at, err := sourcedate.Get()
+	at, err := sourcedate.Get(sourcedate.Epoch())
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 )
 
 func main() {
@@ -50,7 +50,7 @@ func command() *cobra.Command {
 }
 
 func run(cmd *cobra.Command, f flags) error {
-	at, err := sourcedate.Get()
+	at, err := sourcedate.Get(sourcedate.Epoch())
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
-	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 )
 
@@ -43,7 +43,7 @@ func command() *cobra.Command {
 				return fmt.Errorf("unknown --program %q: must be pfring-agent or pfring-controller", o.Program)
 			}
 			var err error
-			if o.Created, err = sourcedate.Get(); err != nil {
+			if o.Created, err = sourcedate.Get(sourcedate.Epoch()); err != nil {
 				return err
 			}
 			if o.License, err = os.ReadFile(filepath.Join(source, "LICENSE")); err != nil {

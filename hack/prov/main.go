@@ -26,8 +26,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/archive"
-	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/internal/atomicfile"
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 )
 
 func main() {
@@ -54,7 +54,7 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			at, err := sourcedate.Get()
+			at, err := sourcedate.Get(sourcedate.Epoch())
 			if err != nil {
 				return err
 			}

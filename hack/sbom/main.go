@@ -10,7 +10,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/licenses"
 	"github.com/kubeshark/kubeshark-pfring/hack/internal/sbom"
-	"github.com/kubeshark/kubeshark-pfring/hack/internal/sourcedate"
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func run(path, name, version string) error {
 	if err != nil {
 		return err
 	}
-	at, err := sourcedate.Get()
+	at, err := sourcedate.Get(sourcedate.Epoch())
 	if err != nil {
 		return err
 	}

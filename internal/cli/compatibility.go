@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -199,12 +198,8 @@ func (v *valuesFlags) document(cmd *cobra.Command, release, namespace string) (*
 	if err != nil {
 		return nil, err
 	}
-	problems := doc.Validate()
-	if errs, _ := valuesschema.Count(problems); errs > 0 {
-		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(v.files)); err != nil {
-			return nil, err
-		}
-		return nil, no(errors.New("the values are invalid"))
+	if err := refuseInvalid(cmd, doc, len(v.files), "the values are invalid"); err != nil {
+		return nil, err
 	}
 	return doc, nil
 }

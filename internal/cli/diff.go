@@ -122,14 +122,7 @@ func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade b
 	if err != nil || !upgrade {
 		return doc, err
 	}
-	problems := doc.Validate()
-	if errs, _ := valuesschema.Count(problems); errs > 0 {
-		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(f.values.files)); err != nil {
-			return nil, err
-		}
-		return nil, no(fmt.Errorf("nothing was compared: the values are invalid"))
-	}
-	return doc, nil
+	return doc, refuseInvalid(cmd, doc, len(f.values.files), "nothing was compared: the values are invalid")
 }
 
 // objects compares what Helm has installed with what the values render to.

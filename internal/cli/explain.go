@@ -79,10 +79,7 @@ func listTopics(w io.Writer, output string) error {
 	for _, t := range all {
 		rows = append(rows, []string{t.Name, t.Kind, t.Summary})
 	}
-	var b strings.Builder
-	printout.Table(&b, rows)
-	_, err = io.WriteString(w, b.String())
-	return err
+	return writeRows(w, rows)
 }
 
 func writeTopics(w io.Writer, found []explain.Topic, output string) error {

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/sourcedate"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/module/image"
 	"github.com/kubeshark/kubeshark-pfring/module/strip"
@@ -125,7 +124,7 @@ func (f *packFlags) packer(cmd *cobra.Command) (*packer, error) {
 	if p.target, err = image.ParseTarget(f.output, remote); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.flagName(), err)
 	}
-	if p.at, err = sourceDate(); err != nil {
+	if p.at, err = sourcedate.Get(time.Time{}); err != nil {
 		return nil, err
 	}
 	p.base, err = f.openBase(remote)
@@ -214,18 +213,4 @@ tap:
         containerImage: %s
 `, image)
 	return err
-}
-
-// sourceDate is SOURCE_DATE_EPOCH, seconds since 1970, as reproducible builds
-// have it; the zero time if it is not set.
-func sourceDate() (time.Time, error) {
-	text := os.Getenv("SOURCE_DATE_EPOCH")
-	if text == "" {
-		return time.Time{}, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH %q: must be a number of seconds", text)
-	}
-	return time.Unix(n, 0).UTC(), nil
 }

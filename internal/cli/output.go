@@ -47,6 +47,14 @@ func (o *outputFlags) template() *jsonpath.JSONPath {
 	return jsonpath.New("output").AllowMissingKeys(true)
 }
 
+// writeRows prints a table on its own.
+func writeRows(w io.Writer, rows [][]string) error {
+	var b strings.Builder
+	printout.Table(&b, rows)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // report is what the reports of all commands do.
 type report interface {
 	Write(w io.Writer, format string) error

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -270,12 +269,5 @@ func (f *planFlags) accepted(cmd *cobra.Command, data []byte) error {
 	if err != nil {
 		return err
 	}
-	problems := doc.Validate()
-	if errs, _ := valuesschema.Count(problems); errs == 0 {
-		return nil
-	}
-	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(o.Files)); err != nil {
-		return err
-	}
-	return no(errors.New("the planned values conflict with yours (see above, where stdin means the planned values). Nothing was written"))
+	return refuseInvalid(cmd, doc, len(o.Files), "the planned values conflict with yours (see above, where stdin means the planned values). Nothing was written")
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -296,20 +295,14 @@ type listedCheck struct {
 
 // Write prints the list in one of the formats of prereq list.
 func (l checkList) Write(w io.Writer, format string) error {
-	switch format {
-	case "json":
-		return printout.JSON(w, l)
-	case "yaml":
-		return printout.YAML(w, l)
+	if format != "table" {
+		return printout.Document(w, l, format, []string{"table", "json", "yaml"})
 	}
 	rows := [][]string{{"Check", "Mode", "Holds when it is ok"}}
 	for _, c := range l {
 		rows = append(rows, []string{c.ID, c.Mode, c.Title})
 	}
-	var b strings.Builder
-	printout.Table(&b, rows)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return writeRows(w, rows)
 }
 
 func newPrereqListCmd(o *Options) *cobra.Command {

@@ -86,14 +86,7 @@ func (f *prereqFlags) document(cmd *cobra.Command, base, stdin []byte, namespace
 	if err != nil {
 		return nil, err
 	}
-	problems := doc.Validate()
-	if errs, _ := valuesschema.Count(problems); errs > 0 {
-		if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, len(f.values.files)); err != nil {
-			return nil, err
-		}
-		return nil, no(errors.New("nothing was checked: the values are invalid"))
-	}
-	return doc, nil
+	return doc, refuseInvalid(cmd, doc, len(f.values.files), "nothing was checked: the values are invalid")
 }
 
 // target renders the chart for a mode's values.

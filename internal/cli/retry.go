@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cli/flags"
-	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -158,13 +156,6 @@ func printRetried(cmd *cobra.Command, nodes []rollout.Node, wide int) error {
 		rows = append(rows, []string{fmt.Sprintf("%-*s", wide, n.Node), fmt.Sprintf("%-7s", n.Backend), string(n.Reason)})
 	}
 	return writeRows(cmd.OutOrStdout(), rows)
-}
-
-func writeRows(w io.Writer, rows [][]string) error {
-	var b strings.Builder
-	printout.Table(&b, rows)
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func concludeRetry(cmd *cobra.Command, before, after []rollout.Node) error {

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
+
+	"github.com/spf13/cobra"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
@@ -50,6 +53,19 @@ func writeProblems(w io.Writer, format string, problems []valuesschema.Problem, 
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// refuseInvalid is how a command ends, having printed the problems, when the values
+// are invalid; consequence says so, and what was not done. nil when they are valid.
+func refuseInvalid(cmd *cobra.Command, doc *valuesschema.Document, files int, consequence string) error {
+	problems := doc.Validate()
+	if errs, _ := valuesschema.Count(problems); errs == 0 {
+		return nil
+	}
+	if err := writeProblems(cmd.ErrOrStderr(), "brief", problems, files); err != nil {
+		return err
+	}
+	return no(errors.New(consequence))
 }
 
 func summary(errs, warnings, files int) string {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/retry"
 	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
 )
@@ -87,11 +87,12 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		if deadline, ok := r.Context().Deadline(); ok && deadline.Before(until) {
 			until = deadline
 		}
-		if time.Now().Add(pause).After(until) || !rewindBody(r) {
-			drop(response)
+		rewound, ok := retry.Rewind(r)
+		drop(response)
+		if !ok || time.Now().Add(pause).After(until) {
 			return nil, &apierror.OverloadedError{Wait: pause}
 		}
-		drop(response)
+		r = rewound
 		end = waiting.Begin(r.Context(), server+", which is overloaded and asks to wait "+pause.String())
 		err = wait.For(r.Context(), pause)
 		end()
@@ -120,27 +121,8 @@ func later(r *http.Response) (time.Duration, bool) {
 	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode < 500 {
 		return 0, false
 	}
-	seconds, err := strconv.Atoi(r.Header.Get("Retry-After"))
-	if err != nil || seconds < 0 {
-		return 0, false
-	}
-	return time.Duration(max(1, seconds)) * time.Second, true
-}
-
-// rewindBody makes r ready for another try, if its body allows one.
-func rewindBody(r *http.Request) bool {
-	if r.Body == nil || r.Body == http.NoBody {
-		return true
-	}
-	if r.GetBody == nil {
-		return false
-	}
-	body, err := r.GetBody()
-	if err != nil {
-		return false
-	}
-	r.Body = body
-	return true
+	pause, ok := retry.After(r.Header, time.Now())
+	return max(time.Second, pause), ok
 }
 
 // drop lets the connection be used again. The answer is of no use.

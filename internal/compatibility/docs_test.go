@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 )
 
@@ -16,26 +17,7 @@ const page = "../../docs/compatibility.md"
 
 // The table of platforms is generated from the code that tells them apart.
 func TestTheDocumentedPlatformsAreThoseOfTheCode(t *testing.T) {
-	const begin, end = "<!-- platforms: go test ./internal/compatibility -update -->\n", "<!-- end -->"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok1 := bytes.Cut(text, []byte(begin))
-	_, after, ok2 := bytes.Cut(rest, []byte(end))
-	if !ok1 || !ok2 {
-		t.Fatalf("%s has lost the marks around its table of platforms", page)
-	}
-	want := bytes.Join([][]byte{before, []byte(begin), platforms(), []byte(end), after}, nil)
-	if *update {
-		if err := os.WriteFile(page, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !bytes.Equal(text, want) {
-		t.Errorf("%s is not what the code says; go test ./internal/compatibility -update", page)
-	}
+	goldentest.Section(t, page, "<!-- platforms: go test ./internal/compatibility -update -->\n", "<!-- end -->", platforms())
 }
 
 func platforms() []byte {

@@ -3,11 +3,9 @@ package compatibility
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -73,20 +71,11 @@ func NewImages(o ImagesOptions) (*Images, error) {
 		return nil, err
 	}
 	web := remote.DefaultTransport.(*http.Transport).Clone()
-	if o.CAFile != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s does not contain a PEM certificate", o.CAFile)
-		}
-		web.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	roots, err := image.RootCAs(o.CAFile)
+	if err != nil {
+		return nil, err
 	}
+	web.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	web.OnProxyConnectResponse = proxyAnswer
 	blind := web.Clone()
 	blind.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // #nosec G402 -- the mapping's registryTLS asks for it

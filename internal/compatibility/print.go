@@ -21,16 +21,12 @@ func (r Report) Write(w io.Writer, format string) error {
 	switch format {
 	case "table", "wide":
 		return r.writeTable(w, format == "wide")
-	case "json":
-		return printout.JSON(w, r)
-	case "yaml":
-		return printout.YAML(w, r)
 	case "csv":
 		return r.writeCSV(w)
 	case "html":
 		return r.writeHTML(w)
 	}
-	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
+	return printout.Document(w, r, format, Formats())
 }
 
 // writeTable prints the nodes, the kernels, what to do and the verdict.

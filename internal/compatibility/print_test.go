@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,11 +15,10 @@ import (
 
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // sample is a cluster with something of everything.
 func sample(t *testing.T) compatibility.Report {
@@ -76,24 +74,8 @@ func TestOutputsAreAsRecorded(t *testing.T) {
 			if err := report.Write(&out, format); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, filepath.Join("testdata", name+"."+format+".golden"), out.Bytes())
+			goldentest.File(t, filepath.Join("testdata", name+"."+format+".golden"), out.Bytes())
 		}
-	}
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./internal/compatibility -update and look at the diff. Now it is:\n%s", path, got)
 	}
 }
 

@@ -18,12 +18,8 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "table":
 		_, err := io.WriteString(w, r.table())
 		return err
-	case "json":
-		return printout.JSON(w, r)
-	case "yaml":
-		return printout.YAML(w, r)
 	}
-	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
+	return printout.Document(w, r, format, Formats())
 }
 
 // table prints the nodes, the objects with their fields, and the verdict.

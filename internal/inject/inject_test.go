@@ -3,7 +3,6 @@ package inject
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,10 +11,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/internal/kubeshark"
 )
-
-var update = flag.Bool("update", false, "write golden files again")
 
 // fixtures are manifests in the shape that Kubeshark's chart renders in these versions.
 var fixtures = []string{"52.0", "52.3.88", "52.10", "53.3", "krm"}
@@ -58,7 +56,7 @@ func TestInjectedManifests(t *testing.T) {
 			if r.Workers != 1 {
 				t.Errorf("%s, %s: %d workers", name, variant, r.Workers)
 			}
-			golden(t, name+"."+variant, append([]byte(warningsOf(r)), r.Text...))
+			goldentest.File(t, goldenFile(name+"."+variant), append([]byte(warningsOf(r)), r.Text...))
 			properties(t, name+", "+variant, in, o, r)
 		}
 	}
@@ -72,25 +70,7 @@ func warningsOf(r Result) string {
 	return b.String()
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", "golden", name+".yaml")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; see it with -update and git diff", path)
-	}
-}
+func goldenFile(name string) string { return filepath.Join("testdata", "golden", name+".yaml") }
 
 // properties hold for whatever was injected.
 func properties(t testing.TB, name string, in []byte, o Options, r Result) {

@@ -42,11 +42,23 @@ func Remove(manifests []byte) (Result, error) {
 
 // each edits the worker DaemonSets of every document.
 func each(manifests []byte, edit func(*worker) error) (Result, error) {
+	return eachDocument(manifests, func(r *Result, doc []byte) ([]byte, error) { return r.document(doc, edit) })
+}
+
+// eachDocument edits every document in YAML, whichever way it is written.
+func eachDocument(manifests []byte, edit func(r *Result, doc []byte) ([]byte, error)) (Result, error) {
 	var r Result
 	var out bytes.Buffer
 	out.Grow(len(manifests) + 2048)
+	change := func(doc []byte) ([]byte, error) { return edit(&r, doc) }
 	for i, doc := range split(manifests) {
-		text, err := r.edited(doc, edit)
+		var text []byte
+		var err error
+		if isJSON(doc) {
+			text, err = throughYAML(doc, change)
+		} else {
+			text, err = change(doc)
+		}
 		if err != nil {
 			return Result{}, fmt.Errorf("document %d: %w", i+1, err)
 		}
@@ -54,14 +66,6 @@ func each(manifests []byte, edit func(*worker) error) (Result, error) {
 	}
 	r.Text = out.Bytes()
 	return r, nil
-}
-
-// edited edits one document, whichever way it is written.
-func (r *Result) edited(doc []byte, edit func(*worker) error) ([]byte, error) {
-	if isJSON(doc) {
-		return throughYAML(doc, func(text []byte) ([]byte, error) { return r.document(text, edit) })
-	}
-	return r.document(doc, edit)
 }
 
 // document edits one document in YAML. Workers are looked up again after each edit, as

@@ -48,22 +48,7 @@ func eachWorkload(manifests []byte, o *Options, edit func(*workload) error) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	var r Result
-	var out bytes.Buffer
-	for i, doc := range split(manifests) {
-		change := func(text []byte) ([]byte, error) { return r.workloads(text, kind, name, edit) }
-		edited := change
-		if isJSON(doc) {
-			edited = func(text []byte) ([]byte, error) { return throughYAML(text, change) }
-		}
-		text, err := edited(doc)
-		if err != nil {
-			return Result{}, fmt.Errorf("document %d: %w", i+1, err)
-		}
-		out.Write(text)
-	}
-	r.Text = out.Bytes()
-	return r, nil
+	return eachDocument(manifests, func(r *Result, doc []byte) ([]byte, error) { return r.workloads(doc, kind, name, edit) })
 }
 
 // workloads edits those of one document.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 )
 
 func suricata(t *testing.T) []byte {
@@ -32,7 +34,7 @@ func TestAWorkloadIsMadeToWait(t *testing.T) {
 	if err != nil || r.Workers != 1 || len(r.Warnings) > 0 {
 		t.Fatalf("%v %q", err, r.Warnings)
 	}
-	golden(t, "suricata.workload", r.Text)
+	goldentest.File(t, goldenFile("suricata.workload"), r.Text)
 	again, err := Inject(r.Text, o)
 	if err != nil || !bytes.Equal(again.Text, r.Text) {
 		t.Errorf("injecting twice is not once: %v\n%s", err, again.Text)

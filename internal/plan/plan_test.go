@@ -2,9 +2,7 @@ package plan_test
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,12 +10,11 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/charts"
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/internal/plan"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 const (
 	public  = "https://api.kubeshark.co/kernel-modules"
@@ -282,26 +279,10 @@ func TestOutputsAreAsRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 			name := strings.NewReplacer(" ", "-", ",", "").Replace(test.name) + "." + format + ".golden"
-			golden(t, filepath.Join("testdata", name), out.Bytes())
+			goldentest.File(t, filepath.Join("testdata", name), out.Bytes())
 		}
 	}
 	if err := (plan.Plan{}).Write(&bytes.Buffer{}, "xml"); err == nil {
 		t.Error("xml was written")
-	}
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./internal/plan -update and look at the diff. Now it is:\n%s", path, got)
 	}
 }

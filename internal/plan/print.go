@@ -18,10 +18,6 @@ func (p Plan) Write(w io.Writer, format string) error {
 	switch format {
 	case "text":
 		return p.writeText(w)
-	case "json":
-		return printout.JSON(w, p)
-	case "yaml":
-		return printout.YAML(w, p)
 	case "values":
 		data, err := p.ValuesYAML()
 		if err == nil {
@@ -29,7 +25,7 @@ func (p Plan) Write(w io.Writer, format string) error {
 		}
 		return err
 	}
-	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
+	return printout.Document(w, p, format, Formats())
 }
 
 func (p Plan) writeText(w io.Writer) error {

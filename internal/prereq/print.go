@@ -24,16 +24,12 @@ func (r *Report) Write(w io.Writer, format string) error {
 			}
 		}
 		return p.Verdict(r)
-	case "json":
-		return printout.JSON(w, r)
-	case "yaml":
-		return printout.YAML(w, r)
 	case "html":
 		return r.writeHTML(w)
 	case "junit":
 		return r.junit(w)
 	}
-	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
+	return printout.Document(w, r, format, Formats())
 }
 
 // Printer prints findings for a person, as they come.

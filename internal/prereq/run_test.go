@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
-	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,10 +14,9 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func looks(f Finding) func(context.Context, *env) Finding {
 	return func(context.Context, *env) Finding { return f }
@@ -165,7 +162,7 @@ func TestReportsInEachFormat(t *testing.T) {
 		if err := report(t).Write(&b, format); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, format, b.Bytes())
+		goldentest.File(t, filepath.Join("testdata", format+".golden"), b.Bytes())
 	}
 	var b bytes.Buffer
 	p := Printer{W: &b, Terminal: true}
@@ -178,29 +175,9 @@ func TestReportsInEachFormat(t *testing.T) {
 	if err := p.Verdict(report(t)); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "terminal", b.Bytes())
+	goldentest.File(t, filepath.Join("testdata", "terminal.golden"), b.Bytes())
 	if err := report(t).Write(&b, "xml"); err == nil {
 		t.Error("a format that is none was taken")
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is now:\n%s", name, got)
 	}
 }
 

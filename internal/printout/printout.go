@@ -28,6 +28,18 @@ func JSON(w io.Writer, v any) error {
 	return err
 }
 
+// Document writes v as one document in format, json or yaml, for reports that know
+// only formats besides those by themselves.
+func Document(w io.Writer, v any, format string, formats []string) error {
+	switch format {
+	case "json":
+		return JSON(w, v)
+	case "yaml":
+		return YAML(w, v)
+	}
+	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(formats, ", "))
+}
+
 // YAML writes v as one document.
 func YAML(w io.Writer, v any) error {
 	data, err := plainJSON(v)
@@ -83,7 +95,20 @@ func unprintable(c rune) bool {
 // or a server says may hold what breaks lines, steers the terminal, turns the
 // direction of writing, or begins a command to the CI as GitHub's "::error::" does.
 func Line(s string) string {
-	s = strings.Map(func(c rune) rune {
+	s = Plain(s)
+	if !strings.Contains(s, "::") && !strings.Contains(s, "##[") {
+		return s
+	}
+	if rest, is := strings.CutPrefix(strings.TrimSpace(s), "::"); is {
+		s = ": :" + rest
+	}
+	return strings.ReplaceAll(s, "##[", "## [")
+}
+
+// Plain takes out of a text what could break lines, steer a terminal that shows it or
+// turn the direction of writing.
+func Plain(s string) string {
+	return strings.Map(func(c rune) rune {
 		switch {
 		case c == '\n' || c == '\t' || c == 0x85 || c == 0x2028 || c == 0x2029:
 			return ' '
@@ -92,13 +117,6 @@ func Line(s string) string {
 		}
 		return c
 	}, s)
-	if !strings.Contains(s, "::") && !strings.Contains(s, "##[") {
-		return s
-	}
-	if rest, is := strings.CutPrefix(strings.TrimSpace(s), "::"); is {
-		s = ": :" + rest
-	}
-	return strings.ReplaceAll(s, "##[", "## [")
 }
 
 // Lines is Line for each line of a text of several.

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
 
@@ -61,7 +62,7 @@ func (r *runner) all(ctx context.Context, waiting []*group) {
 			r.Progress(done, total)
 		}
 		if len(waiting)+len(r.active) > 0 {
-			pause(ctx, interval)
+			_ = wait.For(ctx, interval) // the loop looks at ctx
 		}
 	}
 }
@@ -221,12 +222,5 @@ func (r *runner) remove(ctx context.Context) {
 		if one := r.Jobs.Delete(ctx, left.Items[i].Name, metav1.DeleteOptions{PropagationPolicy: &background}); one != nil && !apierrors.IsNotFound(one) {
 			r.report.Left = errors.Join(r.report.Left, one)
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/certpool"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/verdict"
 	"github.com/kubeshark/kubeshark-pfring/internal/waiting"
@@ -130,9 +131,6 @@ func (a *Access) Registries(ctx context.Context, k valuesschema.KernelModule) (i
 	return compatibility.NewImages(compatibility.ImagesOptions{CAFile: a.CAFile, DockerConfig: copies.docker, UserAgent: a.UserAgent})
 }
 
-// maxCAFile bounds a file of CAs, in bytes; that of a whole system has some 200 KiB.
-const maxCAFile = 4 << 20
-
 // checkFiles finds a flag's file that cannot be read.
 func (a *Access) checkFiles() error {
 	if a.CAFile == "" {
@@ -146,8 +144,8 @@ func (a *Access) checkFiles() error {
 		return fmt.Errorf("--ca-file: cannot read %s: %w", a.CAFile, errors.Unwrap(err))
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("--ca-file: %s is not a regular file", a.CAFile)
-	case info.Size() > maxCAFile:
-		return fmt.Errorf("--ca-file: %s is larger than %d MiB", a.CAFile, maxCAFile>>20)
+	case info.Size() > certpool.MaxBundle:
+		return fmt.Errorf("--ca-file: %s is larger than %d MiB", a.CAFile, certpool.MaxBundle>>20)
 	}
 	return nil
 }

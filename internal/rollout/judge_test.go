@@ -1,9 +1,7 @@
 package rollout
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,10 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
-
-var update = flag.Bool("update", false, "write golden files again")
 
 var (
 	now   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -390,30 +387,10 @@ func TestTableShowsEachNodeAndEachRemedyOnce(t *testing.T) {
 		if err := r.Write(&b, format); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "status."+format, b.String())
+		goldentest.File(t, filepath.Join("testdata", "status."+format+".golden"), []byte(b.String()))
 	}
 	if err := r.Write(&strings.Builder{}, "xml"); err == nil {
 		t.Error("xml was written")
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs:\n%s\nwant\n%s", name, got, want)
 	}
 }
 

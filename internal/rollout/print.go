@@ -23,14 +23,10 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "table", "wide":
 		_, err := io.WriteString(w, r.table(format == "wide", printout.Width(w)))
 		return err
-	case "json":
-		return printout.JSON(w, r)
-	case "yaml":
-		return printout.YAML(w, r)
 	case "html":
 		return r.writeHTML(w)
 	}
-	return fmt.Errorf("invalid --output %q: must be one of %s", format, strings.Join(Formats(), ", "))
+	return printout.Document(w, r, format, Formats())
 }
 
 // table prints the nodes, what to do and the verdict.

@@ -97,8 +97,8 @@ func (w *waiter) until(ctx context.Context, done func(*Report) bool) error {
 		if !passing(err) || failures >= 10 {
 			return err
 		}
-		if wait.For(ctx, retryPause) != nil {
-			return ctx.Err()
+		if err := wait.For(ctx, retryPause); err != nil {
+			return err
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package webpage writes the reports that are HTML: one page that needs nothing
 // else, in the same look for every command. What stands in it is the reports' own
-// business; it imports nothing of the project.
+// business.
 package webpage
 
 import (
@@ -10,9 +10,9 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/lazyregexp"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 )
 
 // State is good, bad, or neither. Each has a word and a mark of its own, so that
@@ -141,7 +141,7 @@ var page = template.New("page").Funcs(template.FuncMap{
 	},
 	"mark":  func(s State) string { return map[State]string{Good: "√", Bad: "×", Warn: "‼", Neutral: "–"}[s] },
 	"row":   rowState,
-	"plain": plain,
+	"plain": printout.Plain,
 	"prose": prose,
 	"name":  name,
 	"date":  func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
@@ -173,7 +173,7 @@ var address = lazyregexp.New(`https://[^\s()<>"]*[^\s()<>".,;:]|\bdocs/[a-z-]+\.
 // prose escapes a text, links addresses and pages of the documentation, and shows
 // what stands in backquotes as code.
 func prose(s string) template.HTML {
-	s = plain(s)
+	s = printout.Plain(s)
 	var b strings.Builder
 	at := 0
 	for _, m := range address().FindAllStringIndex(s, -1) {
@@ -196,7 +196,7 @@ func prose(s string) template.HTML {
 // name escapes a name and lets a long one break after a slash, a colon or a comma,
 // and nowhere else.
 func name(s string) template.HTML {
-	s = plain(s)
+	s = printout.Plain(s)
 	escaped := template.HTMLEscapeString(s)
 	if len(s) > 40 {
 		for _, after := range []string{"/", ":", ","} {
@@ -204,18 +204,4 @@ func name(s string) template.HTML {
 		}
 	}
 	return template.HTML(escaped) // #nosec G203 -- it is escaped above
-}
-
-// plain takes out what could steer a terminal that shows the page's source, or
-// turn the direction of writing.
-func plain(s string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '\n' || c == '\t':
-			return ' '
-		case unicode.IsControl(c) || unicode.Is(unicode.Cf, c):
-			return -1
-		}
-		return c
-	}, s)
 }

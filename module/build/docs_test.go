@@ -1,27 +1,15 @@
 package build
 
 import (
-	"flag"
+	"bytes"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 )
 
-var update = flag.Bool("update", false, "write the tables in docs/recipes.md and docs/supply.md again")
-
 func TestTheDocumentedRecipesAreThese(t *testing.T) {
-	const path, begin, stop = "../../docs/recipes.md", "<!-- recipes: go test ./module/build -update -->\n", "<!-- end -->"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(data), begin)
-	_, tail, ok2 := strings.Cut(rest, stop)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the recipes", path)
-	}
-	var b strings.Builder
+	var b bytes.Buffer
 	b.WriteString("| nodes | recipe | builder image | run |\n| --- | --- | --- | --- |\n")
 	for i, f := range families {
 		r := Recipes()[i]
@@ -35,28 +23,11 @@ func TestTheDocumentedRecipesAreThese(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s%s | `%s` | `%s` | %s |\n", f.title, versions, r.Name, r.Image, run)
 	}
-	want := head + begin + b.String() + stop + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if string(data) != want {
-		t.Errorf("%s is not what the code says; go test ./module/build -update", path)
-	}
+	goldentest.Section(t, "../../docs/recipes.md", "<!-- recipes: go test ./module/build -update -->\n", "<!-- end -->", b.Bytes())
 }
 
 func TestTheDocumentedCombinationsAreThese(t *testing.T) {
-	const path, begin, stop = "../../docs/supply.md", "<!-- combinations: go test ./module/build -update -->\n", "<!-- end -->"
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(data), begin)
-	_, tail, ok2 := strings.Cut(rest, stop)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the combinations", path)
-	}
-	var b strings.Builder
+	var b bytes.Buffer
 	b.WriteString("| PF_RING | kernel series | compiles | source |\n| --- | --- | --- | --- |\n")
 	for _, c := range combinations() {
 		compiles := "yes"
@@ -65,12 +36,5 @@ func TestTheDocumentedCombinationsAreThese(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.version, c.series, compiles, c.source)
 	}
-	want := head + begin + b.String() + stop + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if string(data) != want {
-		t.Errorf("%s is not what the code says; go test ./module/build -update", path)
-	}
+	goldentest.Section(t, "../../docs/supply.md", "<!-- combinations: go test ./module/build -update -->\n", "<!-- end -->", b.Bytes())
 }

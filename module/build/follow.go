@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 const (
@@ -89,15 +91,11 @@ func (b *Builder) tooLong(ctx context.Context, job string) bool {
 func (b *Builder) pause(ctx context.Context) error { return b.pauseFor(ctx, b.interval) }
 
 func (b *Builder) pauseFor(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			return b.late("")
-		}
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
+	err := wait.For(ctx, d)
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return b.late("")
 	}
+	return err
 }
 
 // pod is the Job's, nil if there is none.

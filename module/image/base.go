@@ -71,13 +71,24 @@ func checkShell(image v1.Image) error {
 	return nil
 }
 
-func lookFor(l v1.Layer, missing map[string]bool) (err error) {
+func lookFor(l v1.Layer, missing map[string]bool) error {
+	return eachFile(l, func(h *tar.Header, _ io.Reader) (bool, error) {
+		switch dir, program := path.Split(path.Clean("/" + h.Name)); dir {
+		case "/bin/", "/usr/bin/":
+			delete(missing, program)
+		}
+		return len(missing) > 0, nil
+	})
+}
+
+// eachFile reads the files of a layer, until there is none or no more is wanted.
+func eachFile(l v1.Layer, read func(*tar.Header, io.Reader) (more bool, err error)) (err error) {
 	r, err := plain(l)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	for files := tar.NewReader(r); len(missing) > 0; {
+	for files := tar.NewReader(r); ; {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -85,12 +96,10 @@ func lookFor(l v1.Layer, missing map[string]bool) (err error) {
 		if err != nil {
 			return err
 		}
-		switch dir, program := path.Split(path.Clean("/" + h.Name)); dir {
-		case "/bin/", "/usr/bin/":
-			delete(missing, program)
+		if more, err := read(h, files); err != nil || !more {
+			return err
 		}
 	}
-	return nil
 }
 
 // RegistryBase is a base by reference.

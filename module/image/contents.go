@@ -170,27 +170,11 @@ func (r *Reader) layer(l v1.Layer) *layerFiles {
 	return files
 }
 
-func (r *Reader) scan(l v1.Layer, into *layerFiles) (err error) {
+func (r *Reader) scan(l v1.Layer, into *layerFiles) error {
 	if size, err := l.Size(); err != nil || size > maxLayer {
 		return errors.Join(err, fmt.Errorf("it has %d MiB: the limit is %d", size>>20, maxLayer>>20))
 	}
-	layer, err := plain(l)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, layer.Close()) }()
-	for files := tar.NewReader(layer); ; {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := r.take(h, files, into); err != nil {
-			return err
-		}
-	}
+	return eachFile(l, func(h *tar.Header, body io.Reader) (bool, error) { return true, r.take(h, body, into) })
 }
 
 // take keeps a file of a layer if it matters.

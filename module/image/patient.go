@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/retry"
 	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
 )
@@ -141,9 +142,11 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 			// asking whether the blob is there.
 			return nil, errAgain{cause}
 		}
-		if r, err = rewound(r); err != nil {
-			return nil, errors.Join(err, cause)
+		rewound, ok := retry.Rewind(r)
+		if !ok {
+			return nil, cause
 		}
+		r = rewound
 	}
 }
 
@@ -170,23 +173,6 @@ func (p *patient) pause(r *http.Request, t *trouble, start time.Time, cause erro
 	return wait.For(r.Context(), pause)
 }
 
-// rewound is the request for another try.
-func rewound(r *http.Request) (*http.Request, error) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return r, nil
-	}
-	if r.GetBody == nil {
-		return nil, errors.New("the request cannot be repeated")
-	}
-	body, err := r.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	r = r.Clone(r.Context())
-	r.Body = body
-	return r, nil
-}
-
 // failure tells why another try may help; nil is an answer that counts, or a
 // failure that would be the same next time.
 func (p *patient) failure(response *http.Response, err error) (asked time.Duration, cause error) {
@@ -207,7 +193,7 @@ func (p *patient) failure(response *http.Response, err error) (asked time.Durati
 	default:
 		return 0, nil
 	}
-	asked = web.RetryAfter(response.Header, time.Now())
+	asked, _ = retry.After(response.Header, time.Now())
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))

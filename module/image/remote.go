@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/certpool"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/credentials"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/web"
@@ -60,7 +61,7 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := trusted(o.CAFile)
+	roots, err := RootCAs(o.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -115,25 +116,19 @@ func httpTransport(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, er
 	return t
 }
 
-// maxCA bounds a bundle of certificates, in bytes.
-const maxCA = 4 << 20
-
-// trusted are the system's authorities with those of file; nil are the system's
-// alone.
-func trusted(file string) (*x509.CertPool, error) {
+// RootCAs are the system's certificate authorities with those of file; nil, for "",
+// are the system's alone.
+func RootCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := readfile.Bounded(file, maxCA)
+	pem, err := readfile.Bounded(file, certpool.MaxBundle)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the CA bundle: %w", err)
 	}
-	pool, err := x509.SystemCertPool()
+	pool, err := certpool.WithSystem(pem)
 	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s does not contain a PEM certificate", file)
+		return nil, fmt.Errorf("cannot use %s: %w", file, err)
 	}
 	return pool, nil
 }

@@ -312,16 +312,7 @@ func addNodes(t *testing.T, n int, template kube.Node, set string) []string {
 		template.Labels = map[string]string{}
 	}
 	template.Labels[setLabel] = set
-	names, err := shared.AddNodes(t.Context(), n, template)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := shared.RemoveNodes(context.Background(), names...); err != nil {
-			t.Error(err)
-		}
-	})
-	return names
+	return shared.TestNodes(t, n, template)
 }
 
 // changeNode changes a node's spec or labels.

@@ -63,6 +63,15 @@ func (i *issuer) issue(change func(*x509.Certificate)) (tls.Certificate, error) 
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
+// strangerCert is a certificate for loopback of an authority that nobody here knows.
+func strangerCert() (tls.Certificate, error) {
+	stranger, err := newIssuer()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return stranger.issue(nil)
+}
+
 // serve answers by HTTPS on loopback until ctx ends, and returns the address.
 func serve(ctx context.Context, cert tls.Certificate, handler http.Handler) (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -127,16 +127,7 @@ func (s *source) flags() []string {
 // the test's end.
 func addNodes(t testing.TB, n int, name string, kernel func(int) string) (selector string) {
 	t.Helper()
-	names, err := shared.AddNodes(t.Context(), n, kube.Node{Prefix: name, Kernel: kernel, Labels: map[string]string{"group": name}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// The test's own context is over by now.
-		if err := shared.RemoveNodes(context.Background(), names...); err != nil {
-			t.Error(err)
-		}
-	})
+	shared.TestNodes(t, n, kube.Node{Prefix: name, Kernel: kernel, Labels: map[string]string{"group": name}})
 	return "group=" + name
 }
 

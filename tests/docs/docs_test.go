@@ -4,7 +4,6 @@ package docs_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated documents")
 
 const root = "../.."
 
@@ -26,19 +24,7 @@ func TestGeneratedReferencesAreUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]byte{"values.md": values, "reasons.md": reasons()} {
-		path := filepath.Join(root, "docs", name)
-		if *update {
-			if err := os.WriteFile(path, want, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("docs/%s is not what the code says; go test ./tests/docs -update", name)
-		}
+		goldentest.File(t, filepath.Join(root, "docs", name), want)
 	}
 }
 

@@ -5,9 +5,7 @@ package historic_test
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,11 +13,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubeshark/kubeshark-pfring/charts"
+	"github.com/kubeshark/kubeshark-pfring/internal/goldentest"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
-
-var update = flag.Bool("update", false, "write the golden files again")
 
 // dialect is a values file and what it has to come to.
 type dialect struct {
@@ -84,7 +81,7 @@ func TestHistoricFilesAreValidWithTheRightWarnings(t *testing.T) {
 			for rule := range rules {
 				t.Errorf("an unwanted warning %s", rule)
 			}
-			golden(t, d.name+".warnings.txt", []byte(text.String()))
+			goldentest.File(t, filepath.Join("testdata", d.name+".warnings.txt"), []byte(text.String()))
 		})
 	}
 }
@@ -109,7 +106,7 @@ func TestHistoricFilesRenderInBothModes(t *testing.T) {
 				if err := r.WriteStream(&out); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, d.name+"."+mode+".yaml", out.Bytes())
+				goldentest.File(t, filepath.Join("testdata", d.name+"."+mode+".yaml"), out.Bytes())
 				d.check(t, mode, r)
 			})
 		}
@@ -172,22 +169,4 @@ func find(t *testing.T, r *renderer.Result, kind string) string {
 	}
 	t.Fatalf("no %s was rendered", kind)
 	return ""
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; run go test ./tests/historic -update and look at the diff. Got:\n%s", path, got)
-	}
 }

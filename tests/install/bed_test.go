@@ -58,16 +58,8 @@ func (b *bed) addNodes(n int, template kube.Node) []string {
 		labels[key] = value
 	}
 	template.Labels = labels
-	names, err := shared.AddNodes(b.ctx, n, template)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	names := shared.TestNodes(b.t, n, template)
 	b.nodes = append(b.nodes, names...)
-	b.t.Cleanup(func() {
-		if err := shared.RemoveNodes(context.Background(), names...); err != nil {
-			b.t.Error(err)
-		}
-	})
 	return names
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +62,22 @@ func (c *Cluster) AddNodes(ctx context.Context, n int, template Node) ([]string,
 		}
 	}
 	return names, Poll(ctx, fmt.Sprintf("%d nodes to be ready", n), c.noNodeIsNew)
+}
+
+// TestNodes is AddNodes for one test, at whose end the nodes are removed.
+func (c *Cluster) TestNodes(t testing.TB, n int, template Node) []string {
+	t.Helper()
+	names, err := c.AddNodes(t.Context(), n, template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The test's own context is over by now.
+		if err := c.RemoveNodes(context.Background(), names...); err != nil {
+			t.Error(err)
+		}
+	})
+	return names
 }
 
 // RemoveNodes deletes nodes; the control plane then deletes their pods.

@@ -68,16 +68,7 @@ func (b *bed) addNodes(n int, template kube.Node) {
 	b.t.Helper()
 	template.Prefix = b.namespace + "-" + template.Prefix
 	template.Labels = map[string]string{setLabel: b.namespace}
-	names, err := shared.AddNodes(b.ctx, n, template)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.nodes = append(b.nodes, names...)
-	b.t.Cleanup(func() {
-		if err := shared.RemoveNodes(context.Background(), names...); err != nil {
-			b.t.Error(err)
-		}
-	})
+	b.nodes = append(b.nodes, shared.TestNodes(b.t, n, template)...)
 }
 
 // say makes handler decide about the pods of the test, by the node's number.

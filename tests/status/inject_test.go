@@ -62,21 +62,7 @@ func TestInjectedWorkersAreTakenByTheAPIServer(t *testing.T) {
 func (b *bed) startsAfterTheWait(file string) {
 	b.t.Helper()
 	b.say(func(int) kube.Result { return kube.Held() })
-	text, err := os.ReadFile(file)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	_, doc, _ := strings.Cut(string(text), "09-worker-daemon-set.yaml\n")
-	doc, _, _ = strings.Cut(doc, "\n---\n")
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(doc), &object.Object); err != nil {
-		b.t.Fatal(err)
-	}
-	object.SetNamespace(b.namespace)
-	selector := map[string]any{setLabel: b.namespace}
-	if err := unstructured.SetNestedMap(object.Object, selector, "spec", "template", "spec", "nodeSelector"); err != nil {
-		b.t.Fatal(err)
-	}
+	object := b.worker(file, map[string]any{setLabel: b.namespace})
 	if err := unstructured.SetNestedField(object.Object, "default", "spec", "template", "spec", "serviceAccountName"); err != nil {
 		b.t.Fatal(err)
 	}
@@ -109,10 +95,11 @@ func (b *bed) waitForWorker(what string, phase corev1.PodPhase) {
 	}
 }
 
-// worker is the DaemonSet of Kubeshark 53.3, for no node.
-func (b *bed) worker() *unstructured.Unstructured {
+// worker is the worker DaemonSet of a chart of Kubeshark's, rendered in file, for the
+// nodes of selector.
+func (b *bed) worker(file string, selector map[string]any) *unstructured.Unstructured {
 	b.t.Helper()
-	text, err := os.ReadFile("../../internal/inject/testdata/53.3.yaml")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -123,7 +110,7 @@ func (b *bed) worker() *unstructured.Unstructured {
 		b.t.Fatal(err)
 	}
 	object.SetNamespace(b.namespace)
-	if err := unstructured.SetNestedMap(object.Object, map[string]any{"none": "here"}, "spec", "template", "spec", "nodeSelector"); err != nil {
+	if err := unstructured.SetNestedMap(object.Object, selector, "spec", "template", "spec", "nodeSelector"); err != nil {
 		b.t.Fatal(err)
 	}
 	return object
@@ -132,7 +119,7 @@ func (b *bed) worker() *unstructured.Unstructured {
 // What a cluster runs is changed beside its owner, and changed back.
 func TestInjectLive(t *testing.T) {
 	b := newBed(t, 1, "")
-	object := b.worker()
+	object := b.worker("../../internal/inject/testdata/53.3.yaml", map[string]any{"none": "here"})
 	resource := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace)
 	before, err := resource.Create(b.ctx, object, metav1.CreateOptions{FieldManager: "kubeshark"})
 	if err != nil {
@@ -188,7 +175,7 @@ func TestInjectLive(t *testing.T) {
 func TestInjectLiveBesideOtherOwners(t *testing.T) {
 	b := newBed(t, 1, "")
 	resource := shared.Dynamic.Resource(daemonSets).Namespace(b.namespace)
-	object := b.worker()
+	object := b.worker("../../internal/inject/testdata/53.3.yaml", map[string]any{"none": "here"})
 	name := object.GetName()
 	apply := func(manager string, o *unstructured.Unstructured) {
 		t.Helper()

@@ -65,13 +65,9 @@ func TestTwoArchitecturesWithOneKernelRelease(t *testing.T) {
 	t.Parallel()
 	const kernel = "6.1.0-18-generic"
 	b := newBed(t, "", kernel)
-	names, err := cluster.AddNodes(t.Context(), 1, kube.Node{
+	cluster.TestNodes(t, 1, kube.Node{
 		Prefix: "arm-" + b.namespace, Arch: "arm64", Kernel: func(int) string { return kernel }, OSImage: debian, Logs: b.logs, Labels: map[string]string{"bed": b.namespace},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cluster.RemoveNodes(context.Background(), names...) })
 	b.becomes(func(pod *corev1.Pod, kernel string) (string, kube.Result) {
 		arch := "amd64"
 		if strings.HasPrefix(pod.Spec.NodeName, "arm-") {
@@ -245,13 +241,9 @@ func TestBuildsGoToDedicatedNodes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
 	taint := corev1.Taint{Key: "dedicated", Value: "builds", Effect: corev1.TaintEffectNoSchedule}
-	names, err := cluster.AddNodes(t.Context(), 1, kube.Node{
+	names := cluster.TestNodes(t, 1, kube.Node{
 		Prefix: "builder-" + b.namespace, OSImage: debian, Logs: b.logs, Labels: map[string]string{"builds": b.namespace}, Taints: []corev1.Taint{taint},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cluster.RemoveNodes(context.Background(), names...) })
 	b.config = "supply: {builder: {nodeSelector: {builds: " + b.namespace + "}, tolerations: [{key: dedicated, operator: Equal, value: builds, effect: NoSchedule}]}}"
 	seen := &buildPods{pods: make(chan *corev1.Pod, 1), then: good}
 	b.becomes(seen.build)

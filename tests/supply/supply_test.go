@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -278,19 +277,11 @@ func TestACorrectedSettingIsTriedAtOnce(t *testing.T) {
 	b := newBed(t, "", "6.1.0-18-amd64")
 	b.becomes(bad("source", "https://github.com/x could not be fetched: name a mirror with --source-url, or a proxy"))
 	account := b.account(t)
-	var mu sync.Mutex
-	ahead := time.Duration(0)
-	b.now = func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Now().Add(ahead)
-	}
+	c := &clock{}
+	b.now = c.now
 	stop := b.start(t, account)
 	b.status(t, "the build to fail", allOf(supply.Failed, 1))
-	mu.Lock()
-	ahead = 2 * time.Minute
-	mu.Unlock()
-	touch(t, b)
+	c.forward(t, b, 2*time.Minute)
 	s := b.status(t, "the second try to fail", func(s *supply.Status) bool { return allOf(supply.Failed, 1)(s) && s.Kernels[0].Tries == 2 })
 	if pause := s.Kernels[0].NextTry.Sub(s.Kernels[0].Since); pause != 2*time.Minute {
 		t.Errorf("the next try is %s later", pause)
@@ -315,13 +306,8 @@ func touch(t *testing.T, b *bed) {
 func TestRotationNeverMakesANodeFallBack(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
-	var mu sync.Mutex
-	ahead := time.Duration(0)
-	b.now = func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Now().Add(ahead)
-	}
+	c := &clock{}
+	b.now = c.now
 	b.start(t, b.account(t))
 	b.status(t, "the kernel to be built", allOf(supply.Built, 1))
 	b.loaded(t, 1)
@@ -335,11 +321,10 @@ func TestRotationNeverMakesANodeFallBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	ahead := time.Duration(0)
 	for _, step := range []time.Duration{time.Minute, time.Minute, 2 * time.Minute, 25 * time.Hour} {
-		mu.Lock()
 		ahead += step
-		mu.Unlock()
-		touch(t, b)
+		c.forward(t, b, step)
 		end := time.Now().Add(3 * time.Second)
 		for time.Now().Before(end) {
 			if o := b.fetch(node); o.Backend != outcome.PFRing {
@@ -373,13 +358,8 @@ func public(t *testing.T, b *bed) map[string]string {
 func TestModulesOfKernelsThatAreGoneAreDropped(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64", "6.1.0-19-amd64")
-	var mu sync.Mutex
-	ahead := time.Duration(0)
-	b.now = func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Now().Add(ahead)
-	}
+	c := &clock{}
+	b.now = c.now
 	b.config = "supply: {keep: 1h}"
 	b.start(t, b.account(t))
 	b.status(t, "both kernels to be built", allOf(supply.Built, 2))
@@ -390,10 +370,7 @@ func TestModulesOfKernelsThatAreGoneAreDropped(t *testing.T) {
 		k := s.Find("6.1.0-19-amd64", "amd64")
 		return k != nil && k.Nodes == 0 && !k.LastSeen.IsZero() && s.Index.Modules == 2
 	})
-	mu.Lock()
-	ahead = 2 * time.Hour
-	mu.Unlock()
-	touch(t, b)
+	c.forward(t, b, 2*time.Hour)
 	b.status(t, "the module to be dropped", func(s *supply.Status) bool { return s.Index.Modules == 1 && len(s.Kernels) == 1 })
 }
 

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 const (
@@ -126,10 +127,8 @@ func (r *rights) await(ctx context.Context, say func(text string)) error {
 			say(text)
 			said = text
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(rightsAwait):
+		if err := wait.For(ctx, rightsAwait); err != nil {
+			return err
 		}
 	}
 }

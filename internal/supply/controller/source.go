@@ -13,6 +13,7 @@ import (
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/decide"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/store"
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 	"github.com/kubeshark/kubeshark-pfring/module"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -81,17 +82,14 @@ func filesOf(dir string) []string {
 
 // Start reads the source until ctx ends.
 func (w *sourceWatch) Start(ctx context.Context) error {
-	for {
-		pause := sourceEvery
+	pause := time.Duration(0)
+	for wait.For(ctx, pause) == nil {
+		pause = sourceEvery
 		if w.read(ctx) != nil {
 			pause = sourceAgain
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
 	}
+	return nil
 }
 
 func (w *sourceWatch) read(ctx context.Context) error {

@@ -5,8 +5,9 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/wait"
 )
 
 // maxBackoff is the longest wait between two attempts that a server does not
@@ -46,36 +47,11 @@ func tooMany(status int, body []byte) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && bytes.Contains(body, []byte("SlowDown"))
 }
 
-// RetryAfter reads what a server asks to wait, in seconds or as a date: at most an
-// hour. A date counts from the time that the server itself tells, if it does: the
-// clock of a machine that has just started may be far off.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(max(0, min(seconds, 3600))) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(0, min(at.Sub(now), time.Hour))
-}
-
 // sleep waits for d. It returns false at once when ctx would end before: the
 // error so far says more than that time was over.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
 		return false
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.For(ctx, d) == nil
 }

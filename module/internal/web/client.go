@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/certpool"
 	"github.com/kubeshark/kubeshark-pfring/internal/readfile"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -88,9 +89,6 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// maxBundle bounds, in bytes, a CA bundle: that of the web has 0.2 MB.
-const maxBundle = 4 << 20
-
 func rootCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -99,17 +97,14 @@ func rootCAs(file string) (*x509.CertPool, error) {
 		Reason: outcome.SourceTLSUntrusted, What: "read the CA bundle", Where: file,
 		Do: "Check tap.kernelModule.source.caBundle: its key must hold certificates in PEM.",
 	}
-	pem, err := readfile.Regular(file, maxBundle)
+	pem, err := readfile.Regular(file, certpool.MaxBundle)
 	if err != nil {
 		e.Err = readfile.Cause(err)
 		return nil, e
 	}
-	pool, err := x509.SystemCertPool()
+	pool, err := certpool.WithSystem(pem)
 	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		e.Why = "it holds no certificate"
+		e.Err = err
 		return nil, e
 	}
 	return pool, nil

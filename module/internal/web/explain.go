@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/retry"
 	"github.com/kubeshark/kubeshark-pfring/module/internal/fault"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
 )
@@ -84,7 +85,8 @@ func message(body []byte) string {
 
 // refused lets the source interpret an answer that is not success: it may know better.
 func (f *fetching) refused(ctx context.Context, s *statusError) error {
-	f.wait, f.tooMany = RetryAfter(s.response.Header, time.Now()), tooMany(s.response.StatusCode, s.body)
+	f.wait, _ = retry.After(s.response.Header, time.Now())
+	f.tooMany = tooMany(s.response.StatusCode, s.body)
 	if f.Refused != nil {
 		again, err := f.Refused(ctx, s.response, s.body)
 		if err != nil {
