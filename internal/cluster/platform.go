@@ -127,7 +127,7 @@ func Platforms() []PlatformInfo {
 			"https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security"},
 		{EKSAutoMode, "EKS Auto Mode", Unclear,
 			"label `eks.amazonaws.com/compute-type=auto`",
-			"Auto Mode nodes run a Bottlerocket of their own. With lockdown integrity, which a NodeClass decides and a Node does not show, they load no unsigned module.",
+			"Auto Mode nodes run a Bottlerocket that AWS chooses. With lockdown integrity, which a NodeClass decides and a Node does not show, they load no unsigned module.",
 			"Set advancedSecurity.kernelLockdown to none in the NodeClass and try it on one node, or use a managed node group with Amazon Linux 2023 or Ubuntu for nodes that need PF_RING.",
 			"https://docs.aws.amazon.com/eks/latest/userguide/auto-advanced-security.html"},
 		{Windows, "Windows", Never,

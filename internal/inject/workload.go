@@ -123,7 +123,7 @@ func writtenOut(n *yaml.Node) error {
 // workload is an object that runs pods, as a tree.
 type workload struct {
 	worker
-	// emptied are places of which remove took something. What is added anew is put
+	// emptied are places of which remove took something. What is added next is put
 	// there again, and only what is empty in the end goes.
 	emptied []place
 }
