@@ -183,7 +183,7 @@ func (h *held) signedBy(key minisign.PublicKey, signature []byte) bool {
 // serial and expiry. What is not verified may be expired, but is reported.
 func current(x *Index, signer string, r Request) (warnings []string, err error) {
 	if x.Module != r.ModuleName {
-		return nil, invalidIndex(fmt.Sprintf("it lists %q modules, not %s", x.Module, r.ModuleName))
+		return nil, invalidIndex(fmt.Sprintf("it lists %.100q modules, not %s", x.Module, r.ModuleName))
 	}
 	rolledBack := func(format string, args ...any) error {
 		return &Error{Reason: outcome.IndexRolledBack, What: "verify " + IndexName, Why: fmt.Sprintf(format, args...)}

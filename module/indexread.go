@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -112,10 +113,11 @@ func (s *indexScan) document() error {
 			return err
 		}
 		key, _ := token.(string) // an object's keys are nothing else
-		if seen[key] && len(seen) < 64 {
-			return invalidIndex(fmt.Sprintf("it has two fields %.40q", key))
+		if known := slices.Contains(indexFields, key); known && seen[key] {
+			return invalidIndex(fmt.Sprintf("it has two fields %q", key))
+		} else if known {
+			seen[key] = true // what is not read is not remembered, however much of it there is
 		}
-		seen[key] = true
 		if err := s.field(key); err != nil {
 			return err
 		}
@@ -139,6 +141,9 @@ func (s *indexScan) delimiter(want json.Delim) error {
 	}
 	return nil
 }
+
+// indexFields are the fields of an index that field reads.
+var indexFields = []string{"schemaVersion", "module", "serial", "created", "expires", "modules"}
 
 func (s *indexScan) field(key string) error {
 	x := &s.out.Index
@@ -178,7 +183,7 @@ func (s *indexScan) modules() error {
 			return err
 		}
 		if why := e.fault(); why != "" {
-			return invalidIndex(fmt.Sprintf("modules[%d] (%s): %s", s.out.total, printable(e.KernelRelease), why))
+			return invalidIndex(fmt.Sprintf("modules[%d] (%.100s): %s", s.out.total, printable(e.KernelRelease), why))
 		}
 		s.out.total++
 		if s.keep != nil {
@@ -186,7 +191,7 @@ func (s *indexScan) modules() error {
 				continue
 			}
 			if s.kept += s.decoder.InputOffset() - begin; s.kept > maxIndexKept {
-				return invalidIndex(fmt.Sprintf("what it lists for kernel %s alone has more than %d bytes", printable(e.KernelRelease), maxIndexKept))
+				return invalidIndex(fmt.Sprintf("what it lists for kernel %.100s alone has more than %d bytes", printable(e.KernelRelease), maxIndexKept))
 			}
 		}
 		s.out.Modules = append(s.out.Modules, e)
@@ -245,11 +250,11 @@ func (x *Index) Validate() error {
 	seen := make(map[key]bool, len(x.Modules))
 	for n, e := range x.Modules {
 		if why := e.fault(); why != "" {
-			return invalidIndex(fmt.Sprintf("modules[%d] (%s): %s", n, printable(e.KernelRelease), why))
+			return invalidIndex(fmt.Sprintf("modules[%d] (%.100s): %s", n, printable(e.KernelRelease), why))
 		}
 		k := key{e.KernelRelease, e.KernelVersion, e.Vermagic, e.Arch, e.Version}
 		if seen[k] {
-			return invalidIndex(fmt.Sprintf("%s for %s on %s is listed twice", printable(e.Version), printable(e.KernelRelease), printable(e.Arch)))
+			return invalidIndex(fmt.Sprintf("%.100s for %.100s on %.100s is listed twice", printable(e.Version), printable(e.KernelRelease), printable(e.Arch)))
 		}
 		seen[k] = true
 	}
@@ -267,13 +272,13 @@ func (e *Entry) fault() string {
 	case e.Version == "":
 		return "version is empty"
 	case !validPath(e.Path):
-		return fmt.Sprintf("path %q does not lie below the repository's root", e.Path)
+		return fmt.Sprintf("path %.300q does not lie below the repository's root", e.Path)
 	case !isPrintable(e.KernelRelease, e.KernelVersion, e.Arch, e.Version, e.Path, e.Vermagic, e.Compression, e.SrcVersion):
 		return "it has characters that are not printable"
 	case e.Size <= 0:
 		return fmt.Sprintf("size is %d", e.Size)
 	case err != nil || len(digest) != 32 || e.SHA256 != strings.ToLower(e.SHA256):
-		return fmt.Sprintf("sha256 %q is not 64 lower-case hexadecimal digits", e.SHA256)
+		return fmt.Sprintf("sha256 %.100q is not 64 lower-case hexadecimal digits", e.SHA256)
 	}
 	return ""
 }

@@ -146,11 +146,11 @@ func (i Info) Check(kernel, arch, name string) error {
 	dashless := func(s string) string { return strings.ReplaceAll(s, "-", "_") }
 	switch {
 	case name != "" && dashless(i.Name) != dashless(name):
-		return refuse(outcome.WrongModule, "it is the module %q, not %s", i.Name, name)
+		return refuse(outcome.WrongModule, "it is the module %.100q, not %s", i.Name, name)
 	case arch != "" && i.Arch != arch:
 		return refuse(outcome.WrongArch, "it was built for %s, the node is %s", i.Arch, arch)
 	case kernel != "" && i.KernelRelease != kernel:
-		return refuse(outcome.WrongKernel, "it was built for kernel %q, the node runs %q", i.KernelRelease, kernel)
+		return refuse(outcome.WrongKernel, "it was built for kernel %.100q, the node runs %q", i.KernelRelease, kernel)
 	}
 	return nil
 }

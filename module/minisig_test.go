@@ -1,7 +1,9 @@
 package module_test
 
 import (
+	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,5 +103,61 @@ func TestAKeysNumberIsNotAKey(t *testing.T) {
 	attacker.Files[module.SignatureName] = text
 	if _, err := get(t, attacker.Files, request(r)); reason(err) != outcome.SignatureInvalid {
 		t.Errorf("%v", err)
+	}
+}
+
+// A signature file says what it says however its lines end; nothing follows it, and
+// what its comments hold reaches no terminal.
+func TestOddSignatureFilesAreReadOrRefused(t *testing.T) {
+	t.Parallel()
+	r := moduletest.NewRepository(t).Add(moduletest.KO{}, "zst").Sign()
+	good := string(r.Files[module.SignatureName])
+	lines := strings.Split(strings.TrimRight(good, "\n"), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%q", lines)
+	}
+	line := func(i int, text string) string {
+		changed := slices.Clone(lines)
+		changed[i] = text
+		return strings.Join(changed, "\n") + "\n"
+	}
+	algorithm := func(name string) string {
+		data, err := base64.StdEncoding.DecodeString(lines[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line(1, base64.StdEncoding.EncodeToString(append([]byte(name), data[2:]...)))
+	}
+	for name, test := range map[string]struct {
+		signature string
+		want      outcome.Reason
+	}{
+		"lines that end as in Windows":         {strings.ReplaceAll(good, "\n", "\r\n"), ""},
+		"no end of the last line":              {strings.TrimRight(good, "\n"), ""},
+		"another untrusted comment":            {line(0, "untrusted comment: \x1b[2J"), ""},
+		"no untrusted comment":                 {strings.Join(lines[1:], "\n"), outcome.SignatureInvalid},
+		"a trusted comment with an escape":     {line(2, lines[2]+"\x1b[2J"), outcome.SignatureInvalid},
+		"a trusted comment that is not there":  {line(2, "trusted comment: "), outcome.SignatureInvalid},
+		"a trusted comment called untrusted":   {line(2, "un"+lines[2]), outcome.SignatureInvalid},
+		"no signature of the comment":          {strings.Join(lines[:3], "\n"), outcome.SignatureInvalid},
+		"the signature as that of the comment": {line(3, lines[1]), outcome.SignatureInvalid},
+		"another signature behind it":          {good + good, outcome.SignatureInvalid},
+		"something behind it":                  {good + "and so on\n", outcome.SignatureInvalid},
+		"a blank line before it":               {"\n" + good, outcome.SignatureInvalid},
+		"the older kind by name":               {algorithm("Ed"), outcome.SignatureInvalid},
+		"no kind that there is":                {algorithm("EX"), outcome.SignatureInvalid},
+		"a signature too short":                {line(1, lines[1][:40]), outcome.SignatureInvalid},
+		"a signature too long":                 {line(1, lines[1]+"AAAA"), outcome.SignatureInvalid},
+		"base64 of URLs":                       {line(1, strings.NewReplacer("+", "-", "/", "_").Replace(lines[1])+"-_"), outcome.SignatureInvalid},
+		"a megabyte":                           {strings.Repeat(good, 1<<20/len(good)), outcome.TooLarge},
+	} {
+		r.Files[module.SignatureName] = []byte(test.signature)
+		_, err := get(t, r.Files, request(r))
+		if reason(err) != test.want || (err == nil) != (test.want == "") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && (len(err.Error()) > 2000 || strings.ContainsAny(err.Error(), "\x1b\r\n")) {
+			t.Errorf("%s: a message of %d bytes: %.300q", name, len(err.Error()), err)
+		}
 	}
 }

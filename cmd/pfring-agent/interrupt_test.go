@@ -47,8 +47,8 @@ func TestAnInterruptionLeavesWhatWasWrittenBefore(t *testing.T) {
 }
 
 // That a module is loaded is written down, though the agent is asked to end: it is
-// what the kernel has. That one was there before is no news, and what is known of it
-// may be less than what stood there.
+// what the kernel has. Of one that was there before less may be known than
+// stood there.
 func TestAnInterruptedAgentWritesDownOnlyWhatItHasLoaded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

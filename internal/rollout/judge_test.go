@@ -407,3 +407,19 @@ func TestParseBatch(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseBatch(f *testing.F) {
+	for _, text := range []string{"", "5", "10%", "0", "-1", "101%", "%", "99999999999999999999", "9223372036854775807", "1e3", "5 %"} {
+		f.Add(text, 7)
+	}
+	f.Fuzz(func(t *testing.T, text string, nodes int) {
+		b, err := ParseBatch(text)
+		if err != nil || nodes < 0 {
+			return
+		}
+		// A share is rounded up, and never more than all.
+		if n := b.of(nodes % 100_000); n < 1 || b.percent > 0 && n > max(1, nodes%100_000) {
+			t.Errorf("%q of %d nodes: %d", text, nodes%100_000, n)
+		}
+	})
+}

@@ -176,6 +176,13 @@ func filling() []row {
 		{name: "index with a million empty entries, signed", want: outcome.SourceInvalid, says: "kernelRelease is empty", spoil: func(_ *testing.T, r *repository) {
 			r.publish([]byte(`{"schemaVersion":1,"module":"pf_ring","serial":7,"modules":[` + strings.Repeat("{},", 1_000_000) + `{}]}`))
 		}},
+		{name: "index with a million fields of a newer form, signed", want: outcome.Loaded, spoil: func(_ *testing.T, r *repository) {
+			var fields bytes.Buffer
+			for i := range 1_000_000 {
+				fmt.Fprintf(&fields, `"later-%d":0,`, i)
+			}
+			r.publish(bytes.Replace(r.Files[module.IndexName], []byte("{"), append([]byte("{"), fields.Bytes()...), 1))
+		}},
 		{name: "index with one huge text, signed", want: outcome.SourceInvalid, says: "a single value", spoil: func(_ *testing.T, r *repository) {
 			r.publish([]byte(`{"schemaVersion":1,"module":"pf_ring","serial":7,"comment":"` + strings.Repeat("a", 30*mib) + `","modules":[]}`))
 		}},

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,6 +68,84 @@ func TestFetchRefusesWhatTheRegistryGetsWrong(t *testing.T) {
 	_, err := open(t, g, func(o *Options) { o.Repository = "other" }).Fetch(within(t), "index.json", 100)
 	if reason(err) != outcome.SourceInvalid || errors.Is(err, fault.ErrNotFound) || !strings.Contains(err.Error(), "in its own words") {
 		t.Errorf("no such repository: %v", err)
+	}
+}
+
+// What a manifest says beside digests and titles changes nothing: no layer is fetched
+// from elsewhere, and nothing is followed deeper than a platform's image.
+func TestOddManifestsAreReadOrRefused(t *testing.T) {
+	one := `{"digest":"` + digest([]byte("one")) + `","size":3,"annotations":{"org.opencontainers.image.title":"index.json"}`
+	manifest := func(layers string) string { return `{"schemaVersion":2,"layers":[` + layers + `]}` }
+	for name, test := range map[string]struct {
+		manifest string
+		want     outcome.Reason
+	}{
+		"a layer elsewhere":                   {manifest(one + `,"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","urls":["http://127.0.0.1:1/one"]}`), ""},
+		"a size that is wrong":                {manifest(strings.Replace(one, `"size":3`, `"size":-9223372036854775808`, 1) + "}"), ""},
+		"two layers of one title":             {manifest(one + "}," + strings.Replace(one, digest([]byte("one")), digest([]byte("two")), 1) + "}"), ""},
+		"a hundred thousand layers before it": {manifest(strings.Repeat(`{"digest":"x"},`, 100_000) + one + "}"), ""},
+		"annotations of megabytes":            {manifest(strings.Replace(one, `"annotations":{`, `"annotations":{"a":"`+strings.Repeat("a", 2<<20)+`",`, 1) + "}"), ""},
+		"a hundred thousand annotations":      {manifest(strings.Replace(one, `"annotations":{`, `"annotations":{`+many(100_000), 1) + "}"), ""},
+		"more than a manifest may have":       {manifest(strings.Replace(one, `"annotations":{`, `"annotations":{"a":"`+strings.Repeat("a", maxManifest)+`",`, 1) + "}"), outcome.TooLarge},
+		"an index":                            {`{"schemaVersion":2,"manifests":[` + one + `,"platform":{"os":"linux","architecture":"amd64"}}]}`, outcome.SourceInvalid},
+		"data in the descriptor":              {manifest(`{"digest":"` + digest([]byte("other")) + `","data":"b25l","annotations":{"org.opencontainers.image.title":"index.json"}}`), outcome.SourceInvalid},
+		"a digest of another kind":            {manifest(strings.Replace(one, "sha256:", "sha512:", 1) + "}"), outcome.SourceInvalid},
+		"a digest in capital letters":         {manifest(strings.ToUpper(one[:80]) + one[80:] + "}"), outcome.SourceInvalid},
+		"a digest that leads elsewhere":       {manifest(`{"digest":"sha256:../../../../other","annotations":{"org.opencontainers.image.title":"index.json"}}`), outcome.SourceInvalid},
+		"a title that leads elsewhere":        {manifest(strings.Replace(one, "index.json", "../index.json", 1) + "}"), outcome.SourceInvalid},
+		"layers of text":                      {`{"schemaVersion":2,"layers":"one"}`, outcome.SourceInvalid},
+		"nested deeper than can be read":      {`{"schemaVersion":2,"layers":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}", outcome.SourceInvalid},
+		"a version beyond all":                {`{"schemaVersion":1e400}`, outcome.SourceInvalid},
+	} {
+		g := newRegistry(t)
+		g.artifact(t, "index.json", "one")
+		g.files["manifests/index"] = []byte(test.manifest)
+		data, err := open(t, g, nil).Fetch(within(t), "index.json", 100)
+		if reason(err) != test.want || (err == nil) != (string(data) == "one") {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+		if err != nil && len(err.Error()) > 2000 {
+			t.Errorf("%s: a message of %d bytes: %.300q", name, len(err.Error()), err)
+		}
+		for _, path := range g.asked {
+			if !strings.HasPrefix(path, "/v2/team/modules/") {
+				t.Errorf("%s: asked for %s", name, path)
+			}
+		}
+	}
+}
+
+// many are so many annotations.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`"` + strconv.Itoa(i) + `":"",`)
+	}
+	return b.String()
+}
+
+// An index of images for platforms leads to an image, and to no other index.
+func TestAnIndexOfIndexesIsNotFollowed(t *testing.T) {
+	platform := func(d descriptor) manifest {
+		d.Platform.OS, d.Platform.Architecture = "linux", "amd64"
+		return manifest{Manifests: []descriptor{d}}
+	}
+	g := newRegistry(t)
+	image := g.tag(t, "", manifest{Layers: []descriptor{g.blob(layer(t, "opt/modules/pf-ring-6.1.0.ko", "module"))}})
+	g.tag(t, "6.1.0", platform(image))
+	if data, _, err := open(t, g, nil).FetchHistoric(within(t), "6.1.0", "amd64", 100); err != nil || string(data) != "module" {
+		t.Fatalf("%q, %v", data, err)
+	}
+	inner := g.tag(t, "", platform(image))
+	g.tag(t, "6.1.0", platform(inner))
+	if data, _, err := open(t, g, nil).FetchHistoric(within(t), "6.1.0", "amd64", 100); reason(err) != outcome.NoModuleForKernel {
+		t.Errorf("%q, %v", data, err)
+	}
+	// Of an image that a digest names, another is none.
+	g.files["manifests/"+image.Digest] = []byte(`{"schemaVersion":2}`)
+	g.tag(t, "6.1.0", platform(image))
+	if data, _, err := open(t, g, nil).FetchHistoric(within(t), "6.1.0", "amd64", 100); reason(err) != outcome.DigestMismatch {
+		t.Errorf("%q, %v", data, err)
 	}
 }
 
