@@ -36,7 +36,7 @@ func (g *guests) Accept() (net.Conn, error) {
 	defer g.mu.Unlock()
 	if g.open.Len() >= g.most {
 		// The server finds it closed, and takes leave of it by itself.
-		_ = g.open.Remove(g.open.Front()).(*guest).Conn.Close()
+		_ = g.open.Remove(g.open.Front()).(*guest).Conn.Close() // the oldest has had its time; nobody reads it any more
 	}
 	came := &guest{Conn: c}
 	place := g.open.PushBack(came)

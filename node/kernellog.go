@@ -17,7 +17,7 @@ func (Linux) Listen() KernelLog {
 		if _, err := unix.Seek(int(f.Fd()), 0, unix.SEEK_END); err == nil {
 			return records{f}
 		}
-		_ = f.Close()
+		_ = f.Close() // only read
 	}
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
@@ -29,7 +29,7 @@ func (Linux) Listen() KernelLog {
 // records are those of /dev/kmsg.
 type records struct{ f *os.File }
 
-func (r records) Close() { _ = r.f.Close() }
+func (r records) Close() { _ = r.f.Close() } // only read
 
 // Lines implements KernelLog. A record is "level,number,microseconds,flags;text"
 // with lines of its own after it, and each read returns one.

@@ -32,7 +32,7 @@ func (w *Watch) Serve(ctx context.Context, l net.Listener, o ServerOptions) erro
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // it ends with the program
 	defer stop()
 	if err := s.Serve(&guests{Listener: l, most: maxGuests}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve probes and metrics: %w", err)
@@ -58,5 +58,5 @@ func reply(rw http.ResponseWriter, status int, text string) {
 	}
 	rw.WriteHeader(status)
 	// A prober that is gone needs no answer.
-	_, _ = rw.Write([]byte(text))
+	_, _ = rw.Write([]byte(text)) // whoever asked has gone
 }

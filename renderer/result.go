@@ -116,7 +116,7 @@ func (r *Result) WriteStream(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	for _, res := range r.Resources {
 		// A bufio.Writer keeps its first error and gives it at Flush.
-		_, _ = fmt.Fprintf(b, "---\n# Source: %s\n%s", res.Source, res.YAML)
+		_, _ = fmt.Fprintf(b, "---\n# Source: %s\n%s", res.Source, res.YAML) // into memory
 	}
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("cannot write the manifests: %w", err)

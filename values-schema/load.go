@@ -254,7 +254,7 @@ func (o *LoadOptions) read(name string) (data []byte, err error) {
 			return nil, fmt.Errorf("cannot read the values from %s: %w", name, plain(err))
 		}
 		// It was only read: a failing close loses nothing.
-		defer func() { _ = f.Close() }()
+		defer func() { _ = f.Close() }() // only read
 		in = f
 	}
 	if in == nil {

@@ -41,7 +41,7 @@ func main() {
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		_, _ = fmt.Fprintf(os.Stderr, "pfring-controller: %v\n", err)
+		_, _ = fmt.Fprintf(os.Stderr, "pfring-controller: %v\n", err) // there is nowhere else to say so
 		os.Exit(outcome.ExitError)
 	}
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, list, only string, least int) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a work folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(work) }()
+	defer func() { _ = os.RemoveAll(work) }() // a temporary folder
 
 	var below error
 	for _, p := range byPackage(mutants, only) {

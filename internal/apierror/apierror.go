@@ -61,16 +61,6 @@ func (w Words) String() string {
 	return strings.TrimSuffix(w.Why, ".") + ". " + w.Remedy
 }
 
-// Fatal tells whether no other request to the same server can succeed either.
-func (w Words) Fatal() bool {
-	switch w.Kind {
-	case Unreachable, UnknownHost, Untrusted, Timeout, Unauthorized, NoCredentials, NotKubernetes:
-		return true
-	case Forbidden, Throttled, Failed, NotFound, Refused:
-	}
-	return false
-}
-
 // Describe puts err into words; false if it comes neither from an API server nor
 // from the way to one.
 func Describe(err error, c Caller) (Words, bool) {

@@ -98,7 +98,7 @@ func create(root *os.Root, name string) (*File, error) {
 	f := &File{root: root, name: name, shown: name, close: func() error { return nil }}
 	var err error
 	for range 100 {
-		f.temp = path.Join(path.Dir(name), temporary(path.Base(name), rand.Uint32())) //nolint:gosec // a name that nobody else takes
+		f.temp = path.Join(path.Dir(name), temporary(path.Base(name), rand.Uint32())) //nolint:gosec // it has to be rare, not secret
 		f.File, err = root.OpenFile(f.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil && f.hold() {
 			return f, nil
@@ -129,7 +129,7 @@ func (f *File) hold() bool {
 		_, err = f.root.Lstat(f.temp)
 	}
 	if err != nil || !held {
-		_ = f.Close()
+		_ = f.Close() // the error that is returned says more
 		_ = f.root.Remove(f.temp)
 		return false
 	}

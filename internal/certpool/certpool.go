@@ -10,8 +10,8 @@ import (
 // MaxBundle bounds, in bytes, a bundle of authorities: that of the web has 0.2 MB.
 const MaxBundle = 4 << 20
 
-// ErrEmpty means that a bundle has no certificate.
-var ErrEmpty = errors.New("it does not contain a PEM certificate")
+// errEmpty means that a bundle has no certificate.
+var errEmpty = errors.New("it does not contain a PEM certificate")
 
 // WithSystem returns the system's authorities and those of a bundle in PEM.
 func WithSystem(bundle []byte) (*x509.CertPool, error) {
@@ -20,7 +20,7 @@ func WithSystem(bundle []byte) (*x509.CertPool, error) {
 		pool = x509.NewCertPool() // the system has none
 	}
 	if !pool.AppendCertsFromPEM(bundle) {
-		return nil, ErrEmpty
+		return nil, errEmpty
 	}
 	return pool, nil
 }

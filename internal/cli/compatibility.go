@@ -120,7 +120,7 @@ func (f *compatibilityFlags) follow(cmd *cobra.Command, values valuesschema.Valu
 	question := f.question(cmd, values)
 	return watchNodes(cmd, config, f.nodes.selector, func(ctx context.Context, lister cluster.NodeLister) (string, func() error, error) {
 		question.Nodes = func(ctx context.Context, targets cluster.Targets) ([]cluster.Node, error) {
-			return cluster.ListNodesFor(ctx, lister, f.nodes.selector, targets)
+			return cluster.ListNodes(ctx, lister, f.nodes.selector, targets)
 		}
 		report, err := question.Report(ctx)
 		if err != nil {
@@ -164,7 +164,7 @@ func (k *kubeFlags) supplyStatus(ctx context.Context, names supply.Names) (*supp
 	if err != nil {
 		return nil, fmt.Errorf("cannot create a client for the cluster: %w", err)
 	}
-	return supply.ReadStatusOf(ctx, client.ConfigMaps(namespace), names)
+	return supply.ReadStatus(ctx, client.ConfigMaps(namespace), names)
 }
 
 // reportNodes are the nodes' names as kubectl's -o name has them, or the kernels

@@ -164,7 +164,7 @@ func (v *buildView) up() string {
 }
 
 // say writes; what is only for the eye is not lost if it cannot be.
-func (v *buildView) say(text string) { _, _ = io.WriteString(v.out, text) }
+func (v *buildView) say(text string) { _, _ = io.WriteString(v.out, text) } // progress: the build goes on without a reader
 
 func (r *buildRow) text() string {
 	steps := build.Steps()

@@ -103,7 +103,7 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := cluster.ListNodesFor(ctx, lister, n.selector, targets)
+	nodes, err := cluster.ListNodes(ctx, lister, n.selector, targets)
 	switch {
 	case err != nil:
 		return nil, err

@@ -33,7 +33,7 @@ func copyProgress(cmd *cobra.Command) func(mirror.Progress) {
 				return
 			}
 			last = time.Now()
-			_, _ = fmt.Fprintf(out, "%d/%d modules, %s\n", p.Done, p.Total, megabytes(p.Bytes))
+			_, _ = fmt.Fprintf(out, "%d/%d modules, %s\n", p.Done, p.Total, megabytes(p.Bytes)) // progress: the copy goes on without a reader
 		}
 	}
 	return func(p mirror.Progress) {
@@ -44,7 +44,7 @@ func copyProgress(cmd *cobra.Command) func(mirror.Progress) {
 			end = "\n"
 		}
 		rate := float64(p.Bytes) / 1e6 / max(time.Since(start).Seconds(), 0.001)
-		_, _ = fmt.Fprintf(out, "[%-*s] %d/%d modules, %s, %.1f MB/s   %s", width, bar, p.Done, p.Total, megabytes(p.Bytes), rate, end)
+		_, _ = fmt.Fprintf(out, "[%-*s] %d/%d modules, %s, %.1f MB/s   %s", width, bar, p.Done, p.Total, megabytes(p.Bytes), rate, end) // as above
 	}
 }
 
@@ -59,7 +59,7 @@ func sending(cmd *cobra.Command, remote *image.Remote) (stop func()) {
 			case <-done:
 				return
 			case <-every.C:
-				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s sent\n", megabytes(remote.Sent()))
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s sent\n", megabytes(remote.Sent())) // as above
 			}
 		}
 	}()

@@ -68,7 +68,7 @@ func (r *registryFlags) remote(cmd *cobra.Command) (*image.Remote, error) {
 func notices(cmd *cobra.Command) func(string) {
 	return func(text string) {
 		// One that cannot be printed is not a reason to stop.
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printout.Line(text))
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printout.Line(text)) // progress: the command goes on without a reader
 	}
 }
 

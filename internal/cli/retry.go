@@ -124,7 +124,7 @@ func runRetry(cmd *cobra.Command, f *retryFlags) error {
 		return writeRows(out, rows)
 	}
 	f.options.Begin = func(batch, batches int, names []string) {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Batch %d of %d: %s\n", batch, batches, shorten(names))
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Batch %d of %d: %s\n", batch, batches, shorten(names)) // progress: the batch is retried without a reader too
 	}
 	var failed error
 	wide := 0

@@ -98,7 +98,7 @@ func Main(ctx context.Context, args []string) int {
 			prefix = ""
 		}
 		// Nothing is left to tell when even stderr fails.
-		_, _ = fmt.Fprintln(o.ErrOut, prefix+printout.Lines(err.Error()))
+		_, _ = fmt.Fprintln(o.ErrOut, prefix+printout.Lines(err.Error())) // there is nowhere else to say so
 	}
 	return ExitCode(err)
 }

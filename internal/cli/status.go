@@ -268,6 +268,6 @@ func (p *progress) show(s rollout.Summary) {
 
 func (p *progress) end() {
 	if p.width > 0 {
-		_, _ = fmt.Fprint(p.out, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.out, "\r\x1b[K") // progress, as above
 	}
 }

@@ -47,7 +47,7 @@ func version(name, number string) *corev1.Node {
 
 func names(t *testing.T, f *cluster.Followed) string {
 	t.Helper()
-	nodes, err := cluster.ListNodes(t.Context(), f, "")
+	nodes, err := cluster.ListNodes(t.Context(), f, "", cluster.Targets{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,16 +30,10 @@ func NewNodeLister(config *rest.Config) (NodeLister, error) {
 	return client.Nodes(), nil
 }
 
-// ListNodes reads all nodes that the label selector matches, page by page. A
-// list whose continuation has expired (410) is begun again, so that no node is
-// missed or counted twice.
-func ListNodes(ctx context.Context, lister NodeLister, selector string) ([]Node, error) {
-	return ListNodesFor(ctx, lister, selector, Targets{})
-}
-
-// ListNodesFor is ListNodes, with those marked as excluded that targets leave
-// out.
-func ListNodesFor(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
+// ListNodes reads all nodes that the label selector matches, page by page, and marks
+// those as excluded that targets leave out. A list whose continuation has expired (410)
+// is begun again, so that no node is missed or counted twice.
+func ListNodes(ctx context.Context, lister NodeLister, selector string, targets Targets) ([]Node, error) {
 	return MapNodes(ctx, lister, selector, func(n *corev1.Node) Node {
 		node := FromObject(n)
 		node.LeftOut = shared(targets.LeavesOut(n))

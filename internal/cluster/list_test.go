@@ -110,7 +110,7 @@ func serve(t testing.TB, api *nodesAPI) cluster.NodeLister {
 
 func TestListNodesReadsAllPages(t *testing.T) {
 	api := &nodesAPI{nodes: manyNodes(1203)}
-	nodes, err := cluster.ListNodes(t.Context(), serve(t, api), "")
+	nodes, err := cluster.ListNodes(t.Context(), serve(t, api), "", cluster.Targets{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestListNodesBeginsAnewWhenItsSnapshotIsGone(t *testing.T) {
 		}
 		return false
 	}
-	nodes, err := cluster.ListNodes(t.Context(), serve(t, api), "")
+	nodes, err := cluster.ListNodes(t.Context(), serve(t, api), "", cluster.Targets{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestListNodesGivesUp(t *testing.T) {
 		}, func(err error) bool { return err != nil && strings.Contains(err.Error(), "repeats a page") }},
 	} {
 		lister := serve(t, &nodesAPI{nodes: manyNodes(600), before: test.before})
-		if nodes, err := cluster.ListNodes(t.Context(), lister, ""); !test.is(err) || nodes != nil {
+		if nodes, err := cluster.ListNodes(t.Context(), lister, "", cluster.Targets{}); !test.is(err) || nodes != nil {
 			t.Errorf("%s: %d nodes, %v", name, len(nodes), err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestListNodesEndsWithItsContext(t *testing.T) {
 		}
 		return n == 2
 	}}
-	if nodes, err := cluster.ListNodes(ctx, serve(t, api), ""); err == nil || nodes != nil {
+	if nodes, err := cluster.ListNodes(ctx, serve(t, api), "", cluster.Targets{}); err == nil || nodes != nil {
 		t.Errorf("%d nodes, %v", len(nodes), err)
 	}
 }
@@ -200,7 +200,7 @@ func TestListNodesWaitsWhenTheServerSaysTooManyRequests(t *testing.T) {
 		}
 		return n == 2
 	}}
-	if nodes, err := cluster.ListNodes(t.Context(), serve(t, api), ""); err != nil || len(nodes) != 600 {
+	if nodes, err := cluster.ListNodes(t.Context(), serve(t, api), "", cluster.Targets{}); err != nil || len(nodes) != 600 {
 		t.Errorf("%d nodes, %v", len(nodes), err)
 	}
 }
@@ -211,7 +211,7 @@ func TestListNodesPassesTheSelectorOn(t *testing.T) {
 		asked = r.URL.Query().Get("labelSelector")
 		return false
 	}}
-	if _, err := cluster.ListNodes(t.Context(), serve(t, api), "a=b"); err != nil || asked != "a=b" {
+	if _, err := cluster.ListNodes(t.Context(), serve(t, api), "a=b", cluster.Targets{}); err != nil || asked != "a=b" {
 		t.Errorf("asked for %q, %v", asked, err)
 	}
 }
@@ -222,7 +222,7 @@ func BenchmarkListNodes(b *testing.B) {
 	lister := serve(b, &nodesAPI{nodes: manyNodes(5000)})
 	b.ReportAllocs()
 	for b.Loop() {
-		if nodes, err := cluster.ListNodes(b.Context(), lister, ""); err != nil || len(nodes) != 5000 {
+		if nodes, err := cluster.ListNodes(b.Context(), lister, "", cluster.Targets{}); err != nil || len(nodes) != 5000 {
 			b.Fatalf("%d nodes, %v", len(nodes), err)
 		}
 	}
@@ -234,7 +234,7 @@ func TestCostIsLinearInTheNumberOfNodes(t *testing.T) {
 	allocations := func(n int) float64 {
 		lister := serve(t, &nodesAPI{nodes: manyNodes(n)})
 		return testing.AllocsPerRun(2, func() {
-			if _, err := cluster.ListNodes(t.Context(), lister, ""); err != nil {
+			if _, err := cluster.ListNodes(t.Context(), lister, "", cluster.Targets{}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -127,6 +127,6 @@ func later(r *http.Response) (time.Duration, bool) {
 
 // drop lets the connection be used again. The answer is of no use.
 func drop(r *http.Response) {
-	_, _ = io.CopyN(io.Discard, r.Body, 64<<10)
-	_ = r.Body.Close()
+	_, _ = io.CopyN(io.Discard, r.Body, 64<<10) // what cannot be read costs a new connection, no more
+	_ = r.Body.Close()                          // as above
 }

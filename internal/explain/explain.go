@@ -13,11 +13,12 @@ import (
 	"sync"
 
 	"github.com/kubeshark/kubeshark-pfring/docs"
+	"github.com/kubeshark/kubeshark-pfring/internal/webpage"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
 // web is where the same pages are on the web.
-const web = "https://github.com/kubeshark/kubeshark-pfring/blob/main/docs/"
+const web = webpage.Web + "docs/"
 
 // Topic is one name, and what the documentation says of it.
 type Topic struct {

@@ -3,6 +3,7 @@
 package flock
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -17,7 +18,7 @@ func openDir(dir string) (*os.File, error) {
 func try(f *os.File) (bool, error) {
 	const exclusiveNow = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), exclusiveNow, 0, 1, 0, new(windows.Overlapped))
-	if err == windows.ERROR_LOCK_VIOLATION { //nolint:errorlint // a bare errno
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
 		return false, nil
 	}
 	return err == nil, err

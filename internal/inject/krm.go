@@ -19,7 +19,7 @@ func FunctionConfig(input []byte) (settings map[string]string, ok bool, err erro
 	}
 	// What does not parse is not a ResourceList; whoever edits it will say why.
 	if err != nil || scalar(get(root, "kind")) != "ResourceList" {
-		return nil, false, nil //nolint:nilerr // as the comment says
+		return nil, false, nil //nolint:nilerr // what does not parse is not a ResourceList
 	}
 	settings = map[string]string{}
 	for _, key := range []string{"data", "spec"} {

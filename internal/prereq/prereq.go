@@ -33,7 +33,7 @@ const (
 )
 
 // Docs is the page with a section for each check.
-const Docs = "https://github.com/kubeshark/kubeshark-pfring/blob/main/docs/checks.md"
+const Docs = webpage.Web + "docs/checks.md"
 
 // Check is one thing that is looked at.
 type Check struct {

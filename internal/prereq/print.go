@@ -61,7 +61,7 @@ var marks = map[Result]struct{ glyph, color, word string }{
 func (p *Printer) Starting(c Check) {
 	if p.Terminal {
 		// Only a sign of life.
-		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… %s", c.ID)
+		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… %s", c.ID) // progress: the checks go on without a reader
 	}
 }
 
@@ -69,7 +69,7 @@ func (p *Printer) Starting(c Check) {
 func (p *Printer) Progress(done, all int) {
 	if p.Terminal {
 		// Only a sign of life.
-		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… probe.ran: %d of %d groups of nodes", done, all)
+		_, _ = fmt.Fprintf(p.W, "\r\x1b[K… probe.ran: %d of %d groups of nodes", done, all) // as above
 	}
 }
 

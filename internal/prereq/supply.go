@@ -75,7 +75,7 @@ func (e *env) supplyStatus(ctx context.Context) (*supply.Status, error) {
 		if err != nil {
 			return nil, err
 		}
-		status, err := supply.ReadStatusOf(ctx, c.core.ConfigMaps(e.Namespace), e.supplyNames())
+		status, err := supply.ReadStatus(ctx, c.core.ConfigMaps(e.Namespace), e.supplyNames())
 		if apierrors.IsNotFound(err) {
 			return nil, nil
 		}

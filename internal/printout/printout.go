@@ -164,7 +164,7 @@ func Table(b *strings.Builder, rows [][]string) {
 		}
 		_, _ = fmt.Fprintln(t)
 	}
-	_ = t.Flush()
+	_ = t.Flush() // into memory
 	for line := range strings.Lines(aligned.String()) {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}

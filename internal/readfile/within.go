@@ -43,7 +43,7 @@ func Within[T any](ctx context.Context, path string, f func() (T, error)) (T, er
 
 // File is a regular file that is read piece by piece.
 type File struct {
-	ctx  context.Context //nolint:containedctx // it bounds Read, whose form is io.Reader's
+	ctx  context.Context // it bounds Read, whose form is io.Reader's
 	path string
 	file *os.File
 	size int64

@@ -43,9 +43,9 @@ type Access struct {
 	UserAgent string
 }
 
-// Open opens the repository of the values. Warnings say what is not as on the
+// open opens the repository of the values. Warnings say what is not as on the
 // nodes.
-func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error) {
+func (a *Access) open(ctx context.Context, k valuesschema.KernelModule) (source module.Source, request module.Request, warnings []string, err error) {
 	// What is wrong here is found before anything remote is asked.
 	keys, err := a.Keys()
 	if err != nil {
@@ -88,7 +88,7 @@ func (a *Access) Open(ctx context.Context, k valuesschema.KernelModule) (source 
 // Read reads the repository of the values, as Open opens it. An error says what its
 // caller can do.
 func (a *Access) Read(ctx context.Context, k valuesschema.KernelModule) (*compatibility.Repository, []string, error) {
-	source, request, warnings, err := a.Open(ctx, k)
+	source, request, warnings, err := a.open(ctx, k)
 	if err != nil {
 		return nil, nil, a.advise(err, k)
 	}

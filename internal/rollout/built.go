@@ -30,7 +30,7 @@ func (c *Client) readBuilt(ctx context.Context, f *facts) (warnings []string) {
 	if !f.release.Supplied {
 		return nil
 	}
-	status, err := supply.ReadStatusOf(ctx, c.core.ConfigMaps(f.release.Namespace), f.release.supplyNames())
+	status, err := supply.ReadStatus(ctx, c.core.ConfigMaps(f.release.Namespace), f.release.supplyNames())
 	if words, ok := apierror.Describe(err, apierror.Caller{Command: "status"}); ok && !apierrors.IsNotFound(err) {
 		return []string{"what the cluster builds is not shown: " + words.String()}
 	}

@@ -56,7 +56,7 @@ func NewClient(config *rest.Config) (*Client, error) {
 
 // Find finds the release of a name in a namespace; with name "" the only one.
 func (c *Client) Find(ctx context.Context, namespace, name string) (*Release, error) {
-	return FindRelease(ctx, c.apps, namespace, name)
+	return findRelease(ctx, c.apps, namespace, name)
 }
 
 // Status reads the state of a release.

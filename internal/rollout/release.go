@@ -34,8 +34,8 @@ const (
 	generationLabel      = "pod-template-generation"
 )
 
-// ErrNotInstalled means that there is no release where one was looked for.
-var ErrNotInstalled = errors.New("not installed")
+// errNotInstalled means that there is no release where one was looked for.
+var errNotInstalled = errors.New("not installed")
 
 // Release is an installed release of the chart.
 type Release struct {
@@ -55,9 +55,9 @@ type Release struct {
 	nodes labels.Selector
 }
 
-// FindRelease finds the release of a name in a namespace. With name "" it takes
+// findRelease finds the release of a name in a namespace. With name "" it takes
 // the only one there.
-func FindRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string) (*Release, error) {
+func findRelease(ctx context.Context, client appsv1client.DaemonSetsGetter, namespace, name string) (*Release, error) {
 	list, err := client.DaemonSets(namespace).List(ctx, metav1.ListOptions{LabelSelector: agents})
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the release in namespace %s: %w", namespace, err)
@@ -99,7 +99,7 @@ func notInstalled(ctx context.Context, client appsv1client.DaemonSetsGetter, nam
 			hint = "there is " + strings.Join(instances(found, true), ", ") + "; name its namespace with -n"
 		}
 	}
-	return fmt.Errorf("%w: %s in namespace %s; %s", ErrNotInstalled, what, namespace, hint)
+	return fmt.Errorf("%w: %s in namespace %s; %s", errNotInstalled, what, namespace, hint)
 }
 
 func instances(list []appsv1.DaemonSet, withNamespace bool) []string {

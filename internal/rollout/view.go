@@ -49,7 +49,7 @@ func (c *Client) All(ctx context.Context, name string) ([]*Release, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: no release of %s in any namespace; install it with helm", ErrNotInstalled, chartName)
+		return nil, fmt.Errorf("%w: no release of %s in any namespace; install it with helm", errNotInstalled, chartName)
 	}
 	slices.SortFunc(all, func(a, b *Release) int { return text.Natural(a.Namespace+" "+a.Name, b.Namespace+" "+b.Name) })
 	return all, nil

@@ -156,19 +156,14 @@ func ParseStatus(data []byte) (*Status, error) {
 	return &s, nil
 }
 
-// ConfigMapGetter is the part of a client that ReadStatus needs.
-type ConfigMapGetter interface {
+// configMapGetter is the part of a client that ReadStatus needs.
+type configMapGetter interface {
 	Get(ctx context.Context, name string, opts metav1.GetOptions) (*corev1.ConfigMap, error)
 }
 
-// ReadStatus reads the status of a release. The error is the API's, or nil with
-// a nil status where the controller has not written any yet.
-func ReadStatus(ctx context.Context, configMaps ConfigMapGetter, release string) (*Status, error) {
-	return ReadStatusOf(ctx, configMaps, NamesOf(release))
-}
-
-// ReadStatusOf is ReadStatus for names that the values have changed.
-func ReadStatusOf(ctx context.Context, configMaps ConfigMapGetter, names Names) (*Status, error) {
+// ReadStatus reads the status of the release whose objects have these names. The error
+// is the API's, or nil with a nil status where the controller has not written any yet.
+func ReadStatus(ctx context.Context, configMaps configMapGetter, names Names) (*Status, error) {
 	cm, err := configMaps.Get(ctx, names.Status, metav1.GetOptions{})
 	if err != nil {
 		return nil, err

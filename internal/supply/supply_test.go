@@ -83,14 +83,14 @@ func TestTheStatusIsReadAsItIsWritten(t *testing.T) {
 	}
 	name := NamesOf("pfring").Status
 	there := configMaps{name: {Data: map[string]string{StatusKey: string(text)}}}
-	s, err := ReadStatus(t.Context(), there, "pfring")
+	s, err := ReadStatus(t.Context(), there, NamesOf("pfring"))
 	if err != nil || s.Find("6.1.0-18-amd64", "amd64").Step != "compile" || s.Find("6.1.0-18-amd64", "arm64") != nil {
 		t.Errorf("%+v %v", s, err)
 	}
-	if _, err := ReadStatus(t.Context(), configMaps{}, "pfring"); !apierrors.IsNotFound(err) {
+	if _, err := ReadStatus(t.Context(), configMaps{}, NamesOf("pfring")); !apierrors.IsNotFound(err) {
 		t.Error(err)
 	}
-	if s, err := ReadStatus(t.Context(), configMaps{name: {}}, "pfring"); s != nil || err != nil {
+	if s, err := ReadStatus(t.Context(), configMaps{name: {}}, NamesOf("pfring")); s != nil || err != nil {
 		t.Errorf("%+v %v", s, err)
 	}
 	for _, bad := range []string{"", "{}", "[]", `{"schemaVersion":2}`} {

@@ -87,17 +87,17 @@ func (n *Notice) tick() {
 func (n *Notice) tell(what string) {
 	switch {
 	case n.terminal:
-		_, _ = fmt.Fprintf(n.out, "\r\x1b[KWaiting for %s …", printout.Line(what))
+		_, _ = fmt.Fprintf(n.out, "\r\x1b[KWaiting for %s …", printout.Line(what)) // progress: the wait goes on without a reader
 		n.shown = true
 	case !n.announced[what]:
 		n.announced[what] = true
-		_, _ = fmt.Fprintf(n.out, "Waiting for %s …\n", printout.Line(what))
+		_, _ = fmt.Fprintf(n.out, "Waiting for %s …\n", printout.Line(what)) // as above
 	}
 }
 
 func (n *Notice) clear() {
 	if n.shown {
-		_, _ = fmt.Fprint(n.out, "\r\x1b[K")
+		_, _ = fmt.Fprint(n.out, "\r\x1b[K") // as above
 		n.shown = false
 	}
 }

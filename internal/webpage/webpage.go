@@ -165,8 +165,8 @@ func (p Page) Write(w io.Writer) error {
 	return nil
 }
 
-// Docs is where the project's pages are on the web.
-const Docs = "https://github.com/kubeshark/kubeshark-pfring/blob/main/"
+// Web is where the project's pages are on the web.
+const Web = "https://github.com/kubeshark/kubeshark-pfring/blob/main/"
 
 var address = lazyregexp.New(`https://[^\s()<>"]*[^\s()<>".,;:]|\bdocs/[a-z-]+\.md(#[a-z0-9-]+)?|` + "`[^`]+`")
 
@@ -183,7 +183,7 @@ func prose(s string) template.HTML {
 		case strings.HasPrefix(text, "`"):
 			b.WriteString("<code>" + template.HTMLEscapeString(strings.Trim(text, "`")) + "</code>")
 		case strings.HasPrefix(text, "docs/"):
-			b.WriteString(`<a href="` + template.HTMLEscapeString(Docs+text) + `">` + template.HTMLEscapeString(text) + `</a>`)
+			b.WriteString(`<a href="` + template.HTMLEscapeString(Web+text) + `">` + template.HTMLEscapeString(text) + `</a>`)
 		default:
 			b.WriteString(`<a href="` + template.HTMLEscapeString(text) + `">` + template.HTMLEscapeString(text) + `</a>`)
 		}

@@ -121,7 +121,7 @@ func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
 func (b *Builder) unmade(ctx context.Context, job string) *Failure {
 	events, err := b.events.List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Job,involvedObject.name=" + job})
 	if err != nil {
-		return nil //nolint:nilerr // as the comment above says
+		return nil //nolint:nilerr // without the right to read events the timeout ends it
 	}
 	for i := range events.Items {
 		e := &events.Items[i]
@@ -222,7 +222,7 @@ func (b *Builder) read(ctx context.Context, t Target, pod, mark string, follow b
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = stream.Close() }()
+	defer func() { _ = stream.Close() }() // only read
 	if !follow {
 		return decode(stream, decoder{mark: mark, max: b.MaxModule})
 	}

@@ -195,7 +195,7 @@ func (p *patient) failure(response *http.Response, err error) (asked time.Durati
 	}
 	asked, _ = retry.After(response.Header, time.Now())
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
-	_ = response.Body.Close()
+	_ = response.Body.Close() // only read
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	cause = transport.CheckError(response)
 	response.Body = io.NopCloser(bytes.NewReader(body))
@@ -250,7 +250,7 @@ type guarded struct {
 	idle   time.Duration
 	left   time.Duration   // of the idle time
 	came   int             // since it began
-	ctx    context.Context //nolint:containedctx // its cause is why a read failed
+	ctx    context.Context // its cause is why a read failed
 	cancel context.CancelCauseFunc
 }
 

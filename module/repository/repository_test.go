@@ -46,7 +46,7 @@ func TestUpdateListsWhatIsThereAndCountsTheSerial(t *testing.T) {
 	if !c.Index.Expires.Equal(now.Add(24 * time.Hour)) {
 		t.Error(c.Index.Expires)
 	}
-	if c = update(t, dir); !c.Empty() || c.Index.Serial != 2 {
+	if c = update(t, dir); changes(c) > 0 || c.Index.Serial != 2 {
 		t.Errorf("unchanged: %+v", c)
 	}
 	if err := os.Remove(filepath.Join(dir, "a/pf_ring.ko")); err != nil {
@@ -242,3 +242,6 @@ func TestUpdateTellsOfFilesThatAreNamedForAnotherKernel(t *testing.T) {
 		t.Errorf("%q", c.Warnings)
 	}
 }
+
+// changes counts the modules that an update changed.
+func changes(c repository.Change) int { return len(c.Added) + len(c.Replaced) + len(c.Removed) }

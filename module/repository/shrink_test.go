@@ -49,7 +49,7 @@ func TestUpdateCompressesWhatIsThere(t *testing.T) {
 			t.Errorf("%s is still there: %v", gone, err)
 		}
 	}
-	if again, err := repository.Update(t.Context(), dir, o); err != nil || !again.Empty() {
+	if again, err := repository.Update(t.Context(), dir, o); err != nil || changes(again) > 0 {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
 }

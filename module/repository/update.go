@@ -55,9 +55,6 @@ type Change struct {
 	Warnings []string
 }
 
-// Empty tells whether the modules are the same as before.
-func (c Change) Empty() bool { return len(c.Added)+len(c.Replaced)+len(c.Removed) == 0 }
-
 // Update lists every module below dir in dir/index.json and replaces that file
 // at once, with its signature if there is a key. The serial is one higher than
 // before; of two updates at once the second waits for the first, so that a

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -303,7 +304,7 @@ func TestInterruptingLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
-	if _, is := err.(*exec.ExitError); !is || cmd.ProcessState.ExitCode() != 130 || !strings.Contains(errOut.String(), "interrupted") { //nolint:errorlint // not wrapped
+	if ended := (*exec.ExitError)(nil); !errors.As(err, &ended) || cmd.ProcessState.ExitCode() != 130 || !strings.Contains(errOut.String(), "interrupted") {
 		t.Errorf("%v\n%s%s", err, out.String(), errOut.String())
 	}
 	for _, method := range p.seen {

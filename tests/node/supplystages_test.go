@@ -153,7 +153,7 @@ func (b *bed) modules(t *testing.T) []string {
 func (b *bed) builtFor(t *testing.T, kernel string) {
 	t.Helper()
 	poll(t, "the module for "+kernel+" to be built", func() bool {
-		status, err := supply.ReadStatus(t.Context(), b.cluster.Client.CoreV1().ConfigMaps(namespace), release)
+		status, err := supply.ReadStatus(t.Context(), b.cluster.Client.CoreV1().ConfigMaps(namespace), supply.NamesOf(release))
 		if err != nil {
 			t.Fatal(err)
 		}

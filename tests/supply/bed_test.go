@@ -481,7 +481,7 @@ func (b *bed) status(t testing.TB, what string, done func(*supply.Status) bool) 
 	defer cancel()
 	var last *supply.Status
 	err := kube.Poll(ctx, what, func(ctx context.Context) (bool, error) {
-		s, err := supply.ReadStatusOf(ctx, cluster.Client.CoreV1().ConfigMaps(b.namespace), b.names)
+		s, err := supply.ReadStatus(ctx, cluster.Client.CoreV1().ConfigMaps(b.namespace), b.names)
 		if apierrors.IsNotFound(err) || err == nil && s == nil {
 			return false, nil
 		}

@@ -198,7 +198,7 @@ func TestTheCacheKeepsLittleOfAgentsThatWork(t *testing.T) {
 	later := said(outcome.Libpcap, outcome.NoModuleForKernel)
 	later.ResourceVersion = "8"
 	fallen, _ := keepPod(later)
-	object := func(o any) client.Object { return o.(client.Object) } //nolint:forcetypeassert // of a test
+	object := func(o any) client.Object { return o.(client.Object) }
 	if matters(object(working), object(working)) || !matters(object(working), object(fallen)) || !matters(object(fallen), object(working)) {
 		t.Error("what changes for a node is not distinguished from what does not")
 	}

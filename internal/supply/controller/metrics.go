@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -41,7 +43,7 @@ var (
 func register() error {
 	for _, c := range []prometheus.Collector{buildsTotal, buildSeconds, queued, modules, indexSerial, indexExpires, retriedPods, problems, kernels} {
 		if err := metrics.Registry.Register(c); err != nil {
-			if _, again := err.(prometheus.AlreadyRegisteredError); !again { //nolint:errorlint // a value
+			if registered := (prometheus.AlreadyRegisteredError{}); !errors.As(err, &registered) {
 				return err
 			}
 		}

@@ -65,7 +65,7 @@ type reconciler struct {
 		err error
 	}
 	// base ends with the process.
-	base context.Context //nolint:containedctx // builds outlive a single reconciliation
+	base context.Context // builds outlive a single reconciliation
 }
 
 // look is what one reconciliation has seen.

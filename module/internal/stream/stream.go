@@ -95,7 +95,7 @@ func (c *Consumer[T]) Write(p []byte) (int, error) {
 
 // Reset ends the function, whose result is dropped, and starts it again.
 func (c *Consumer[T]) Reset() {
-	_ = c.pipe.CloseWithError(io.ErrUnexpectedEOF)
+	_ = c.pipe.CloseWithError(io.ErrUnexpectedEOF) // it never fails
 	<-c.done
 	c.start()
 }
@@ -103,7 +103,7 @@ func (c *Consumer[T]) Reset() {
 // Close ends the file and returns what the function has found. With an err the
 // file ended early, and the function's reader fails with it.
 func (c *Consumer[T]) Close(err error) (T, error) {
-	_ = c.pipe.CloseWithError(err)
+	_ = c.pipe.CloseWithError(err) // it never fails
 	got := <-c.done
 	return got.value, got.err
 }
