@@ -59,7 +59,8 @@ func (c *Cluster) startAPIServer(program, etcd string, port int) error {
 		"--service-cluster-ip-range=" + serviceRange,
 		"--authorization-mode=Node,RBAC",
 		// Pod Security admission is on by default; that it says no is for the tests to see.
-		"--enable-admission-plugins=NodeRestriction",
+		// PodNodeSelector changes nothing in a namespace that KeepOnNodes does not name.
+		"--enable-admission-plugins=NodeRestriction,PodNodeSelector",
 		// As managed clusters do: Services of webhooks are resolved to their endpoints.
 		"--enable-aggregator-routing=true",
 		"--allow-privileged=true",

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Namespace makes a namespace whose Pod Security level is enforced ("" enforces
@@ -37,4 +38,15 @@ func (c *Cluster) Namespace(t testing.TB, level string) string {
 		t.Fatal(err)
 	}
 	return ns.Name
+}
+
+// KeepOnNodes has the pods of a namespace run on nodes with the label alone, as its
+// administrator may. Tests that share a control plane, and whose pods may go to any
+// node, so do not take each other's nodes, which end with their tests.
+func (c *Cluster) KeepOnNodes(t testing.TB, namespace, label, value string) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"scheduler.alpha.kubernetes.io/node-selector":"%s=%s"}}}`, label, value)
+	if _, err := c.Client.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -47,6 +47,9 @@ import (
 const (
 	release = "pfring"
 	debian  = "Debian GNU/Linux 12 (bookworm)"
+	// home is the label of all nodes of a bed, also of those that the DaemonSet is not
+	// for.
+	home = "home"
 	// asController has the test program be a controller, so that one can be killed.
 	asController = "PFRING_TEST_CONTROLLER"
 )
@@ -168,6 +171,8 @@ func emptyBed(t *testing.T, level string, kernels ...string) *bed {
 	t.Helper()
 	b := &bed{namespace: cluster.Namespace(t, level), names: supply.NamesOf(release), logs: kube.ServeLogs(t), serve: freePort(t), config: "{}", builds: map[string]int{}}
 	b.build = good
+	// A build may go to any node, and its log is lost with the node of another test.
+	cluster.KeepOnNodes(t, b.namespace, home, b.namespace)
 	pods.set(b.namespace, b.handle)
 	t.Cleanup(func() { pods.set(b.namespace, nil) })
 	b.addNodes(t, "n", kernels...)
@@ -178,7 +183,7 @@ func (b *bed) addNodes(t *testing.T, prefix string, kernels ...string) {
 	t.Helper()
 	names, err := cluster.AddNodes(t.Context(), len(kernels), kube.Node{
 		Prefix: prefix + "-" + b.namespace, Kernel: func(i int) string { return kernels[i] }, OSImage: debian, Logs: b.logs,
-		Labels: map[string]string{"bed": b.namespace},
+		Labels: map[string]string{"bed": b.namespace, home: b.namespace},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +286,7 @@ func (b *bed) fetchTrusting(node *corev1.Node, public map[string]string) outcome
 	case err != nil:
 		return fell(outcome.Internal)
 	}
-	return outcome.Outcome{Backend: outcome.PFRing, Reason: outcome.Loaded, Module: outcome.Module{Version: v.Info.Version, Verified: v.Proof}}
+	return outcome.Outcome{Backend: outcome.PFRing, Reason: outcome.Loaded, Module: outcome.Module{Version: v.Info.Version, SHA256: v.SHA256, Verified: v.Proof}}
 }
 
 func env(pod *corev1.Pod, name string) string {
