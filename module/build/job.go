@@ -121,14 +121,20 @@ func (s Settings) Job(t Target, run, mark string, number int) *batchv1.Job {
 }
 
 // place says on which nodes a pod may go. Only headers of the node need a node
-// that runs the kernel; otherwise one of its architecture does.
+// that runs the kernel; otherwise one of its architecture does, and those that run
+// the kernel are preferred: they may be full, or gone by the time there is room.
 func (s Settings) place(pod *corev1.PodSpec, t Target) {
 	if s.Tolerations != nil {
 		pod.Tolerations = s.Tolerations
 	}
-	if len(t.Nodes) > 0 && (s.HostHeaders || len(s.NodeSelector) == 0) {
-		pod.Affinity = onNodes(t.Nodes)
+	if len(t.Nodes) > 0 && s.HostHeaders {
+		pod.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: named(t.Nodes)},
+		}}
 		return
+	}
+	if len(s.NodeSelector) == 0 {
+		pod.Affinity = nearNodes(t.Nodes)
 	}
 	pod.NodeSelector = map[string]string{corev1.LabelOSStable: "linux", corev1.LabelArchStable: t.Arch}
 	maps.Copy(pod.NodeSelector, s.NodeSelector)
@@ -199,15 +205,47 @@ func mirrors(m map[string]string) string {
 	return strings.Join(lines, "\n")
 }
 
-// onNodes pins a pod to any of the nodes. A term can name one node only.
-func onNodes(names []string) *corev1.Affinity {
-	selector := &corev1.NodeSelector{}
+// Weights of preferences, of which the scheduler adds up those that hold.
+const (
+	// onKernel is for a node that runs the kernel, which is known to be one of those
+	// that the module is for.
+	onKernel = 100
+	// offControlPlane is for a node that is not of the control plane: builds tolerate
+	// its taint.
+	offControlPlane = 50
+)
+
+// nearNodes prefers nodes, and keeps a pod off those that only stand for another
+// cluster or service, whose taints it tolerates.
+func nearNodes(names []string) *corev1.Affinity {
+	stands := func(label, value string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: label, Operator: corev1.NodeSelectorOpNotIn, Values: []string{value}}
+	}
+	real := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+		stands("type", "virtual-kubelet"), stands("liqo.io/type", "virtual-node"), stands("eks.amazonaws.com/compute-type", "fargate"),
+	}}
+	worker := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+		{Key: "node-role.kubernetes.io/control-plane", Operator: corev1.NodeSelectorOpDoesNotExist},
+	}}
+	preferred := []corev1.PreferredSchedulingTerm{{Weight: offControlPlane, Preference: worker}}
+	for _, term := range named(names) {
+		preferred = append(preferred, corev1.PreferredSchedulingTerm{Weight: onKernel, Preference: term})
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution:  &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{real}},
+		PreferredDuringSchedulingIgnoredDuringExecution: preferred,
+	}}
+}
+
+// named are terms that any of the nodes fits. A term can name one node only.
+func named(names []string) []corev1.NodeSelectorTerm {
+	terms := make([]corev1.NodeSelectorTerm, 0, len(names))
 	for _, name := range names {
-		selector.NodeSelectorTerms = append(selector.NodeSelectorTerms, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
+		terms = append(terms, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
 			{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}},
 		}})
 	}
-	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: selector}}
+	return terms
 }
 
 // jobName is at most 63 characters long, as pods bear it in a label.
