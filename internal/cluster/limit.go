@@ -34,7 +34,7 @@ func (l Limit) leavesOut(n *corev1.Node) string {
 	if l == LinuxNodes {
 		return ""
 	}
-	arch := cmp.Or(info.Architecture, n.Labels[corev1.LabelArchStable])
+	arch := archOf(n)
 	switch kind := n.Labels["type"]; {
 	case n.Labels["eks.amazonaws.com/compute-type"] == "fargate":
 		return "it is of AWS Fargate, which runs no DaemonSet"

@@ -8,9 +8,13 @@ package cluster
 
 import (
 	"cmp"
+	"strings"
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
+	"github.com/kubeshark/kubeshark-pfring/module"
 )
 
 // Node is the part of a Node object that decides whether a kernel module fits
@@ -40,9 +44,9 @@ func FromObject(n *corev1.Node) Node {
 	node := Node{
 		Name:     n.Name,
 		Kernel:   shared(info.KernelVersion),
-		Arch:     shared(cmp.Or(info.Architecture, n.Labels[corev1.LabelArchStable])),
+		Arch:     shared(archOf(n)),
 		OS:       shared(cmp.Or(info.OperatingSystem, n.Labels[corev1.LabelOSStable])),
-		OSImage:  shared(info.OSImage),
+		OSImage:  shared(strings.TrimSpace(printout.Line(info.OSImage))),
 		Platform: platformOf(n),
 		Zone:     shared(n.Labels[corev1.LabelTopologyZone]),
 		BootID:   info.BootID,
@@ -54,6 +58,16 @@ func FromObject(n *corev1.Node) Node {
 		}
 	}
 	return node
+}
+
+// archOf is the GOARCH name of a node's architecture, also where its kubelet, or what
+// stands for one, has the name that uname -m prints.
+func archOf(n *corev1.Node) string {
+	name := cmp.Or(n.Status.NodeInfo.Architecture, n.Labels[corev1.LabelArchStable])
+	if arch, err := module.ParseArch(name); err == nil {
+		return arch
+	}
+	return name
 }
 
 // shared keeps one copy of a string that thousands of nodes have in common.

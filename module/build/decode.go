@@ -37,6 +37,9 @@ const (
 // errEndless is the problem of a log that is not a build's.
 var errEndless = fmt.Errorf("the log has more than %d MiB and no module in them", maxLog>>20)
 
+// errRotated is the problem of a log whose beginning is gone.
+var errRotated = errors.New("the log has the end of a module and not its beginning: the node has rotated it")
+
 // Record is what a build's log says.
 type Record struct {
 	// Step is the last that was begun.
@@ -72,8 +75,8 @@ func decode(r io.Reader, d decoder) (*Record, error) {
 	for {
 		text, err := lines.ReadSlice('\n')
 		// A last line without an end is all that is left of one; of a module's it
-		// tells nothing.
-		if !errors.Is(err, io.EOF) || !d.receiving {
+		// tells nothing, unless it is the line after it.
+		if !errors.Is(err, io.EOF) || !d.receiving || string(text) == d.mark+" end" {
 			d.take(strings.TrimRight(string(text), "\r\n"))
 		}
 		for errors.Is(err, bufio.ErrBufferFull) {
@@ -150,8 +153,11 @@ func (d *decoder) command(text string) {
 	case "module":
 		d.begin(rest)
 	case "end":
-		if d.receiving {
+		switch {
+		case d.receiving:
 			d.Module, d.Problem = d.unpack()
+		case d.announced == 0:
+			d.Problem = errRotated
 		}
 		d.receiving = false
 	}

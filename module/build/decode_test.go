@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -79,6 +80,9 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 		{"not gzip", mark + " module 6 " + sum + "\nAAAAAAAA\n" + mark + " end\n", "cannot unpack"},
 		{"two modules", good + good, "2 modules"},
 		{"two modules, the first of which is none", mark + " module -5 " + sum + "\n" + good, "2 modules"},
+		{"rotated within the module", good[middle+strings.IndexByte(good[middle:], '\n')+1:], "the node has rotated it"},
+		{"rotated after the module", "make: Leaving directory\n", "no module found"},
+		{"one line too long to keep", mark + " module " + strconv.Itoa(len(ko)) + " " + sum + "\n" + base64.StdEncoding.EncodeToString(ko) + "\n" + mark + " end\n", "of the module's"},
 		{"binary", "\x00\x7fELF\x02" + strings.Repeat("\xff\xfe\x00", 3000), "no module found"},
 		{"another's mark", strings.ReplaceAll(good, mark, "pfring:fedcba9876543210"), "no module found"},
 	} {
@@ -88,6 +92,25 @@ func TestADamagedLogGivesNoModuleAndSaysWhy(t *testing.T) {
 				t.Errorf("module of %d bytes, problem %v; want one that says %q", len(r.Module), r.Problem, c.says)
 			}
 		})
+	}
+}
+
+// Runtimes and scripts end lines in either way, and other text may be around a module
+// in lines of any length.
+func TestAModuleIsFoundWhateverIsAroundIt(t *testing.T) {
+	ko := moduletest.KO{Kernel: "6.1.0-18-amd64", Padding: 100 << 10}.Bytes()
+	good := framed(ko)
+	for name, log := range map[string]string{
+		"CR LF":              strings.ReplaceAll("gcc\n"+good, "\n", "\r\n"),
+		"long lines before":  strings.Repeat("x", 5*maxLine) + "\n" + strings.Repeat("y", maxLine-1) + "\n" + good,
+		"long lines after":   good + strings.Repeat("x", 5*maxLine) + "\n",
+		"no line end at all": good + strings.Repeat("z", 3*maxLine),
+		"end without its LF": strings.TrimSuffix(good, "\n"),
+		"a second end":       good + mark + " end\n",
+	} {
+		if r := decodeText(t, log); r.Problem != nil || !bytes.Equal(r.Module, ko) {
+			t.Errorf("%s: module of %d bytes, problem %v", name, len(r.Module), r.Problem)
+		}
 	}
 }
 

@@ -183,7 +183,7 @@ func (b *Builder) follow(ctx context.Context, t Target, pod *corev1.Pod, mark st
 	record, err := b.read(ctx, t, pod.Name, mark, true)
 	began := time.Now()
 	for try := 1; ; try++ {
-		if err == nil && (record.Module != nil || record.Failure != "" || errors.Is(record.Problem, errEndless)) {
+		if err == nil && (record.Module != nil || record.Failure != "" || errors.Is(record.Problem, errEndless) || errors.Is(record.Problem, errRotated)) {
 			return record, nil
 		}
 		over, waitErr := b.over(ctx, pod)
@@ -265,6 +265,10 @@ func (b *Builder) failed(ctx context.Context, job, pod string, r *Record) error 
 	}
 	if errors.Is(r.Problem, errEndless) {
 		f.Why, f.Cause = r.Problem.Error(), CauseEndless
+		return f
+	}
+	if errors.Is(r.Problem, errRotated) {
+		f.Why, f.Cause = r.Problem.Error(), CauseRotated
 		return f
 	}
 	f.Why, f.Cause = b.ended(ctx, job, pod)

@@ -48,8 +48,9 @@ type Choice struct {
 const maxNodes = 8
 
 // goodRelease is what a kernel release consists of. What has other characters,
-// such as "/", goes into no file name, label or shell.
-var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
+// such as "/", goes into no file name, label or shell, and Linux has room for 64
+// (__NEW_UTS_LEN).
+var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}$`)
 
 // Plan finds the kernels to build for among those of nodes, sorted. An error
 // means that the choice itself makes no sense, such as a kernel that no node
@@ -57,7 +58,7 @@ var goodRelease = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 func Plan(nodes []cluster.Node, c Choice) ([]Target, []Skipped, error) {
 	for _, kernel := range c.Kernels {
 		if !goodRelease().MatchString(kernel) {
-			return nil, nil, fmt.Errorf("invalid kernel release %q: must have only letters, digits and . _ + ~ -, as uname -r prints it", kernel)
+			return nil, nil, fmt.Errorf("invalid kernel release %q: must have at most 64 letters, digits and . _ + ~ -, as uname -r prints it", kernel)
 		}
 	}
 	groups := map[[2]string][]cluster.Node{}

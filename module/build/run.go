@@ -96,9 +96,11 @@ const (
 	// CauseLost: the pod was deleted, or its node ended it.
 	CauseLost Cause = "lost"
 	// CauseScript: the script said why it gave up, at Step.
-	CauseScript   Cause = "script"
-	CauseLog      Cause = "log"
-	CauseEndless  Cause = "endless"
+	CauseScript  Cause = "script"
+	CauseLog     Cause = "log"
+	CauseEndless Cause = "endless"
+	// CauseRotated: the kubelet has thrown away the beginning of the log.
+	CauseRotated  Cause = "rotated"
 	CauseNoModule Cause = "no-module"
 	CauseModule   Cause = "other-module"
 )

@@ -424,6 +424,22 @@ func TestADamagedIndexIsWrittenAgainFromWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// As somebody does who edits it by hand.
+	move := func(t *testing.T, b *bed) {
+		cms := cluster.Client.CoreV1().ConfigMaps(b.namespace)
+		cm, err := cms.Get(t.Context(), b.names.Index, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cm.Data = map[string]string{}
+		for key, value := range cm.BinaryData {
+			cm.Data[key] = string(value)
+		}
+		cm.BinaryData = nil
+		if _, err := cms.Update(t.Context(), cm, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	remove := func(t *testing.T, b *bed) {
 		if err := cluster.Client.CoreV1().ConfigMaps(b.namespace).Delete(t.Context(), b.names.Index, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
@@ -433,7 +449,7 @@ func TestADamagedIndexIsWrittenAgainFromWhatIsThere(t *testing.T) {
 		harm func(*testing.T, *bed)
 		away bool
 	}{
-		"damaged": {damage, false}, "deleted": {remove, false}, "damaged while the controller was away": {damage, true}, "deleted while the controller was away": {remove, true},
+		"moved to data": {move, false}, "damaged": {damage, false}, "deleted": {remove, false}, "damaged while the controller was away": {damage, true}, "deleted while the controller was away": {remove, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,6 +77,7 @@ var causes = map[build.Cause]struct {
 	build.CauseMemory:      {supply.OutOfMemory, "Raise supply.builder.resources.limits.memory."},
 	build.CauseLost:        {supply.PodLost, "The build is retried. If it keeps failing, read the events of the node."},
 	build.CauseLog:         {supply.LogUnreadable, "Let the API server reach the kubelets' port 10250, and the controller read pods/log."},
+	build.CauseRotated:     {supply.LogUnreadable, "Set containerLogMaxSize of the kubelets to 10Mi, their default, or more."},
 	build.CauseEndless:     {supply.LogEndless, "Check supply.builder.script and supply.builder.images: a normal build prints about 100 KiB."},
 	build.CauseNoModule:    {supply.NoModule, "Check supply.builder.script and supply.builder.images: the module must be at PFRING_OUT."},
 	build.CauseModule:      {supply.WrongModule, "Check supply.builder.sourceURL, script and images: they build another module, version or kernel."},

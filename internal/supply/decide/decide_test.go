@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/module"
@@ -142,6 +145,51 @@ func TestSystemsWithoutARecipeAreUnsupportedAndSayWhy(t *testing.T) {
 	}
 }
 
+// What a Node object says of itself is whatever its kubelet says, which is bounded by
+// nothing.
+func TestNodesThatSayOddThingsOfThemselves(t *testing.T) {
+	odd := func(kernel, arch, image string) cluster.Node {
+		return cluster.FromObject(&corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{corev1.LabelArchStable: "amd64", corev1.LabelOSStable: "linux"}},
+			Status:     corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{KernelVersion: kernel, Architecture: arch, OSImage: image}},
+		})
+	}
+	for name, c := range map[string]struct {
+		kernel, arch, image string
+		// state is "" where the node counts as none.
+		state supply.State
+		words string
+	}{
+		"no kernel":                   {"", "amd64", debian, "", ""},
+		"200 characters":              {strings.Repeat("6", 200), "amd64", debian, supply.Unsupported, "invalid kernel release"},
+		"64 characters":               {"6" + strings.Repeat("1", 63), "amd64", debian, supply.Queued, ""},
+		"slashes":                     {"6.1/../../etc", "amd64", debian, supply.Unsupported, "invalid kernel release"},
+		"dots":                        {"..", "amd64", debian, supply.Unsupported, "invalid kernel release"},
+		"spaces":                      {"6.1 0", "amd64", debian, supply.Unsupported, "invalid kernel release"},
+		"not ASCII":                   {"6.1.0-ö", "amd64", debian, supply.Unsupported, "invalid kernel release"},
+		"an escape in the kernel":     {"6.1.0\x1b[31m", "amd64", debian, supply.Unsupported, `\x1b[31m`},
+		"no architecture":             {"6.1.0-1-amd64", "", debian, supply.Queued, ""},
+		"the architecture's own name": {"6.1.0-1-amd64", "x86_64", debian, supply.Queued, ""},
+		"a line break in the system":  {"6.1.0-1-amd64", "amd64", debian + "\n", supply.Queued, ""},
+		"an escape in the system":     {"6.1.0-1-amd64", "amd64", "\x1b]0;owned\x07Some\nLinux", supply.Unsupported, "no recipe for ]0;ownedSome Linux"},
+	} {
+		p := Decide(situation(odd(c.kernel, c.arch, c.image)))
+		if c.state == "" {
+			if len(p.Kernels) != 0 {
+				t.Errorf("%s: %+v", name, p.Kernels)
+			}
+			continue
+		}
+		k := state(t, p, c.kernel)
+		if k.State != c.state || k.Arch != "amd64" || !strings.Contains(k.Message, c.words) || strings.ContainsAny(k.Message+k.OSImage, "\n\x1b\x07") {
+			t.Errorf("%s: %+v", name, k)
+		}
+		if (len(p.Begin) == 1) != (c.state == supply.Queued) {
+			t.Errorf("%s: begins %q", name, begun(p))
+		}
+	}
+}
+
 func TestKernelsOfTheValuesAreBuiltBeforeANodeRunsThem(t *testing.T) {
 	rocky := node("r", "5.14.0-362.el9.x86_64")
 	rocky.OSImage = "Rocky Linux 9.4 (Blue Onyx)"
@@ -253,5 +301,22 @@ func TestTheSameSituationGivesTheSameStates(t *testing.T) {
 	second := Decide(s)
 	if fmt.Sprint(first.Kernels) != fmt.Sprint(second.Kernels) {
 		t.Errorf("\n%v\n%v", first.Kernels, second.Kernels)
+	}
+}
+
+// A clock that was set back leaves times to come, which nothing waits for.
+func TestAClockThatWasSetBackIsNotWaitedFor(t *testing.T) {
+	s := situation(node("a", "6.1.0-1-amd64"))
+	s.Have = []module.Entry{entry("6.1.0-2-amd64", "8.9.0")}
+	s.Last = &supply.Status{Kernels: []supply.KernelStatus{
+		{Kernel: "6.1.0-1-amd64", Arch: "amd64", State: supply.Failed, Version: "8.9.0", Inputs: "i8.9.0", Tries: 3, NextTry: now.AddDate(2, 0, 0)},
+		{Kernel: "6.1.0-2-amd64", Arch: "amd64", State: supply.Built, Version: "8.9.0", LastSeen: now.AddDate(2, 0, 0)},
+	}}
+	p := Decide(s)
+	if got := begun(p); got != "6.1.0-1-amd64:8.9.0:4" {
+		t.Errorf("begins %q", got)
+	}
+	if k := state(t, p, "6.1.0-2-amd64"); !k.LastSeen.Equal(now) {
+		t.Errorf("kept until %s", k.LastSeen.Add(s.Keep))
 	}
 }
