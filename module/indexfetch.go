@@ -209,7 +209,7 @@ func current(x *Index, signer string, r Request) (warnings []string, err error) 
 	case r.Verify == outcome.VerifiedNone:
 		warnings = append(warnings, fmt.Sprintf("the index has expired on %s", end))
 	default:
-		return nil, &Error{Reason: outcome.IndexExpired, What: "verify " + IndexName, Why: "it has expired on " + end}
+		return nil, &Error{Reason: outcome.IndexExpired, What: "verify " + IndexName, Why: fmt.Sprintf("it has expired on %s, and this machine's clock says %s", end, r.Now().UTC().Format(time.RFC3339))}
 	}
 	return warnings, nil
 }

@@ -66,7 +66,7 @@ func TestTwoArchitecturesWithOneKernelRelease(t *testing.T) {
 	const kernel = "6.1.0-18-generic"
 	b := newBed(t, "", kernel)
 	cluster.TestNodes(t, 1, kube.Node{
-		Prefix: "arm-" + b.namespace, Arch: "arm64", Kernel: func(int) string { return kernel }, OSImage: debian, Logs: b.logs, Labels: map[string]string{"bed": b.namespace},
+		Prefix: "arm-" + b.namespace, Arch: "arm64", Kernel: func(int) string { return kernel }, OSImage: debian, Logs: b.logs, Labels: map[string]string{"bed": b.namespace, home: b.namespace},
 	})
 	b.becomes(func(pod *corev1.Pod, kernel string) (string, kube.Result) {
 		arch := "amd64"
@@ -236,13 +236,32 @@ func TestClocksThatDiffer(t *testing.T) {
 	}
 }
 
+// A controller whose clock was two years ahead, and is right after a restart, serves
+// and signs again at once: what it made before would not be valid for two years.
+func TestAControllerWhoseClockIsSetBackServesAgain(t *testing.T) {
+	t.Parallel()
+	b, c := newBed(t, "", "6.1.0-18-amd64"), &clock{ahead: 2 * 365 * 24 * time.Hour}
+	b.now = c.now
+	account := b.account(t)
+	stop := b.start(t, account)
+	b.status(t, "the kernel to be built", fine(1))
+	stop()
+	b.now = nil
+	b.start(t, account)
+	b.status(t, "an index of the time", func(s *supply.Status) bool { return s.Index.Created.Before(time.Now().Add(time.Minute)) })
+	b.loaded(t, 1)
+	if b.built() != 1 {
+		t.Errorf("%d builds", b.built())
+	}
+}
+
 // supply.builder.nodeSelector and tolerations take a build to dedicated nodes.
 func TestBuildsGoToDedicatedNodes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, "", "6.1.0-18-amd64")
 	taint := corev1.Taint{Key: "dedicated", Value: "builds", Effect: corev1.TaintEffectNoSchedule}
 	names := cluster.TestNodes(t, 1, kube.Node{
-		Prefix: "builder-" + b.namespace, OSImage: debian, Logs: b.logs, Labels: map[string]string{"builds": b.namespace}, Taints: []corev1.Taint{taint},
+		Prefix: "builder-" + b.namespace, OSImage: debian, Logs: b.logs, Labels: map[string]string{"builds": b.namespace, home: b.namespace}, Taints: []corev1.Taint{taint},
 	})
 	b.config = "supply: {builder: {nodeSelector: {builds: " + b.namespace + "}, tolerations: [{key: dedicated, operator: Equal, value: builds, effect: NoSchedule}]}}"
 	seen := &buildPods{pods: make(chan *corev1.Pod, 1), then: good}

@@ -25,6 +25,9 @@ const (
 	// before it is signed again.
 	indexLife  = 90 * 24 * time.Hour
 	indexFresh = 30 * 24 * time.Hour
+	// clockSkew is how far ahead the clock may be that made the index: of another
+	// leader, or of this one before it was set back. Agents warn of such an index.
+	clockSkew = time.Hour
 )
 
 // published is what the ConfigMap of the index holds, as far as its signature
@@ -123,7 +126,7 @@ func (r *reconciler) publish(ctx context.Context, l *look) error {
 	case l.behind && !r.emptied(l):
 		r.show(ctx, l) // before anything new is signed: by its content it is known to be of this release
 		return nil
-	case same && p.signed == wanted && l.now.Before(p.created.Add(indexFresh)):
+	case same && p.signed == wanted && l.now.Before(p.created.Add(indexFresh)) && p.created.Sub(l.now) < clockSkew:
 		return nil
 	}
 	next := module.Index{SchemaVersion: module.IndexSchemaVersion, Module: "pf_ring", Serial: p.serial + 1, Modules: l.plan.List}

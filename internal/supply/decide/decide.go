@@ -190,7 +190,7 @@ func (d *decision) held(w Want, old supply.KernelStatus, k *supply.KernelStatus)
 		return supply.Queued
 	case old.Tries > 0 && old.NextTry.IsZero():
 		return supply.Failed // it is not tried again as it is
-	case d.Now.Before(old.NextTry):
+	case d.Now.Before(old.NextTry) && old.NextTry.Sub(d.Now) <= mostPause: // a longer pause is of a clock that was set back
 		d.wake(old.NextTry)
 		return supply.Failed
 	case d.Room > 0 && d.free <= 0 && len(d.have[w.Key]) == 0:

@@ -19,7 +19,7 @@ func (d *decision) keep() {
 		}
 		old := d.last(key)
 		seen := old.LastSeen
-		if seen.IsZero() {
+		if seen.IsZero() || seen.After(d.Now) { // a clock was set back
 			seen = d.Now
 		}
 		if end := seen.Add(d.Keep); !d.Now.Before(end) {
@@ -122,13 +122,15 @@ func (d *decision) list() {
 	}
 }
 
+// The pause after a first failed try, and the longest.
+const firstPause, mostPause = time.Minute, 12 * time.Hour
+
 // Pause is how long to wait after a number of failed tries.
 func Pause(tries int) time.Duration {
-	const first, most = time.Minute, 12 * time.Hour
-	pause := first
+	pause := firstPause
 	for range tries - 1 {
-		if pause *= 2; pause >= most {
-			return most
+		if pause *= 2; pause >= mostPause {
+			return mostPause
 		}
 	}
 	return pause

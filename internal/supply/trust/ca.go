@@ -94,8 +94,9 @@ func (p Pair) parse() (tls.Certificate, error) {
 // TLS is the pair for a server.
 func (p Pair) TLS() (tls.Certificate, error) { return p.parse() }
 
-// Due tells whether the certificate is to be renewed, or cannot be used at all.
-// The time is when it will be.
+// Due tells whether the certificate is to be renewed, or cannot be used at all: one
+// that is not valid yet was made before a clock was set back. The time is when it
+// will be.
 func (p Pair) Due(now time.Time) (bool, time.Time) {
 	pair, err := p.parse()
 	if err != nil {
@@ -103,7 +104,7 @@ func (p Pair) Due(now time.Time) (bool, time.Time) {
 	}
 	from, to := pair.Leaf.NotBefore, pair.Leaf.NotAfter
 	at := from.Add(to.Sub(from) * 2 / 3)
-	return !now.Before(at), at
+	return now.Before(from) || !now.Before(at), at
 }
 
 // Usable tells whether a server may show the certificate at a time under one of

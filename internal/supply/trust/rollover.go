@@ -51,7 +51,7 @@ func ID(text string) string {
 // does not.
 func Roll(b Bundle, wanted string, now time.Time) (rolled Bundle, inUse Anchor, next time.Time) {
 	id := ID(wanted)
-	rolled = slices.Clone(b)
+	rolled = b.until(now)
 	at := slices.IndexFunc(rolled, func(a Anchor) bool { return a.ID == id })
 	switch {
 	case at < 0:
@@ -85,6 +85,20 @@ func Roll(b Bundle, wanted string, now time.Time) (rolled Bundle, inUse Anchor, 
 		}
 	}
 	return rolled, rolled[len(rolled)-1], next
+}
+
+// until is a copy without times that are still to come. A clock that was set back
+// has left them, and nothing waits for it to get there again.
+func (b Bundle) until(now time.Time) Bundle {
+	out := slices.Clone(b)
+	for i := range out {
+		for _, at := range []*time.Time{&out[i].Since, &out[i].Used, &out[i].Retired} {
+			if at.After(now) {
+				*at = now
+			}
+		}
+	}
+	return out
 }
 
 // Texts joins the anchors, one after the other.

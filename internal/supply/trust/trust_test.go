@@ -178,3 +178,40 @@ func FuzzCertificates(f *testing.F) {
 		(Pair{Cert: text, Key: text}).Due(start)
 	})
 }
+
+// A clock that was years ahead and is set back leaves certificates that are not valid
+// yet, and times to come: nothing waits for them.
+func TestAClockThatWasSetBackIsNotWaitedFor(t *testing.T) {
+	now := time.Now()
+	ahead := now.AddDate(2, 0, 0)
+	ca, err := NewCA("ca", ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Issue([]string{"host"}, ahead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]Pair{"CA": ca, "certificate": pair} {
+		if due, _ := p.Due(ahead); due {
+			t.Errorf("the %s is renewed as soon as it is made", name)
+		}
+		if due, _ := p.Due(now.Add(skew)); !due {
+			t.Errorf("the %s stays, and is not valid for two years", name)
+		}
+	}
+	b, _, _ := Roll(nil, "old", ahead)
+	b, inUse, next := Roll(b, "new", ahead)
+	if inUse.ID != ID("old") || !next.Equal(ahead.Add(Settle)) {
+		t.Fatalf("%+v until %s", inUse, next)
+	}
+	if b, _, next = Roll(b, "new", now); !next.Equal(now.Add(Settle)) {
+		t.Errorf("the new one is used after %s", next.Sub(now))
+	}
+	if b, inUse, _ = Roll(b, "new", now.Add(Settle)); inUse.ID != ID("new") {
+		t.Errorf("%+v", inUse)
+	}
+	if b, _, _ = Roll(b, "new", now.Add(Settle+overlap)); len(b) != 1 {
+		t.Errorf("%+v", b)
+	}
+}

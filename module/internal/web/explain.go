@@ -210,9 +210,9 @@ func distrust(err error) string {
 	case errors.As(err, &host):
 		return "the server's certificate is for another name than " + host.Host
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
-		return "the server's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339)
+		return "the server's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339) + byThisClock()
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
-		return "the server's certificate expired at " + invalid.Cert.NotAfter.UTC().Format(time.RFC3339)
+		return "the server's certificate expired at " + invalid.Cert.NotAfter.UTC().Format(time.RFC3339) + byThisClock()
 	case errors.As(err, &authority):
 		return "the server's certificate is signed by an unknown authority"
 	}
@@ -221,6 +221,12 @@ func distrust(err error) string {
 		text = text[i+len("x509: "):]
 	}
 	return "the server's certificate is not valid: " + text
+}
+
+// byThisClock tells the time by which a certificate is judged, which may be what is
+// wrong.
+func byThisClock() string {
+	return ", and this machine's clock says " + time.Now().UTC().Format(time.RFC3339)
 }
 
 // trustRemedy says what to do about a certificate that is not trusted; "" is the
