@@ -55,7 +55,7 @@ func (b *built) explain(n *Node) {
 	}
 	if b.refuses(n) {
 		n.Message += "; the controller builds one module for a kernel release, and nodes may run several builds of it (uname -v)"
-		n.Remedy = "Update the node to the build of this kernel release that the other nodes run, or take its module from a repository: pfring module build --repository, then set source.url."
+		n.Remedy = supply.OtherBuildRemedy
 		return
 	}
 	if !wantsModule(n.Reason) {
@@ -76,6 +76,7 @@ func (b *built) explain(n *Node) {
 
 func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 	n.Since, n.Step, n.Log = k.Since, k.Step, k.Log
+	said, remedy := n.Message, n.Remedy
 	a := verdict.Told(k)
 	n.State, n.Remedy = Building, a.Remedy
 	switch {
@@ -87,6 +88,13 @@ func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 		n.State, n.Message = Unknown, a.Message
 	case a.Supported == verdict.Yes:
 		n.Message = "its module is built, and the controller restarts the agent"
+		if b.distrusts(n) {
+			n.Message, n.Remedy = said+"; "+n.Message, remedy
+		}
+		if n.Reason == outcome.IndexExpired && b.now.Before(b.status.Index.Expires) {
+			n.Message = fmt.Sprintf("%s; the index that the controller publishes is valid until %s", said, b.status.Index.Expires.UTC().Format(time.RFC3339))
+			n.Remedy = "Set the node's clock, which is ahead. The controller restarts the agent."
+		}
 	case k.State == supply.Queued:
 		n.Message = "its module is queued to be built"
 	default:
@@ -98,6 +106,16 @@ func (b *built) kernel(n *Node, k *supply.KernelStatus) {
 			n.Message += fmt.Sprintf(", try %d", k.Tries)
 		}
 	}
+}
+
+// distrusts tells whether a node fell back for a reason that a module which is built
+// does not remove: its clock, its CA or its key.
+func (b *built) distrusts(n *Node) bool {
+	switch n.Reason {
+	case outcome.SourceTLSUntrusted, outcome.SignatureInvalid, outcome.IndexExpired:
+		return n.Message != ""
+	}
+	return false
 }
 
 func (b *built) failed(n *Node, k *supply.KernelStatus) {

@@ -16,6 +16,10 @@ func TestANodeWithoutAModuleIsWhatTheControllerSaysOfItsKernel(t *testing.T) {
 		k.Kernel, k.Arch = "6.1.0-18-amd64", "amd64"
 		return &supply.Status{SchemaVersion: 1, Kernels: []supply.KernelStatus{{Kernel: "other", Arch: "amd64", State: supply.Built}, k}}
 	}
+	valid := func(s *supply.Status) *supply.Status {
+		s.Index.Expires = now.Add(time.Hour)
+		return s
+	}
 	for name, c := range map[string]struct {
 		status *supply.Status
 		reason outcome.Reason
@@ -34,6 +38,9 @@ func TestANodeWithoutAModuleIsWhatTheControllerSaysOfItsKernel(t *testing.T) {
 		"another build":      {kernel(supply.KernelStatus{State: supply.Built}), outcome.OtherBuild, Fallback, []string{"what the agent saw; the controller builds one module for a kernel release", "uname -v", "that the other nodes run", "source.url"}},
 		"other symbols":      {kernel(supply.KernelStatus{State: supply.Built}), outcome.SymbolMismatch, Fallback, []string{"uname -v"}},
 		"not of a build":     {kernel(supply.KernelStatus{State: supply.Sourced}), outcome.OtherBuild, Fallback, []string{"what the agent saw"}},
+		"a clock, or a CA":   {kernel(supply.KernelStatus{State: supply.Built}), outcome.SourceTLSUntrusted, Building, []string{"what the agent saw; its module is built, and the controller restarts the agent"}},
+		"a clock ahead":      {valid(kernel(supply.KernelStatus{State: supply.Built})), outcome.IndexExpired, Building, []string{"what the agent saw; the index that the controller publishes is valid until ", "Set the node's clock, which is ahead"}},
+		"an expired index":   {kernel(supply.KernelStatus{State: supply.Built}), outcome.IndexExpired, Building, []string{"what the agent saw; its module is built"}},
 		"another fault":      {kernel(supply.KernelStatus{State: supply.Building}), outcome.LockedDown, Fallback, []string{"what the agent saw"}},
 	} {
 		t.Run(name, func(t *testing.T) {

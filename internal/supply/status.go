@@ -62,7 +62,13 @@ const (
 	ForeignObject   Reason = "foreign-object"
 	SigningKeyWrong Reason = "signing-key-invalid"
 	OtherFailure    Reason = "build-failed"
+	// OtherBuild is a problem: the module of a kernel is built, and a node refuses it.
+	OtherBuild Reason = "other-build"
 )
+
+// OtherBuildRemedy is what to do about a node that refuses the module which is built
+// for kernels of its name.
+const OtherBuildRemedy = "Update the node to the build of this kernel release that the other nodes run, or take its module from a repository: pfring module build --repository, then set source.url."
 
 // Status is what the controller tells of itself, in the ConfigMap Names.Status.
 type Status struct {

@@ -200,6 +200,7 @@ func slimOutcome(message string) string {
 	}
 	text, err := json.Marshal(outcome.Outcome{
 		SchemaVersion: o.SchemaVersion, Kernel: o.Kernel, Arch: o.Arch, BootID: o.BootID, Backend: o.Backend, Reason: o.Reason, Time: o.Time,
+		Module: outcome.Module{SHA256: shared(o.Module.SHA256)},
 	})
 	if err != nil {
 		return ""

@@ -101,7 +101,9 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	case err == nil:
 		r.results(ctx, l)
 		r.decide(l)
-		err = r.act(ctx, l)
+		if err = r.seeRefusals(ctx, l); err == nil {
+			err = r.act(ctx, l)
+		}
 		r.observe(l)
 	case isForbidden(err) && len(r.rights.lacks) > 0:
 		l.observeProblems()

@@ -36,10 +36,14 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 		return err
 	}
 	report := l.release.Judge(nodes, pods, l.now)
-	candidates, err := report.Candidates(rollout.RetryOptions{Reasons: repositoryReasons()})
+	fell, err := report.Candidates(rollout.RetryOptions{})
 	if err != nil {
 		return err
 	}
+	candidates := slices.DeleteFunc(fell, func(n rollout.Node) bool {
+		at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.Name == n.Pod })
+		return !slices.Contains(repositoryReasons(), n.Reason) && (at < 0 || !again(l, pods[at]))
+	})
 	r.retried.allow(l.now, total)
 	for _, n := range candidates {
 		at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.Name == n.Pod })
@@ -58,6 +62,13 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 		l.plan.Next = next
 	}
 	return nil
+}
+
+// again tells whether an agent whose kernel has refused a module would be given
+// another now.
+func again(l *look, p *corev1.Pod) bool {
+	o, ok := lastOutcome(p)
+	return ok && replaced(l.index.list, o)
 }
 
 // fallen are the agents' pods whose last outcome lacked a module that is there.
