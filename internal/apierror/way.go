@@ -208,11 +208,11 @@ func Kubeconfig(err error, explicit, env, context string) error {
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "no configuration has been provided"):
 		return &worded{fmt.Sprintf("kubeconfig %s not found or empty. Name another with --kubeconfig or $KUBECONFIG.", where), err}
 	case strings.HasPrefix(text, "auth info ") && strings.HasSuffix(text, " does not exist"):
-		return &worded{fmt.Sprintf("kubeconfig %s has no user %s. Run: kubectl config get-users", where, inner(text)), err}
+		return &worded{fmt.Sprintf("kubeconfig %s has no user %s. Run 'kubectl config get-users'.", where, inner(text)), err}
 	case strings.HasPrefix(text, "cluster ") && strings.HasSuffix(text, " does not exist"):
-		return &worded{fmt.Sprintf("kubeconfig %s has no cluster %s. Run: kubectl config get-clusters", where, inner(text)), err}
+		return &worded{fmt.Sprintf("kubeconfig %s has no cluster %s. Run 'kubectl config get-clusters'.", where, inner(text)), err}
 	case strings.Contains(text, "does not exist") && context != "":
-		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run: kubectl config get-contexts", where, context), err}
+		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run 'kubectl config get-contexts'.", where, context), err}
 	}
 	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s.", where, strings.TrimSuffix(parsing(text), ".")), err}
 }

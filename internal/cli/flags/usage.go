@@ -80,12 +80,25 @@ func Reword(cmd *cobra.Command, err error) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			return fmt.Errorf("unknown flag -%s for %q", name, cmd.CommandPath())
 		}
-		if near := valuesschema.Nearest(name, names(cmd)); near != "" {
+		if near := nearest(name, names(cmd)); near != "" {
 			return fmt.Errorf("unknown flag --%s for %q, did you mean --%s?", name, cmd.CommandPath(), near)
 		}
 		return fmt.Errorf("unknown flag --%s for %q", name, cmd.CommandPath())
 	}
 	return err
+}
+
+// nearest returns the flag that was meant: one of nearly the same letters, or the only
+// one of several words that begins with this one, as nodes-from does with nodes.
+func nearest(name string, flags []string) string {
+	if near := valuesschema.Nearest(name, flags); near != "" {
+		return near
+	}
+	longer := slices.DeleteFunc(slices.Clone(flags), func(flag string) bool { return !strings.HasPrefix(flag, name+"-") })
+	if len(longer) == 1 {
+		return longer[0]
+	}
+	return ""
 }
 
 // Required says which flags cmd lacks, where cobra says it in words of its own; any
