@@ -20,7 +20,7 @@ const sampleKernel = "6.1.0-18-amd64"
 
 // checkImages looks at the images of the mappings, and at where the agent's is.
 func checkImages(c *check) {
-	c.registry()
+	c.registries()
 	path := module.With("kernelMappings")
 	for i := range c.list(path) {
 		at := path.With(i)
@@ -110,19 +110,18 @@ func nearestVariable(name string, known []string) string {
 	return Nearest(name, known)
 }
 
-// registry looks at what stands before the name of the agent's image.
-func (c *check) registry() {
-	path := module.With("agent", "image", "registry")
-	if c.str(path) == "" {
-		path = ParsePath("tap.docker.registry")
+// registries look at what stands before the names of our images.
+func (c *check) registries() {
+	// Of tap.docker.registry, global.imageRegistry replaces the host alone.
+	for _, path := range []Path{ParsePath("global.imageRegistry"), ParsePath("tap.docker.registry"), module.With("agent", "image", "registry"), module.With("supply", "image", "registry")} {
+		text := strings.TrimSuffix(c.str(path), "/")
+		if text == "" || c.mode() == "" || reference().MatchString(text+"/x:1") {
+			continue
+		}
+		hint := "such as registry.example.com/kubeshark"
+		if _, rest, ok := strings.Cut(text, "://"); ok {
+			hint = "write " + rest + ", without the scheme"
+		}
+		c.errorf("image-invalid", path, hint, "must be a registry, optionally with a path")
 	}
-	text := strings.TrimSuffix(c.str(path), "/")
-	if text == "" || c.mode() == "" || reference().MatchString(text+"/x:1") {
-		return
-	}
-	hint := "such as registry.example.com/kubeshark"
-	if _, rest, ok := strings.Cut(text, "://"); ok {
-		hint = "write " + rest + ", without the scheme"
-	}
-	c.errorf("image-invalid", path, hint, "must be a registry, optionally with a path")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -28,6 +29,7 @@ func checkKubernetes(c *check) {
 		c.podSecurity(pod.With("podSecurityContext"))
 	}
 	c.updateStrategy(agent.With("updateStrategy"))
+	c.peers(module.With("networkPolicy", "from"))
 	c.tolerations(tap.With("tolerations", "workers"))
 	for _, path := range []Path{
 		tap.With("labels"), agent.With("podLabels"), supply.With("podLabels"), module.With("kmm", "selector"),
@@ -324,6 +326,13 @@ func (c *check) dns(pod Path) {
 
 // podSecurity follows the validation of the numbers in a pod's security context.
 func (c *check) podSecurity(path Path) {
+	c.misspelled(path, "appArmorProfile", "fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot", "runAsUser", "seLinuxChangePolicy",
+		"seLinuxOptions", "seccompProfile", "supplementalGroups", "supplementalGroupsPolicy", "sysctls", "windowsOptions")
+	for _, field := range []string{"allowPrivilegeEscalation", "capabilities", "privileged", "procMount", "readOnlyRootFilesystem"} {
+		if c.object(path)[field] != nil {
+			c.errorf("pod-invalid", path.With(field), "remove it: the chart sets what its containers need", "a pod has no such field, only a container")
+		}
+	}
 	for _, field := range []string{"fsGroup", "runAsUser", "runAsGroup"} {
 		if v, _ := lookup(c.values, path.With(field)); v != nil {
 			if f, ok := v.(float64); !ok || f < 0 || f > 1<<31-1 || f != float64(int64(f)) {
@@ -346,7 +355,7 @@ func (c *check) updateStrategy(path Path) {
 		c.errorf("pod-invalid", path.With("type"), "", "must be RollingUpdate or OnDelete")
 	}
 	rolling := path.With("rollingUpdate")
-	if c.object(rolling) == nil {
+	if c.object(rolling) == nil || c.misspelled(rolling, "maxUnavailable", "maxSurge") || !c.share(rolling.With("maxUnavailable")) || !c.share(rolling.With("maxSurge")) {
 		return
 	}
 	none := func(field string) bool {
@@ -362,4 +371,35 @@ func (c *check) updateStrategy(path Path) {
 	case unavailable == nil && !none("maxSurge"):
 		c.errorf("pod-invalid", rolling, "add maxUnavailable: 0", "maxSurge requires maxUnavailable: 0, since its default is 1")
 	}
+}
+
+// share looks at a number of pods or a percentage of them; false if it is neither.
+func (c *check) share(path Path) bool {
+	v, _ := lookup(c.values, path)
+	switch v := v.(type) {
+	case nil:
+		return true
+	case float64:
+		if v >= 0 && v <= 1<<31-1 && v == float64(int64(v)) {
+			return true
+		}
+	case string:
+		digits, ok := strings.CutSuffix(v, "%")
+		if n, err := strconv.ParseUint(digits, 10, 8); ok && err == nil && n <= 100 {
+			return true
+		}
+	}
+	c.errorf("pod-invalid", path, "", "must be a number of pods, such as 1, or a percentage up to 100%%, such as 10%%")
+	return false
+}
+
+// misspelled finds keys that are nearly one of those known, and that Kubernetes therefore ignores.
+func (c *check) misspelled(path Path, known ...string) (found bool) {
+	for _, key := range slices.Sorted(maps.Keys(c.object(path))) {
+		if near := Nearest(key, known); near != "" && near != key {
+			c.errorf("pod-invalid", path.With(key), "did you mean "+near+"?", "Kubernetes ignores it")
+			found = true
+		}
+	}
+	return found
 }

@@ -131,3 +131,44 @@ func TestFragmentsAreJudgedAsTheAPIServerDoes(t *testing.T) {
 		}
 	}
 }
+
+// sources are values of tap.kernelModule.networkPolicy.from, for the API server to judge like fragments.
+var sources = []string{
+	`[]`, `[{}]`, `[{"podSelector":{}}]`, `[{"namespaceSelector":{"matchLabels":{"a":"b"}},"podSelector":{}}]`, `[{"ipBlock":{"cidr":"10.0.0.0/8"}}]`, `[{"ipBlock":{"cidr":"10.0.0.0"}}]`,
+	`[{"ipBlock":{}}]`, `[{"ipBlock":{"cidr":"fd00::/8","except":["fd00:1::/32"]}}]`, `[{"ipBlock":{"cidr":"10.0.0.0/8","except":["11.0.0.0/16"]}}]`, `[{"ipBlock":{"cidr":"10.0.0.0/8","except":["10.0.0.0/8"]}}]`,
+	`[{"ipBlock":{"cidr":"10.0.0.0/8","except":["10.1.0.0"]}}]`, `[{"ipBlock":{"cidr":"10.0.0.0/8"},"podSelector":{}}]`, `[{"podSelector":{"matchLabels":{"a":"b c"}}}]`,
+	`[{"podSelector":{"matchExpressions":[{"key":"a","operator":"In","values":["b"]}]}}]`, `[{"podSelector":{"matchExpressions":[{"key":"a","operator":"In"}]}}]`,
+	`[{"podSelector":{"matchExpressions":[{"key":"a","operator":"Gt","values":["1"]}]}}]`, `[{"podSelector":{"matchExpressions":[{"key":"a","operator":"Exists","values":["1"]}]}}]`,
+}
+
+func TestSourcesOfTheNetworkPolicyAreJudgedAsTheAPIServerDoes(t *testing.T) {
+	t.Parallel()
+	policies := shared.Dynamic.Resource(schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}).Namespace("default")
+	defaults, err := fs.ReadFile(charts.FS(), charts.Name+"/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range sources {
+		values := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(values, []byte(`{"tap":{"kernelModule":{"networkPolicy":{"enabled":true,"from":`+text+`}}}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		doc, err := valuesschema.Load(valuesschema.LoadOptions{Files: []string{values}, Defaults: defaults, ReleaseName: "pfring", Namespace: "kubeshark"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems := doc.Validate()
+		bad, _ := valuesschema.Count(problems)
+		from, _, err := unstructured.NestedFieldCopy(doc.Merged(), "tap", "kernelModule", "networkPolicy", "from")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = policies.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": map[string]any{"name": "fragment"},
+			"spec": map[string]any{"podSelector": map[string]any{}, "ingress": []any{map[string]any{"from": from}}},
+		}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if (err != nil) != (bad > 0) {
+			t.Errorf("%s\nvalidate: %v\nthe API server: %v", text, problems, err)
+		}
+	}
+}
