@@ -118,7 +118,7 @@ func (c *Copy) Commit(v *Verified) error {
 	if err == nil {
 		err = c.w.Flush()
 	}
-	if err == nil && c.stands(v) {
+	if err == nil && c.unchanged(v) {
 		c.discard()
 		return nil
 	}
@@ -141,9 +141,9 @@ func (c *Copy) Commit(v *Verified) error {
 	return nil
 }
 
-// stands tells whether what was kept before is the same: most pods start on nodes
+// unchanged tells whether what was kept before is the same: most pods start on nodes
 // that have seen the repository as it is.
-func (c *Copy) stands(v *Verified) bool {
+func (c *Copy) unchanged(v *Verified) bool {
 	current := func(name string) string { return filepath.Join(c.dir, copyCurrent, filepath.FromSlash(name)) }
 	return holds(current(SignatureName), c.sign) && holds(current(v.Entry.Path), v.file) && sameContent(current(IndexName), c.path(IndexName))
 }

@@ -49,7 +49,7 @@ func diagnose(a attempt) *refusal {
 		return diagnoseInvalid(a, said)
 	case anyErrno(a.err, unix.ERANGE) && badValue(a.parameters):
 		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (ERANGE)%s", a.parameters, said)
-	case anyErrno(a.err, unix.ENOENT) && (a.log == nil || says(a.log, "Unknown symbol")):
+	case anyErrno(a.err, unix.ENOENT) && (a.log == nil || anyContains(a.log, "Unknown symbol")):
 		return refuse(outcome.SymbolMismatch, "the module needs a symbol that this kernel does not export (ENOENT)%s", said)
 	case anyErrno(a.err, unix.ENOMEM, unix.E2BIG, unix.EFAULT, unix.EFBIG):
 		return refuse(outcome.KernelRejected, "the kernel could not load the module (%s)%s", errno, said)
@@ -87,10 +87,10 @@ func diagnosePermission(a attempt, said string) *refusal {
 // and release before it came here.
 func diagnoseFormat(a attempt, said string) *refusal {
 	switch {
-	case says(a.log, "version magic"):
+	case anyContains(a.log, "version magic"):
 		// Its release was compared before: what differs is the build.
 		return refuse(outcome.OtherBuild, "the module was built for another build or configuration of this kernel release (ENOEXEC)%s", said)
-	case says(a.log, "Invalid ELF", "overflow", "truncated"):
+	case anyContains(a.log, "Invalid ELF", "overflow", "truncated"):
 		return refuse(outcome.Truncated, "the kernel rejects the module's ELF file as damaged (ENOEXEC)%s", said)
 	}
 	return refuse(outcome.SymbolMismatch, "the module was not built against exactly this kernel's headers and configuration (ENOEXEC)%s", said)
@@ -98,9 +98,9 @@ func diagnoseFormat(a attempt, said string) *refusal {
 
 func diagnoseInvalid(a attempt, said string) *refusal {
 	switch {
-	case says(a.log, "invalid for parameter", "for parameter `"):
+	case anyContains(a.log, "invalid for parameter", "for parameter `"):
 		return refuse(outcome.BadParameter, "the module refuses a parameter of %q (EINVAL)%s", a.parameters, said)
-	case says(a.log, "disagrees about version", "Unknown symbol"):
+	case anyContains(a.log, "disagrees about version", "Unknown symbol"):
 		return refuse(outcome.SymbolMismatch, "the module needs a symbol in another version than this kernel's (EINVAL)%s", said)
 	case a.log != nil:
 		return refuse(outcome.InitFailed, "the module's own initialization failed with EINVAL%s", said)
@@ -122,7 +122,7 @@ func badValue(parameters string) bool {
 	return false
 }
 
-func says(log []string, texts ...string) bool {
+func anyContains(log []string, texts ...string) bool {
 	for _, line := range log {
 		for _, t := range texts {
 			if strings.Contains(line, t) {

@@ -105,8 +105,8 @@ func Count(problems []Problem) (errs, warnings int) {
 	return errs, warnings
 }
 
-// tidy orders problems by where they are and drops repetitions.
-func tidy(problems []Problem) []Problem {
+// sortUnique orders problems by where they are and drops repetitions.
+func sortUnique(problems []Problem) []Problem {
 	slices.SortFunc(problems, func(a, b Problem) int {
 		return cmp.Or(
 			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),

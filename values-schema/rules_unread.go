@@ -46,14 +46,14 @@ func (c *check) unread(values map[string]any, node map[string]any, path Path) {
 			c.dropped(Warning)
 			return
 		}
-		if meant := c.meant(path, key, known); meant != nil && !slices.Contains(kubesharkKeys(), at.String()) {
+		if meant := c.closestKey(path, key, known); meant != nil && !slices.Contains(kubesharkKeys(), at.String()) {
 			c.warnf("unread-key", at, "did you mean "+meant.String()+"?", "this chart does not read this key")
 		}
 	}
 }
 
-// meant is the key that somebody had in mind who wrote this one, or nil.
-func (c *check) meant(parent Path, key string, known []string) Path {
+// closestKey is the key that somebody had in mind who wrote this one, or nil.
+func (c *check) closestKey(parent Path, key string, known []string) Path {
 	for _, name := range known {
 		if strings.EqualFold(name, key) || len(name) >= 5 && distance(strings.ToLower(name), strings.ToLower(key)) <= len(name)/6 {
 			return parent.With(name)

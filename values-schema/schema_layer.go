@@ -20,7 +20,7 @@ func (c *check) schemaLayer() {
 	}
 	found := c.findings(result.Errors())
 	for _, e := range found.all {
-		if !found.toldElsewhere(e) {
+		if !found.reportedElsewhere(e) {
 			c.schemaError(e)
 		}
 	}
@@ -115,10 +115,10 @@ func (c *check) findings(list []gojsonschema.ResultError) *findings {
 	return f
 }
 
-// toldElsewhere tells whether another finding says the same better: the engine
+// reportedElsewhere tells whether another finding says the same better: the engine
 // gives both the choice that failed and why, and of a bad name both the pattern
 // and the name.
-func (f *findings) toldElsewhere(e finding) bool {
+func (f *findings) reportedElsewhere(e finding) bool {
 	switch e.Type() {
 	case "number_not", "condition_else", "condition_then", "number_all_of":
 		return true

@@ -15,7 +15,7 @@ var theSchema = sync.OnceValues(compile)
 func (d *Document) Validate() []Problem {
 	problems := append([]Problem(nil), d.problems...)
 	if errs, _ := Count(problems); errs > 0 {
-		return tidy(problems)
+		return sortUnique(problems)
 	}
 	schema, err := theSchema()
 	if err != nil {
@@ -26,7 +26,7 @@ func (d *Document) Validate() []Problem {
 	for _, rule := range rules() {
 		rule(c)
 	}
-	return append(tidy(append(problems, c.problems...)), c.rest()...)
+	return append(sortUnique(append(problems, c.problems...)), c.countUnlisted()...)
 }
 
 // rules are what is checked beyond the schema.
@@ -70,8 +70,8 @@ func (c *check) report(p Problem) {
 	c.problems = append(c.problems, p)
 }
 
-// rest tells how many problems are not listed.
-func (c *check) rest() []Problem {
+// countUnlisted tells how many problems are not listed.
+func (c *check) countUnlisted() []Problem {
 	var rest []Problem
 	for _, severity := range []Severity{Error, Warning} {
 		if n := c.more[severity]; n > 0 {

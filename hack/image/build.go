@@ -50,7 +50,7 @@ func Build(o Options) (*image.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		if images[arch], err = one(o, arch, program); err != nil {
+		if images[arch], err = buildOne(o, arch, program); err != nil {
 			return nil, fmt.Errorf("cannot make the image for %s: %w", arch, err)
 		}
 		contents, err := contentsOf(o, arch, images[arch], program)
@@ -100,7 +100,7 @@ func readProgram(path, arch string) ([]byte, error) {
 	return data, nil
 }
 
-func one(o Options, arch string, program []byte) (v1.Image, error) {
+func buildOne(o Options, arch string, program []byte) (v1.Image, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	for _, part := range []struct {
 		what  string

@@ -19,7 +19,7 @@ const longest = 400
 // ofStatus words an answer of the API server.
 func ofStatus(err error, status apierrors.APIStatus, c Caller) Words {
 	s := status.Status()
-	message := shown(s.Message)
+	message := oneLine(s.Message)
 	switch {
 	case apierrors.IsUnauthorized(err):
 		return Words{Unauthorized, "the API server does not accept your login (401 Unauthorized)",
@@ -86,8 +86,8 @@ func forbidden(message string, s metav1.Status, c Caller) Words {
 	return w
 }
 
-// shown is a server's text on one line, without what steers a terminal.
-func shown(text string) string {
+// oneLine is a server's text on one line, without what steers a terminal.
+func oneLine(text string) string {
 	text = printout.Line(strings.Join(strings.Fields(text), " "))
 	if r := []rune(text); len(r) > longest {
 		text = string(r[:longest]) + "…"

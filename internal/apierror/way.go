@@ -30,7 +30,7 @@ func ofWay(e *url.Error, c Caller) Words {
 		return ofRegistry(e.Err, registry.Registry())
 	}
 	if other := (*RedirectedError)(nil); errors.As(e.Err, &other) {
-		return Words{NotKubernetes, server + " sends the client on to " + shown(other.To) + ", as a login page or a proxy does",
+		return Words{NotKubernetes, server + " sends the client on to " + oneLine(other.To) + ", as a login page or a proxy does",
 			"Check " + c.address() + ", and log in to the VPN or proxy."}
 	}
 	if errors.Is(e.Err, ErrWebPage) {
@@ -45,7 +45,7 @@ func ofWay(e *url.Error, c Caller) Words {
 // know clusters ask too.
 func ofRegistry(err error, host string) Words {
 	w := wayTo(err, Caller{})
-	w.Why = "cannot reach the registry " + shown(host) + ": " + w.Why
+	w.Why = "cannot reach the registry " + oneLine(host) + ": " + w.Why
 	switch w.Kind {
 	case UnknownHost:
 		w.Remedy = "Check the registry's name, and this machine's DNS and VPN."
@@ -74,7 +74,7 @@ func wayTo(err error, c Caller) Words {
 	case strings.Contains(err.Error(), credentials):
 		return plugin(afterLast(err.Error(), credentials), c)
 	case errors.As(err, &dns) && (dns.IsNotFound || !dns.IsTimeout):
-		return Words{UnknownHost, "the name " + shown(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and " + c.address() + "."}
+		return Words{UnknownHost, "the name " + oneLine(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and " + c.address() + "."}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return Words{Unreachable, "the proxy does not answer: " + cause(op.Err), "Check HTTPS_PROXY, or name the server in NO_PROXY."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -101,18 +101,18 @@ func plugin(said string, c Caller) Words {
 		// What follows is advice to the plugin's user in general, and then the
 		// kubeconfig's own.
 		_, hint, _ = strings.Cut(hint, "#client-go-credential-plugins")
-		w := Words{NoCredentials, "the kubeconfig's credential plugin " + shown(name) + " is not installed, or not in $PATH", "Install it."}
-		if hint = shown(strings.TrimSpace(hint)); hint != "" {
+		w := Words{NoCredentials, "the kubeconfig's credential plugin " + oneLine(name) + " is not installed, or not in $PATH", "Install it."}
+		if hint = oneLine(strings.TrimSpace(hint)); hint != "" {
 			w.Remedy += " The kubeconfig says: " + hint
 		}
 		return w
 	case strings.HasPrefix(said, "exec: "):
-		return Words{NoCredentials, "the kubeconfig's credential plugin failed: " + shown(strings.TrimPrefix(said, "exec: ")), "Run the plugin by hand and log in again."}
+		return Words{NoCredentials, "the kubeconfig's credential plugin failed: " + oneLine(strings.TrimPrefix(said, "exec: ")), "Run the plugin by hand and log in again."}
 	case strings.HasPrefix(said, "decoding stdout: "), strings.Contains(said, "plugin"):
 		return Words{NoCredentials, "the kubeconfig's credential plugin printed no credentials that Kubernetes knows",
 			"Run the plugin by hand, and compare what it prints with the apiVersion in the kubeconfig" + named(c.Kubeconfig) + "."}
 	}
-	return Words{NoCredentials, "cannot get credentials: " + shown(said), "Check the user's entry in the kubeconfig" + named(c.Kubeconfig) + "."}
+	return Words{NoCredentials, "cannot get credentials: " + oneLine(said), "Check the user's entry in the kubeconfig" + named(c.Kubeconfig) + "."}
 }
 
 // certificate words a server's certificate that is not trusted.
@@ -124,11 +124,11 @@ func certificate(err error, c Caller) (Words, bool) {
 		unproven  *tls.CertificateVerificationError
 		alert     tls.AlertError
 	)
-	renew := "Get a kubeconfig with the cluster's current certificate authority" + instead(c.Kubeconfig) + "."
+	renew := "Get a kubeconfig with the cluster's current certificate authority" + inKubeconfig(c.Kubeconfig) + "."
 	switch {
 	case errors.As(err, &host):
-		return Words{Untrusted, "its certificate is for another name than " + shown(host.Host),
-			"Use the name or address that the certificate is for" + instead(c.Kubeconfig) + ", or set tls-server-name there."}, true
+		return Words{Untrusted, "its certificate is for another name than " + oneLine(host.Host),
+			"Use the name or address that the certificate is for" + inKubeconfig(c.Kubeconfig) + ", or set tls-server-name there."}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore):
 		return Words{Untrusted, "its certificate is not valid before " + day(invalid.Cert.NotBefore), "Check the clock of this machine."}, true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
@@ -138,7 +138,7 @@ func certificate(err error, c Caller) (Words, bool) {
 	case errors.As(err, &invalid), errors.As(err, &unproven):
 		return Words{Untrusted, "its certificate is not valid: " + cause(err), renew}, true
 	case errors.As(err, &alert):
-		return Words{Unauthorized, "the server refuses this client's certificate: " + shown(alert.Error()), "Log in again, or get a new client certificate."}, true
+		return Words{Unauthorized, "the server refuses this client's certificate: " + oneLine(alert.Error()), "Log in again, or get a new client certificate."}, true
 	}
 	return Words{}, false
 }
@@ -163,7 +163,7 @@ func named(kubeconfig string) string {
 	return " " + kubeconfig
 }
 
-func instead(kubeconfig string) string {
+func inKubeconfig(kubeconfig string) string {
 	if kubeconfig == "" {
 		return ""
 	}
@@ -178,9 +178,9 @@ func cause(err error) string {
 	case errors.As(err, &number):
 		return number.Error()
 	case errors.As(err, &op) && op.Err != nil:
-		return shown(op.Err.Error())
+		return oneLine(op.Err.Error())
 	}
-	return shown(strings.TrimPrefix(err.Error(), "tls: "))
+	return oneLine(strings.TrimPrefix(err.Error(), "tls: "))
 }
 
 func afterLast(text, sep string) string {
@@ -194,7 +194,7 @@ func afterLast(text, sep string) string {
 // file that a flag names, env the value of $KUBECONFIG, and context the one that
 // was asked for.
 func Kubeconfig(err error, explicit, env, context string) error {
-	text := shown(err.Error())
+	text := oneLine(err.Error())
 	var where string
 	switch {
 	case explicit != "":

@@ -45,7 +45,7 @@ func (v *valuesFlags) register(cmd *cobra.Command) {
 // loadOptions are the flags as package valuesschema wants them, over the
 // defaults of the built-in chart.
 func (v *valuesFlags) loadOptions(cmd *cobra.Command, stdin io.Reader) (valuesschema.LoadOptions, error) {
-	if twice(v.files, "-") {
+	if repeated(v.files, "-") {
 		return valuesschema.LoadOptions{}, errors.New("standard input is named twice; it can be read once")
 	}
 	defaults, err := fs.ReadFile(charts.FS(), charts.Name+"/values.yaml")
@@ -81,7 +81,7 @@ func (v *valuesFlags) open(ctx context.Context, name string) (io.ReadCloser, err
 	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-func twice(list []string, s string) bool {
+func repeated(list []string, s string) bool {
 	i := slices.Index(list, s)
 	return i >= 0 && slices.Contains(list[i+1:], s)
 }

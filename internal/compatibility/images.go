@@ -227,9 +227,9 @@ func unreadable(image, registry string, err error) Answer {
 // longestSaid bounds what is repeated of a registry's own words, in characters.
 const longestSaid = 200
 
-// said is what a registry says in a refusal, without a full stop; "" if nothing that
+// serverMessage is what a registry says in a refusal, without a full stop; "" if nothing that
 // people read.
-func said(e *transport.Error) string {
+func serverMessage(e *transport.Error) string {
 	var list []string
 	for _, d := range e.Errors {
 		if text := strings.Join(strings.Fields(d.Message), " "); text != "" && !slices.Contains(list, text) {
@@ -257,7 +257,7 @@ func answered(image string, e *transport.Error) Answer {
 		remedy = "Try again later, or log in (docker login): registries allow more requests to users that they know."
 	}
 	what := strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode)))
-	if words := said(e); words != "" {
+	if words := serverMessage(e); words != "" {
 		what += ": " + words
 	}
 	return Answer{
@@ -273,7 +273,7 @@ func hidden(image string, e *transport.Error) Answer {
 		Supported: Unknown, Reason: ReasonImageForbidden, Message: "The registry does not show " + image + " to this login.",
 		Remedy: "Log in (docker login) and try again. If the repository is yours, check that the image was pushed.",
 	}
-	if words := said(e); words != "" {
+	if words := serverMessage(e); words != "" {
 		a.Message = "The registry does not show " + image + " to this login: " + words + "."
 		if strings.Contains(strings.ToLower(words), "expired") {
 			a.Remedy = "Your login has expired: log in again (docker login)."

@@ -178,10 +178,10 @@ func (d *decision) decide() Way {
 		perhaps += min(k.choosy, k.takes())
 	}
 	if nodes == 0 {
-		d.because("No node that the values select can load a kernel module.")
+		d.addReason("No node that the values select can load a kernel module.")
 		for _, s := range d.Seen {
 			if s.TakesNone != "" {
-				d.because("Nodes with kernel %s: %s.", s.Kernel, s.TakesNone)
+				d.addReason("Nodes with kernel %s: %s.", s.Kernel, s.TakesNone)
 			}
 		}
 		return None
@@ -196,9 +196,9 @@ func (d *decision) decide() Way {
 			known = "KMM loads them from images"
 		}
 	}
-	d.because("%s, on %s: %s.", text.Count(have+lack, "kernel"), loaders(nodes-perhaps, perhaps), known)
+	d.addReason("%s, on %s: %s.", text.Count(have+lack, "kernel"), loaders(nodes-perhaps, perhaps), known)
 	if unfit > 0 {
-		d.because("Modules for %s exist, but are not signed, and according to the nodes these kernels accept only signed modules.", text.Count(unfit, "kernel"))
+		d.addReason("Modules for %s exist, but are not signed, and according to the nodes these kernels accept only signed modules.", text.Count(unfit, "kernel"))
 	}
 	return d.way(lack)
 }
@@ -219,36 +219,36 @@ func (d *decision) way(lack int) Way {
 	private := d.operates() && d.ImageRepository != PublicImages && d.serves()
 	asked := d.Mode
 	if asked == "kmm" && !d.serves() {
-		d.because("You chose mode kmm, and KMM supports none of these kernel releases.")
+		d.addReason("You chose mode kmm, and KMM supports none of these kernel releases.")
 		asked = ""
 	}
 	switch {
 	case asked == "auto":
-		d.because("You chose mode auto.")
+		d.addReason("You chose mode auto.")
 		return d.auto(lack)
 	case asked == "kmm":
-		d.because("You chose mode kmm.")
+		d.addReason("You chose mode kmm.")
 		return d.kmm(lack)
 	case d.prefersSupply(lack, private):
-		d.because("The supply controller %s, and mode auto requires no other component.", d.supplied())
+		d.addReason("The supply controller %s, and mode auto requires no other component.", d.supplied())
 		return AutoSupply
 	case d.SourceUnread && !private:
-		d.because("Nodes cannot reach the outside: your own module repository requires no other component.")
+		d.addReason("Nodes cannot reach the outside: your own module repository requires no other component.")
 		return AutoPrivate
 	case lack > 0 && !d.SourceUnread && private:
-		d.because("For %s a module must still be %s, and KMM, which is installed, loads it from your own images.", text.Count(lack, "kernel"), d.made())
+		d.addReason("For %s a module must still be %s, and KMM, which is installed, loads it from your own images.", text.Count(lack, "kernel"), d.made())
 		return d.kmm(lack)
 	case lack > 0 && !d.SourceUnread:
-		d.because("For %s a module must still be %s and added to your own repository; mode auto requires no other component.", text.Count(lack, "kernel"), d.made())
+		d.addReason("For %s a module must still be %s and added to your own repository; mode auto requires no other component.", text.Count(lack, "kernel"), d.made())
 		return d.auto(lack)
 	case !d.NoEgress || !d.PublicSource:
-		d.because("Modules exist for every kernel, and mode auto requires no other component.")
+		d.addReason("Modules exist for every kernel, and mode auto requires no other component.")
 		return d.auto(lack)
 	case private:
-		d.because("Nodes cannot reach the outside; KMM is installed and loads from your own registry.")
+		d.addReason("Nodes cannot reach the outside; KMM is installed and loads from your own registry.")
 		return d.kmm(lack)
 	}
-	d.because("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
+	d.addReason("Modules exist for every kernel, but nodes cannot reach the public repository: keep a copy where they can.")
 	return AutoPrivate
 }
 

@@ -206,7 +206,7 @@ type decision struct {
 	plan    Plan
 }
 
-func (d *decision) because(format string, args ...any) {
+func (d *decision) addReason(format string, args ...any) {
 	d.plan.Why = append(d.plan.Why, fmt.Sprintf(format, args...))
 }
 

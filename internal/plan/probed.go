@@ -107,7 +107,7 @@ func (d *decision) apply() {
 	}
 	if cut && !d.NoEgress {
 		d.NoEgress = true
-		d.because("No node that was probed reaches %s: %s.", cmp.Or(d.Report.Source, "the source"), strings.TrimSuffix(d.Seen[0].Source, "."))
+		d.addReason("No node that was probed reaches %s: %s.", cmp.Or(d.Report.Source, "the source"), strings.TrimSuffix(d.Seen[0].Source, "."))
 	}
 }
 

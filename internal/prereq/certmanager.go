@@ -56,7 +56,7 @@ func certManagerChecks() []Check {
 		{
 			ID: "cert-manager.webhook", Mode: ModeKMM, Title: "cert-manager's webhook works", Needs: defined,
 			Why:     "A webhook that does not answer blocks everything, and one that accepts everything hides mistakes.",
-			Settles: true, limit: webhookLimit, look: certManagerTried,
+			Settles: true, limit: webhookLimit, look: certManagerDryRun,
 		},
 	}
 }
@@ -89,7 +89,7 @@ func certManagerDefined(ctx context.Context, e *env) Finding {
 		if e.underOLM(ctx) {
 			return skip("KMM is installed by OLM, which gives its webhook the certificate; cert-manager is not needed")
 		}
-		if kmmTried(ctx, e).Result == OK {
+		if kmmDryRun(ctx, e).Result == OK {
 			return skip("KMM's webhook works with a certificate that is not cert-manager's; cert-manager is not needed")
 		}
 		return fail("cert-manager-missing", "cert-manager is not installed", certManagerInstall)
@@ -255,7 +255,7 @@ func certManagerInjected(ctx context.Context, e *env) Finding {
 	return ok("in both webhook configurations")
 }
 
-func certManagerTried(ctx context.Context, e *env) Finding {
+func certManagerDryRun(ctx context.Context, e *env) Finding {
 	request, err := signingRequest()
 	if err != nil {
 		return skip("a certificate request could not be made: " + err.Error())

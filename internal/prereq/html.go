@@ -52,7 +52,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 		if f.Result == OK {
 			seen = f.Title + " (" + f.Observed + ")"
 		}
-		t.Rows = append(t.Rows, []webpage.Cell{{Text: f.ID, Code: true}, {Text: string(f.Result), State: states[f.Result]}, {Text: seen}, {Text: strings.TrimSpace(took(f))}})
+		t.Rows = append(t.Rows, []webpage.Cell{{Text: f.ID, Code: true}, {Text: string(f.Result), State: states[f.Result]}, {Text: seen}, {Text: strings.TrimSpace(duration(f))}})
 	}
 	if len(about) > 0 {
 		p.Sections = append(p.Sections, webpage.Section{Title: "What is wrong, and what to do", Findings: about})

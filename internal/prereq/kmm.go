@@ -51,7 +51,7 @@ func kmmChecks() []Check {
 		{
 			ID: "kmm.webhook", Mode: ModeKMM, Title: "KMM's webhook works", Needs: defined,
 			Why:     "If it is down, every Module is refused; if it is not configured, a Module is accepted that never loads.",
-			Settles: true, limit: webhookLimit, look: kmmTried,
+			Settles: true, limit: webhookLimit, look: kmmDryRun,
 		},
 		{
 			ID: "kmm.certificate", Mode: ModeKMM, Title: "KMM's webhook has a CA, and its certificate is renewed", Needs: []string{"kmm.controller"},
@@ -146,7 +146,7 @@ func tryModule(mapping map[string]any) *unstructured.Unstructured {
 	}}
 }
 
-func kmmTried(ctx context.Context, e *env) Finding {
+func kmmDryRun(ctx context.Context, e *env) Finding {
 	return e.try(ctx, trial{
 		webhook: kmm.Webhook, what: "KMM's webhook", resource: modules,
 		good: tryModule(map[string]any{"literal": "0.0.0-dry-run", "containerImage": "registry.invalid/pf-ring:dry-run"}),

@@ -91,7 +91,7 @@ func (p *Printer) Finding(f Finding) error {
 		p.hold(f)
 		return nil
 	}
-	b.WriteString(p.held())
+	b.WriteString(p.skippedLines())
 	b.WriteString(p.clear())
 	if f.Category != p.category {
 		if p.category != "" {
@@ -100,7 +100,7 @@ func (p *Printer) Finding(f Finding) error {
 		p.category = f.Category
 		b.WriteString(f.Category + "\n" + strings.Repeat("-", len(f.Category)) + "\n")
 	}
-	fmt.Fprintf(&b, "%s %s: %s%s\n", p.mark(f.Result), f.ID, headline(f), took(f))
+	fmt.Fprintf(&b, "%s %s: %s%s\n", p.mark(f.Result), f.ID, headline(f), duration(f))
 	if f.Result == Error || f.Result == Warning {
 		width := printout.Width(p.W)
 		for _, d := range f.Details {
@@ -135,7 +135,7 @@ type group struct {
 }
 
 // held are the lines of what was skipped since the last finding.
-func (p *Printer) held() string {
+func (p *Printer) skippedLines() string {
 	if len(p.skipped) > 0 {
 		p.done = append(p.done, group{p.skipped[0].ID, p.skipped[0].Observed, len(p.skipped)})
 	}
@@ -169,8 +169,8 @@ func headline(f Finding) string {
 	return printout.Line(f.Observed) + " [" + f.Reason + "]"
 }
 
-// took tells times that a person notices.
-func took(f Finding) string {
+// duration tells times that a person notices.
+func duration(f Finding) string {
 	if f.DurationMS < 100 {
 		return ""
 	}
@@ -198,7 +198,7 @@ func (p *Printer) Verdict(r *Report) error {
 	if p.category == "" {
 		gap = ""
 	}
-	_, err := fmt.Fprintf(p.W, "%s%s%s%s %s\n", p.clear(), p.held(), gap, p.mark(result), r.Verdict)
+	_, err := fmt.Fprintf(p.W, "%s%s%s%s %s\n", p.clear(), p.skippedLines(), gap, p.mark(result), r.Verdict)
 	return err
 }
 

@@ -45,7 +45,7 @@ func read(pod *corev1.Pod, waited time.Duration) (*outcome.Probe, *Failure) {
 			if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
 				return nil, evicted(pod)
 			}
-			return nil, &Failure{Reason: reasonNoReport, Message: died(state.Terminated)}
+			return nil, &Failure{Reason: reasonNoReport, Message: exitMessage(state.Terminated)}
 		case state.Waiting != nil && hopeless[state.Waiting.Reason] != "":
 			return nil, &Failure{Reason: hopeless[state.Waiting.Reason], Message: state.Waiting.Reason + ": " + oneLine(state.Waiting.Message)}
 		}
@@ -65,8 +65,8 @@ func evicted(pod *corev1.Pod) *Failure {
 	return &Failure{Reason: reasonEvicted, Message: strings.TrimSpace(pod.Status.Reason + ": " + oneLine(pod.Status.Message))}
 }
 
-// died says how a container ended that left no report.
-func died(t *corev1.ContainerStateTerminated) string {
+// exitMessage says how a container ended that left no report.
+func exitMessage(t *corev1.ContainerStateTerminated) string {
 	s := fmt.Sprintf("the agent ended with exit code %d and no result (%s)", t.ExitCode, t.Reason)
 	if text := oneLine(t.Message); text != "" {
 		s += ": " + text
@@ -74,8 +74,8 @@ func died(t *corev1.ContainerStateTerminated) string {
 	return s
 }
 
-// unmade looks for why a Job has no pod.
-func (r *runner) unmade(ctx context.Context, a *attempt, waited time.Duration) *Failure {
+// whyNoPod looks for why a Job has no pod.
+func (r *runner) whyNoPod(ctx context.Context, a *attempt, waited time.Duration) *Failure {
 	if waited < eventInterval || !a.due() {
 		return nil
 	}
@@ -87,8 +87,8 @@ func (r *runner) unmade(ctx context.Context, a *attempt, waited time.Duration) *
 	return &f
 }
 
-// stuck looks for why a pod's container does not begin.
-func (r *runner) stuck(ctx context.Context, a *attempt, pod *corev1.Pod, waited time.Duration) *Failure {
+// whyPending looks for why a pod's container does not begin.
+func (r *runner) whyPending(ctx context.Context, a *attempt, pod *corev1.Pod, waited time.Duration) *Failure {
 	if pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" || waited < mounting || !a.due() {
 		return nil
 	}

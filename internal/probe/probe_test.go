@@ -202,16 +202,16 @@ func TestAVolumeThatDoesNotComeAndAPodThatIsNotMadeAreFoundByTheirEvents(t *test
 	client.PrependReactor("list", "events", selectEvents(client))
 	r := runOf(Options{Clients: Clients{Events: client.CoreV1().Events("ns")}})
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{NodeName: "n1"}, Status: corev1.PodStatus{Phase: corev1.PodPending}}
-	if f := r.stuck(t.Context(), &attempt{node: "n1"}, pod, time.Second); f != nil {
+	if f := r.whyPending(t.Context(), &attempt{node: "n1"}, pod, time.Second); f != nil {
 		t.Errorf("too early: %+v", f)
 	}
-	if f := r.stuck(t.Context(), &attempt{node: "n1"}, pod, time.Minute); f == nil || f.Reason != reasonVolume || !strings.Contains(f.Message, "not found") {
+	if f := r.whyPending(t.Context(), &attempt{node: "n1"}, pod, time.Minute); f == nil || f.Reason != reasonVolume || !strings.Contains(f.Message, "not found") {
 		t.Errorf("%+v", f)
 	}
-	if f := r.unmade(t.Context(), &attempt{job: "j", node: "n1"}, time.Minute); f == nil || f.Reason != reasonQuota {
+	if f := r.whyNoPod(t.Context(), &attempt{job: "j", node: "n1"}, time.Minute); f == nil || f.Reason != reasonQuota {
 		t.Errorf("%+v", f)
 	}
-	if f := r.unmade(t.Context(), &attempt{job: "other"}, time.Minute); f != nil {
+	if f := r.whyNoPod(t.Context(), &attempt{job: "other"}, time.Minute); f != nil {
 		t.Errorf("%+v", f)
 	}
 }

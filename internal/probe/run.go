@@ -170,7 +170,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 	case pod == nil && a.seen:
 		return nil, fail(reasonGone, "its pod was deleted before it answered")
 	case pod == nil:
-		if f := r.unmade(ctx, a, waited); f != nil {
+		if f := r.whyNoPod(ctx, a, waited); f != nil {
 			return nil, f
 		}
 	default:
@@ -181,7 +181,7 @@ func (r *runner) judge(ctx context.Context, a *attempt, pod *corev1.Pod) (*outco
 			}
 			return report, f
 		}
-		if f := r.stuck(ctx, a, pod, waited); f != nil {
+		if f := r.whyPending(ctx, a, pod, waited); f != nil {
 			return nil, f
 		}
 	}

@@ -34,7 +34,7 @@ type facts struct {
 
 // lacking is the one judgement of a node that has no module, and why it takes none
 // at all, or "".
-func (f *facts) lacking(t *target) (v verdict.Verdict, refused string) {
+func (f *facts) verdictWithout(t *target) (v verdict.Verdict, refused string) {
 	if f.verdicts == nil {
 		f.verdicts = verdict.NewJudge()
 	}
@@ -97,7 +97,7 @@ func (f *facts) advise(n *Node, t *target) {
 	if t == nil || n.State == OK || n.State == Building || n.State == BuildFailed || n.State == Unsupported {
 		return
 	}
-	v, refused := f.lacking(t)
+	v, refused := f.verdictWithout(t)
 	switch {
 	case refused != "" && n.State != Unknown:
 		n.Message, n.Remedy = refusedHere(n.Message, refused), v.Remedy

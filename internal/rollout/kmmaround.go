@@ -174,7 +174,7 @@ func (k *kmmFacts) obstacle(kind podKind) words {
 
 // held adds to a message why KMM does not get on, if that is known, else what to
 // look at.
-func (k *kmmFacts) held(kind podKind, message string) words {
+func (k *kmmFacts) explainHeld(kind podKind, message string) words {
 	o := k.obstacle(kind)
 	if o.message != "" {
 		return words{message + ": " + o.message, o.remedy}

@@ -32,7 +32,7 @@ func (k *kmmFacts) drift(t *target) words {
 		}
 		return k.unloading(t, "an old configuration is loaded ("+strings.Join(differ("", want.Config, have.Config), ", ")+" changed)")
 	case kmm.Load:
-		return words{"KMM is about to load the module again" + k.worry(t), ""}
+		return words{"KMM is about to load the module again" + k.workerTrouble(t), ""}
 	case kmm.None:
 		return k.oldImage(t, have)
 	}
@@ -52,7 +52,7 @@ func (k *kmmFacts) oldImage(t *target, have *kmmEntry) words {
 			return words{"the old image " + loaded + " is loaded, and " + w.message, w.remedy}
 		}
 	}
-	return k.held(workerKind, "the old image "+loaded+" is loaded, and KMM has not given the node "+wanted+" yet")
+	return k.explainHeld(workerKind, "the old image "+loaded+" is loaded, and KMM has not given the node "+wanted+" yet")
 }
 
 // oldVersion: a Module with a version waits for an administrator to label the
@@ -84,15 +84,15 @@ func (k *kmmFacts) unloading(t *target, message string) words {
 	case text != "":
 		return words{message + ", and KMM cannot unload it: " + text, "Look up the kernel's message in docs/reasons.md."}
 	}
-	w := k.held(workerKind, message)
+	w := k.explainHeld(workerKind, message)
 	if k.worker(t.name) != nil {
 		return words{message + "; KMM is about to unload it", ""}
 	}
 	return w
 }
 
-// worry is what a worker pod has trouble with, as an addition to a message.
-func (k *kmmFacts) worry(t *target) string {
+// workerTrouble is what a worker pod has trouble with, as an addition to a message.
+func (k *kmmFacts) workerTrouble(t *target) string {
 	if text := k.workerTroubles(t.name); text != "" {
 		return ", and cannot: " + text
 	}

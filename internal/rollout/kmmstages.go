@@ -29,7 +29,7 @@ func (k *kmmFacts) build(t *target) words {
 		if p.Status.Phase != corev1.PodFailed {
 			remedy = "kubectl describe pod " + p.Name + " -n " + p.Namespace + " shows more; KMM continues by itself after the cause is fixed."
 		}
-		return words{"the " + action + " of the image " + image + " failed: " + text + k.overAndOver(), remedy}
+		return words{"the " + action + " of the image " + image + " failed: " + text + k.rebuildLoop(), remedy}
 	}
 	return words{"the image " + image + " is at its " + action + ", by the pod " + p.Name + age(p), ""}
 }
@@ -67,8 +67,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// overAndOver: where signing fails, KMM builds and signs without end.
-func (k *kmmFacts) overAndOver() string {
+// rebuildLoop: where signing fails, KMM builds and signs without end.
+func (k *kmmFacts) rebuildLoop() string {
 	const often = 10
 	if k.builds == nil || k.builds.Generation < often {
 		return ""
@@ -79,13 +79,13 @@ func (k *kmmFacts) overAndOver() string {
 // noBuilder: KMM wants a build or signature, and no pod does it.
 func (k *kmmFacts) noBuilder(image string) words {
 	if k.builds != nil && state(k.builds.Status.States, image) == kmm.ActionFailure {
-		return words{"the build or signature of the image " + image + " failed, and its pod is gone" + k.overAndOver(), "Read the events of the namespace and the log of KMM's controller."}
+		return words{"the build or signature of the image " + image + " failed, and its pod is gone" + k.rebuildLoop(), "Read the events of the namespace and the log of KMM's controller."}
 	}
 	switch k.imageState(image) {
 	case kmm.ImageNeedsBuild, kmm.ImageDoesNotExist:
-		return k.held(buildKind, "the image "+image+" must be built, and no pod builds it yet")
+		return k.explainHeld(buildKind, "the image "+image+" must be built, and no pod builds it yet")
 	case kmm.ImageNeedsSign:
-		return k.held(buildKind, "the image "+image+" must be signed, and no pod signs it yet")
+		return k.explainHeld(buildKind, "the image "+image+" must be signed, and no pod signs it yet")
 	}
 	return words{}
 }
@@ -117,7 +117,7 @@ func (k *kmmFacts) pull(t *target) words {
 		}
 		return words{"the image " + image + " is being pulled", ""}
 	}
-	return k.held(pullKind, "the image "+image+" must be pulled, and no pod pulls it yet")
+	return k.explainHeld(pullKind, "the image "+image+" must be pulled, and no pod pulls it yet")
 }
 
 // pullRemedy goes by the cause: the same pod stays for a scheduler without a
@@ -175,7 +175,7 @@ func (k *kmmFacts) version(t *target) words {
 
 func (k *kmmFacts) config(t *target) words {
 	if k.nodes[t.name] == nil {
-		return k.held(workerKind, "KMM's controller has not processed the node yet")
+		return k.explainHeld(workerKind, "KMM's controller has not processed the node yet")
 	}
 	want, _ := k.entries(t.name)
 	if want == nil || want.Config.Kernel() == kmm.Trim(t.kernel) {
@@ -259,9 +259,9 @@ func (k *kmmFacts) silence(t *target) words {
 		return words{}
 	}
 	if want, _ := k.entries(t.name); want == nil {
-		return k.held(workerKind, "KMM has not assigned the module to the node yet")
+		return k.explainHeld(workerKind, "KMM has not assigned the module to the node yet")
 	}
-	return k.held(workerKind, "there is no worker pod on the node")
+	return k.explainHeld(workerKind, "there is no worker pod on the node")
 }
 
 // troubles are the words of the first container of a pod that cannot get on,

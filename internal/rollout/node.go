@@ -39,8 +39,8 @@ func (s State) settled() bool {
 	return s == OK || s == Fallback || s == BuildFailed || s == Unsupported || s == Excluded
 }
 
-// fell tells that the agent has ended without the module.
-func (s State) fell() bool {
+// withoutModule tells that the agent has ended without the module.
+func (s State) withoutModule() bool {
 	return s == Fallback || s == Failed || s == Building || s == BuildFailed || s == Unsupported
 }
 

@@ -174,21 +174,21 @@ func remedies(b *strings.Builder, causes []*cause, wide bool, width int) {
 	title := "\nWhat to do\n"
 	byRemedy := map[string]*cause{}
 	for _, c := range causes {
-		told := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
-		if c.remedy == "" && !told {
+		separate := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
+		if c.remedy == "" && !separate {
 			continue
 		}
-		if same := byRemedy[c.remedy]; same != nil && !told {
+		if same := byRemedy[c.remedy]; same != nil && !separate {
 			same.nodes = append(same.nodes, c.nodes...)
 			continue
 		}
-		if c.remedy != "" && !told {
+		if c.remedy != "" && !separate {
 			byRemedy[c.remedy] = c
 		}
 	}
 	for _, c := range causes {
-		told := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
-		if !told && byRemedy[c.remedy] != c {
+		separate := utf8.RuneCountInString(c.words) >= long && len(c.nodes) > 1 && !wide
+		if !separate && byRemedy[c.remedy] != c {
 			continue
 		}
 		b.WriteString(title)
@@ -197,7 +197,7 @@ func remedies(b *strings.Builder, causes []*cause, wide bool, width int) {
 		if more := len(c.nodes) - 1; more > 0 {
 			who = fmt.Sprintf("%s and %d more", who, more)
 		}
-		if !told {
+		if !separate {
 			printout.Wrap(b, "  ", who+": "+remedyFor(c.remedy, c.nodes), width)
 			continue
 		}

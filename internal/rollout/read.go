@@ -132,13 +132,13 @@ func (f *facts) put(p *corev1.Pod) {
 		return
 	}
 	// Kept even when KMM has deleted it: nothing else tells of a failed load.
-	if p.Labels["app.kubernetes.io/name"] == "kmm" && p.Labels[labelComponent] == "worker" && tells(p) {
+	if p.Labels["app.kubernetes.io/name"] == "kmm" && p.Labels[labelComponent] == "worker" && hasDetails(p) {
 		f.workers[nodeOf(p)] = slim(p)
 	}
 }
 
-// tells is true for a worker pod with something to say beyond "I am here".
-func tells(p *corev1.Pod) bool {
+// hasDetails is true for a worker pod with something to say beyond "I am here".
+func hasDetails(p *corev1.Pod) bool {
 	for _, c := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
 		if c.State.Terminated != nil || c.LastTerminationState.Terminated != nil || c.State.Waiting != nil && c.State.Waiting.Message != "" {
 			return true

@@ -64,7 +64,7 @@ func (r *Report) Candidates(o RetryOptions) ([]Node, error) {
 	}
 	var list []Node
 	for _, n := range r.Nodes {
-		fell := n.Wanted && n.State.fell() && n.Pod != ""
+		fell := n.Wanted && n.State.withoutModule() && n.Pod != ""
 		named := len(o.Nodes) == 0 || slices.Contains(o.Nodes, n.Node)
 		if fell && named && (len(o.Reasons) == 0 || slices.Contains(o.Reasons, n.Reason)) {
 			list = append(list, n)
@@ -127,7 +127,7 @@ func (w *waiter) retryBatch(ctx context.Context, batch []Node, timeout time.Dura
 	err := w.until(ctx, func(r *Report) bool {
 		result = pick(r, batch)
 		return !slices.ContainsFunc(result, func(n Node) bool {
-			return old[n.Pod] || n.Pod == "" && n.State != Excluded || !n.State.settled() && !n.State.fell()
+			return old[n.Pod] || n.Pod == "" && n.State != Excluded || !n.State.settled() && !n.State.withoutModule()
 		})
 	})
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -25,14 +25,14 @@ func (r *Release) selects(t *target) bool {
 	return r.nodes == nil || r.nodes.Empty() || t != nil && r.nodes.Matches(labels.Set(t.labels))
 }
 
-// well tells whether nothing has to be done for a node.
-func (n Node) well() bool { return !n.Wanted || n.State == OK && !n.Outdated }
+// healthy tells whether nothing has to be done for a node.
+func (n Node) healthy() bool { return !n.Wanted || n.State == OK && !n.Outdated }
 
 // Failing is the report with those nodes alone that should have the module as the
 // release asks for it, and have not. Its counts are those of all nodes.
 func (r *Report) Failing() *Report {
 	few := *r
-	few.Nodes = slices.DeleteFunc(slices.Clone(r.Nodes), Node.well)
+	few.Nodes = slices.DeleteFunc(slices.Clone(r.Nodes), Node.healthy)
 	return &few
 }
 

@@ -94,7 +94,7 @@ func (w *waiter) until(ctx context.Context, done func(*Report) bool) error {
 		default:
 			failures++
 		}
-		if !passing(err) || failures >= 10 {
+		if !retryable(err) || failures >= 10 {
 			return err
 		}
 		if err := wait.For(ctx, retryPause); err != nil {
@@ -106,8 +106,8 @@ func (w *waiter) until(ctx context.Context, done func(*Report) bool) error {
 // errBroken means that a watch ended, as every watch does at some time.
 var errBroken = errors.New("the watch ended")
 
-// passing errors are worth another try.
-func passing(err error) bool {
+// retryable errors are worth another try.
+func retryable(err error) bool {
 	return !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) && !apierrors.IsNotFound(err)
 }
 

@@ -152,7 +152,7 @@ func (j *Judge) buildable(n cluster.Node, remedy string) string {
 	}
 	what := "on " + n.OSImage
 	if _, err := build.RecipeFor(n.OSImage); err == nil {
-		what = "for this kernel, which is not one of " + n.OSImage
+		what = "for this kernel, which is not a kernel of " + n.OSImage
 	}
 	return "No recipe builds " + what + ". Build there with your own script: " + buildCommand(n.Kernel) + " --image IMAGE --script FILE (docs/build.md)"
 }

@@ -64,14 +64,14 @@ func Worlds() *rapid.Generator[World] {
 			w.Nodes = append(w.Nodes, n)
 			w.Has[n.Kernel+n.Arch] = rapid.Bool().Draw(t, "has")
 			w.Pushed[n.Kernel+n.Arch] = rapid.Bool().Draw(t, "pushed")
-			w.told(t, n)
+			w.addStatus(t, n)
 		}
 		return w
 	})
 }
 
-// told lets the controller say something of n's kernel.
-func (w *World) told(t *rapid.T, n cluster.Node) {
+// addStatus lets the controller say something of n's kernel.
+func (w *World) addStatus(t *rapid.T, n cluster.Node) {
 	if w.Supply == nil || n.Kernel == "" || w.Supply.Find(n.Kernel, n.Arch) != nil {
 		return
 	}

@@ -42,7 +42,7 @@ func (b *Builder) started(ctx context.Context, t Target, job string) (*corev1.Po
 		case pod == nil && seen:
 			return nil, &Failure{Why: "its pod was deleted from outside", Cause: CauseLost}
 		case pod == nil:
-			if failure := b.unmade(ctx, job); failure != nil {
+			if failure := b.whyNoPod(ctx, job); failure != nil {
 				return nil, failure
 			}
 		default:
@@ -116,9 +116,9 @@ func (b *Builder) pod(ctx context.Context, job string) (*corev1.Pod, error) {
 	return &list.Items[0], nil
 }
 
-// unmade says why the Job has no pod, as far as its events tell; nil is nothing
+// whyNoPod says why the Job has no pod, as far as its events tell; nil is nothing
 // yet. Without the right to read events it is the timeout that ends it.
-func (b *Builder) unmade(ctx context.Context, job string) *Failure {
+func (b *Builder) whyNoPod(ctx context.Context, job string) *Failure {
 	events, err := b.events.List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Job,involvedObject.name=" + job})
 	if err != nil {
 		return nil //nolint:nilerr // without the right to read events the timeout ends it
@@ -147,7 +147,7 @@ func begun(pod *corev1.Pod) (ready bool, failure *Failure, wait string) {
 			return true, nil, ""
 		case c.State.Waiting == nil:
 		default:
-			if failure := hopeless(c.State.Waiting, c.Image); failure != nil {
+			if failure := cannotStart(c.State.Waiting, c.Image); failure != nil {
 				return false, failure, ""
 			}
 		}
@@ -163,9 +163,9 @@ func begun(pod *corev1.Pod) (ready bool, failure *Failure, wait string) {
 	return false, nil, ""
 }
 
-// hopeless explains why a container does not begin. A pull that failed once is
+// cannotStart explains why a container does not begin. A pull that failed once is
 // tried again by the kubelet; when that backs off it has failed for good.
-func hopeless(w *corev1.ContainerStateWaiting, image string) *Failure {
+func cannotStart(w *corev1.ContainerStateWaiting, image string) *Failure {
 	message := printable(w.Message)
 	switch w.Reason {
 	case "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":

@@ -223,7 +223,7 @@ func (b *Builder) build(ctx context.Context, t Target, number int) (Module, erro
 	}
 	b.made.Store(true)
 	defer b.delete(ctx, job.Name)
-	return b.attend(ctx, t, job.Name, mark)
+	return b.followJob(ctx, t, job.Name, mark)
 }
 
 // Attach waits for the end of a Job that Settings.Job has made, whoever has
@@ -236,11 +236,11 @@ func (b *Builder) Attach(ctx context.Context, t Target, job *batchv1.Job) (Modul
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return b.attend(ctx, t, job.Name, markOf(job))
+	return b.followJob(ctx, t, job.Name, markOf(job))
 }
 
-// attend follows a Job that there is.
-func (b *Builder) attend(ctx context.Context, t Target, job, mark string) (Module, error) {
+// followJob follows a Job that there is.
+func (b *Builder) followJob(ctx context.Context, t Target, job, mark string) (Module, error) {
 	b.observe(t, StepWaiting)
 	pod, err := b.started(ctx, t, job)
 	if err != nil {

@@ -122,7 +122,7 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	t := troubleOf(r.Context())
 	for {
 		start := time.Now()
-		response, err := p.once(r)
+		response, err := p.attempt(r)
 		asked, cause := p.failure(response, err)
 		switch {
 		case r.Context().Err() != nil:
@@ -177,7 +177,7 @@ func (p *patient) pause(r *http.Request, t *trouble, start time.Time, cause erro
 // failure that would be the same next time.
 func (p *patient) failure(response *http.Response, err error) (asked time.Duration, cause error) {
 	if err != nil {
-		if !mayPass(err) {
+		if !transient(err) {
 			err = nil
 		}
 		return 0, err
@@ -200,14 +200,14 @@ func (p *patient) failure(response *http.Response, err error) (asked time.Durati
 	cause = transport.CheckError(response)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	if full(cause) || (response.StatusCode < http.StatusInternalServerError && response.StatusCode != http.StatusTooManyRequests &&
-		response.StatusCode != http.StatusRequestTimeout && !lost(cause)) {
+		response.StatusCode != http.StatusRequestTimeout && !uploadUnknown(cause)) {
 		return 0, nil // a registry without room will have none in a minute
 	}
 	return asked, cause
 }
 
-// once sends a request and ends it when nothing moves for too long.
-func (p *patient) once(r *http.Request) (*http.Response, error) {
+// attempt sends a request and ends it when nothing moves for too long.
+func (p *patient) attempt(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	alarm := time.AfterFunc(p.idle, func() { cancel(fmt.Errorf("%w for %s", errStalled, p.idle)) })
 	r = r.WithContext(ctx)

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// mayPass tells whether a failed request may succeed next time: what has to do
+// transient tells whether a failed request may succeed next time: what has to do
 // with the connection, but not with names or certificates.
-func mayPass(err error) bool {
+func transient(err error) bool {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return dns.IsTemporary || dns.IsTimeout
@@ -30,19 +30,19 @@ func mayPass(err error) bool {
 // they are short.
 var uploads = []remote.Option{
 	remote.WithRetryBackoff(remote.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 1000}),
-	remote.WithRetryPredicate(beginAnew),
+	remote.WithRetryPredicate(restartsUpload),
 	remote.WithRetryStatusCodes(),
 }
 
-// beginAnew tells whether an upload is begun again: when a part of it failed.
-func beginAnew(err error) bool {
+// restartsUpload tells whether an upload is begun again: when a part of it failed.
+func restartsUpload(err error) bool {
 	var part errAgain
 	return errors.As(err, &part)
 }
 
-// lost tells whether a registry does not know an upload that it began: its end
+// uploadUnknown tells whether a registry does not know an upload that it began: its end
 // may have arrived while the answer to it did not.
-func lost(err error) bool {
+func uploadUnknown(err error) bool {
 	var answer *transport.Error
 	if !errors.As(err, &answer) || (answer.StatusCode != http.StatusNotFound && answer.StatusCode != http.StatusRequestedRangeNotSatisfiable) {
 		return false

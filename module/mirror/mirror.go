@@ -232,7 +232,7 @@ func copyOne(ctx context.Context, o Options, d Destination, name string, e modul
 }
 
 func fetch(ctx context.Context, source module.Source, limit time.Duration, e module.Entry) ([]byte, error) {
-	ctx, cancel := within(ctx, limit)
+	ctx, cancel := withLimit(ctx, limit)
 	defer cancel()
 	if e.Size > module.DefaultMaxSize {
 		return nil, fmt.Errorf("the index says that it has %d bytes, more than the limit of %d", e.Size, module.DefaultMaxSize)
@@ -245,8 +245,8 @@ func fetch(ctx context.Context, source module.Source, limit time.Duration, e mod
 	return source.Fetch(ctx, e.Path, e.Size)
 }
 
-// within bounds what is done with ctx; a limit of 0 does not.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+// withLimit bounds what is done with ctx; a limit of 0 does not.
+func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if limit == 0 {
 		return context.WithCancel(ctx)
 	}
@@ -274,7 +274,7 @@ type recorder struct {
 
 // Fetch is the source's own.
 func (r *recorder) Fetch(ctx context.Context, path string, max int64) ([]byte, error) {
-	ctx, cancel := within(ctx, r.limit)
+	ctx, cancel := withLimit(ctx, r.limit)
 	defer cancel()
 	data, err := r.Source.Fetch(ctx, path, max)
 	if r.last == nil {

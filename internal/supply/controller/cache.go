@@ -140,14 +140,14 @@ func keepPod(in any) (any, error) {
 	if !ok {
 		return in, nil
 	}
-	if p.Labels["app.kubernetes.io/component"] == "agent" && !fell(p) {
+	if p.Labels["app.kubernetes.io/component"] == "agent" && !fellBack(p) {
 		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: shared(p.Namespace), UID: p.UID, ResourceVersion: p.ResourceVersion}}, nil
 	}
 	return slimPod(p), nil
 }
 
 // fell tells whether the agent of a pod went on without PF_RING.
-func fell(p *corev1.Pod) bool {
+func fellBack(p *corev1.Pod) bool {
 	o, ok := lastOutcome(p)
 	return ok && o.Backend != outcome.PFRing
 }

@@ -199,7 +199,7 @@ func TestTheCacheKeepsLittleOfAgentsThatWork(t *testing.T) {
 	later.ResourceVersion = "8"
 	fallen, _ := keepPod(later)
 	object := func(o any) client.Object { return o.(client.Object) }
-	if matters(object(working), object(working)) || !matters(object(working), object(fallen)) || !matters(object(fallen), object(working)) {
+	if changesInput(object(working), object(working)) || !changesInput(object(working), object(fallen)) || !changesInput(object(fallen), object(working)) {
 		t.Error("what changes for a node is not distinguished from what does not")
 	}
 }

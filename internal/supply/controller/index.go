@@ -47,7 +47,7 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	cm := &corev1.ConfigMap{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: r.o.Namespace, Name: r.names.Index}, cm)
 	if apierrors.IsNotFound(err) {
-		return r.recall(ctx, l)
+		return r.restoreIndex(ctx, l)
 	}
 	if err != nil {
 		return err
@@ -62,19 +62,19 @@ func (r *reconciler) readIndex(ctx context.Context, l *look) error {
 	if err != nil {
 		l.problem(supply.ForeignObject, "", "ConfigMap %s is damaged and is written again: %v", cm.Name, err)
 		l.index = published{object: cm}
-		return r.recall(ctx, l)
+		return r.restoreIndex(ctx, l)
 	}
 	l.index.all = list.Modules
 	r.known = l.index
 	return nil
 }
 
-// recall takes what this controller has signed last, the signed copy beside the
+// restoreIndex takes what this controller has signed last, the signed copy beside the
 // status, or the index in the store, in the place of an index that is damaged or
 // gone. So it is written again with all modules that are there, and none of them is
 // built a second time. A release that was installed again with the key that it had
 // finds the index in the store alone.
-func (r *reconciler) recall(ctx context.Context, l *look) error {
+func (r *reconciler) restoreIndex(ctx context.Context, l *look) error {
 	if r.known.serial > 0 {
 		object := l.index.object
 		l.index = r.known

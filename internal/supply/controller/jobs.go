@@ -73,7 +73,7 @@ func (r *reconciler) seeJobs(ctx context.Context, l *look) error {
 			l.ending[key] = job.Name
 			l.settled = append(l.settled, job.Name)
 		default:
-			if err := r.attend(ctx, l, job, key); err != nil {
+			if err := r.followJob(ctx, l, job, key); err != nil {
 				return err
 			}
 			l.building[key] = job.Name
@@ -101,8 +101,8 @@ func (r *reconciler) counted(l *look, job *batchv1.Job, key decide.Key) bool {
 	return k != nil && k.Inputs == inputs && k.Tries >= try && k.Version == version
 }
 
-// attend follows a Job unless somebody does.
-func (r *reconciler) attend(ctx context.Context, _ *look, job *batchv1.Job, key decide.Key) error {
+// followJob follows a Job unless somebody does.
+func (r *reconciler) followJob(ctx context.Context, _ *look, job *batchv1.Job, key decide.Key) error {
 	if r.followers[job.Name] != nil {
 		return nil
 	}
@@ -121,8 +121,8 @@ func (r *reconciler) attend(ctx context.Context, _ *look, job *batchv1.Job, key 
 	}
 	builder.PodOf = r.podOf
 	builder.Observe = func(_ build.Target, step string) {
-		if f.become(step) {
-			r.poke()
+		if f.setStep(step) {
+			r.enqueue()
 		}
 	}
 	base, cancel := context.WithCancel(r.base)
@@ -138,13 +138,13 @@ func (r *reconciler) attend(ctx context.Context, _ *look, job *batchv1.Job, key 
 		f.mu.Lock()
 		f.over, f.mod, f.err = true, mod, err
 		f.mu.Unlock()
-		r.poke()
+		r.enqueue()
 	}()
 	return ctx.Err()
 }
 
-// become notes a step, and tells whether it is another.
-func (f *follower) become(step string) bool {
+// setStep notes a step, and tells whether it is another.
+func (f *follower) setStep(step string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	was := f.step

@@ -189,7 +189,7 @@ func (r *reconciler) decide(l *look) {
 	if text := r.source.problem(); text != "" {
 		l.problem(supply.SourceFailed, "Correct source.url and its settings, or remove it.", "cannot read the module repository of the values: %s", text)
 	}
-	if held := r.held(l); held != "" {
+	if held := r.whyHeld(l); held != "" {
 		for _, b := range l.plan.Begin {
 			i := slices.IndexFunc(l.plan.Kernels, func(k supply.KernelStatus) bool { return k.Kernel == b.Target.Kernel && k.Arch == b.Target.Arch })
 			l.plan.Kernels[i].Message = held
@@ -208,7 +208,7 @@ func (r *reconciler) decide(l *look) {
 }
 
 // held says why no build is begun for the moment; "" if they may be.
-func (r *reconciler) held(l *look) string {
+func (r *reconciler) whyHeld(l *look) string {
 	switch {
 	case l.storeFails:
 		return "waiting for the store to work"
@@ -273,8 +273,8 @@ func (r *reconciler) event(l *look, kind, reason, format string, args ...any) {
 	}
 }
 
-// poke asks for a reconciliation.
-func (r *reconciler) poke() {
+// enqueue asks for a reconciliation.
+func (r *reconciler) enqueue() {
 	select {
 	case r.trigger <- event.GenericEvent{Object: &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: r.o.DaemonSet, Namespace: r.o.Namespace}}}:
 	default: // one is on its way

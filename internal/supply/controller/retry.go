@@ -27,7 +27,7 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 	for _, e := range l.index.list {
 		there[keyOf(e)] = l.index.created
 	}
-	pods, err := r.fallen(ctx, there)
+	pods, err := r.agentsToRestart(ctx, there)
 	if err != nil || len(pods) == 0 {
 		return err
 	}
@@ -71,8 +71,8 @@ func again(l *look, p *corev1.Pod) bool {
 	return ok && replaced(l.index.list, o)
 }
 
-// fallen are the agents' pods whose last outcome lacked a module that is there.
-func (r *reconciler) fallen(ctx context.Context, there map[decide.Key]time.Time) ([]*corev1.Pod, error) {
+// agentsToRestart are the agents' pods whose last outcome lacked a module that is there.
+func (r *reconciler) agentsToRestart(ctx context.Context, there map[decide.Key]time.Time) ([]*corev1.Pod, error) {
 	all, err := objectsOf[corev1.Pod](ctx, r.cache)
 	if err != nil {
 		return nil, err

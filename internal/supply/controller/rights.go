@@ -114,7 +114,7 @@ func (r *rights) missing(ctx context.Context, of func(right) bool) ([]string, er
 func (r *rights) await(ctx context.Context, say func(text string)) error {
 	for said := ""; ; {
 		lacks, err := r.missing(ctx, vital)
-		text := lacking(lacks)
+		text := missingRights(lacks)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -133,7 +133,7 @@ func (r *rights) await(ctx context.Context, say func(text string)) error {
 	}
 }
 
-func lacking(lacks []string) string {
+func missingRights(lacks []string) string {
 	return "the controller's service account cannot " + strings.Join(lacks, ", ")
 }
 
@@ -152,7 +152,7 @@ func (r *reconciler) seeRights(ctx context.Context, l *look) {
 		}
 	}
 	if len(a.lacks) > 0 {
-		l.problem(supply.NotAllowed, rightsRemedy, "%s", lacking(a.lacks))
+		l.problem(supply.NotAllowed, rightsRemedy, "%s", missingRights(a.lacks))
 	}
 }
 

@@ -233,7 +233,7 @@ func newReconciler(ctx context.Context, o Options, names supply.Names, mgr manag
 		trigger: make(chan event.GenericEvent, 1), followers: map[string]*follower{}, made: map[string]made{}, foreign: map[string]bool{},
 		retried: &pacer{nodes: map[string]paced{}}, base: ctx,
 	}
-	if r.source, err = newSource(o.Config, r.poke); err != nil {
+	if r.source, err = newSource(o.Config, r.enqueue); err != nil {
 		return nil, fmt.Errorf("cannot open the module repository of the values: %w", err)
 	}
 	return r, nil
@@ -267,7 +267,7 @@ func addController(mgr manager.Manager, r *reconciler) error {
 		DeleteFunc:  func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(one, coalesce) },
 		GenericFunc: func(_ context.Context, _ event.GenericEvent, q queue) { q.Add(one) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if matters(e.ObjectOld, e.ObjectNew) {
+			if changesInput(e.ObjectOld, e.ObjectNew) {
 				q.AddAfter(one, coalesce)
 			}
 		},
@@ -292,9 +292,9 @@ func addController(mgr manager.Manager, r *reconciler) error {
 	return nil
 }
 
-// matters leaves out changes that change nothing here: a node's heartbeat, a
+// changesInput leaves out changes that change nothing here: a node's heartbeat, a
 // DaemonSet's count of pods.
-func matters(before, after client.Object) bool {
+func changesInput(before, after client.Object) bool {
 	switch now := after.(type) {
 	case *corev1.Node:
 		was, ok := before.(*corev1.Node)

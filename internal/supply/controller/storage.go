@@ -35,9 +35,9 @@ func (r *reconciler) seeStore(ctx context.Context, l *look) {
 			pause = lookAgain
 		}
 		if r.shown == nil || !l.now.Before(r.shown.at.Add(pause)) {
-			r.lookAtShown(ctx, l, s)
+			r.readPublished(ctx, l, s)
 		}
-		r.judgeShown(l)
+		r.checkPublished(l)
 	}
 	for _, e := range l.index.all {
 		there := true
@@ -91,7 +91,7 @@ func (r *reconciler) indexInStore(ctx context.Context, l *look) (index, signatur
 	switch s := r.store.(type) {
 	case store.Shown:
 		if r.shown == nil {
-			r.lookAtShown(ctx, l, s)
+			r.readPublished(ctx, l, s)
 		}
 		return r.shown.index, r.shown.signature
 	case store.Folder:
@@ -100,14 +100,14 @@ func (r *reconciler) indexInStore(ctx context.Context, l *look) (index, signatur
 	return nil, nil
 }
 
-func (r *reconciler) lookAtShown(ctx context.Context, l *look, s store.Shown) {
+func (r *reconciler) readPublished(ctx context.Context, l *look, s store.Shown) {
 	index, signature, err := s.Current(ctx)
 	r.shown = &shown{l.now, index, signature, err}
 }
 
-// judgeShown tells whether the index in the store may be replaced, and whether it
+// checkPublished tells whether the index in the store may be replaced, and whether it
 // is another than the one that was signed last.
-func (r *reconciler) judgeShown(l *look) {
+func (r *reconciler) checkPublished(l *look) {
 	v := r.shown
 	switch {
 	case v.err != nil:
@@ -139,8 +139,8 @@ func (r *reconciler) ours(l *look, v *shown) bool {
 func (r *reconciler) show(ctx context.Context, l *look) {
 	s, isShown := r.store.(store.Shown)
 	if isShown {
-		r.lookAtShown(ctx, l, s)
-		if r.judgeShown(l); l.storeFails {
+		r.readPublished(ctx, l, s)
+		if r.checkPublished(l); l.storeFails {
 			return
 		}
 	}

@@ -170,7 +170,7 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 	if old.Tries > 0 {
 		k.Reason, k.Message, k.Remedy, k.Log, k.NextTry = old.Reason, old.Message, old.Remedy, old.Log, old.NextTry
 	}
-	if state := d.held(w, old, &k); state != "" {
+	if state := d.holdBack(w, old, &k); state != "" {
 		return become(state), nil
 	}
 	d.free--
@@ -183,7 +183,7 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 
 // held returns the state of a kernel whose build does not begin now and says in k
 // why; "" lets it begin.
-func (d *decision) held(w Want, old supply.KernelStatus, k *supply.KernelStatus) supply.State {
+func (d *decision) holdBack(w Want, old supply.KernelStatus, k *supply.KernelStatus) supply.State {
 	switch {
 	case len(w.Ready) == 0 && d.HostHeaders:
 		k.Reason, k.Message = supply.NoNode, "no node with this kernel accepts pods, and the headers must come from a node (supply.builder.hostHeaders)"

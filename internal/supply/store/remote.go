@@ -117,11 +117,11 @@ func (r *Remote) Has(ctx context.Context, e module.Entry) (there bool, err error
 		there, err = b.Has(ctx, e)
 		return err
 	})
-	r.saw(e, there && err == nil)
+	r.remember(e, there && err == nil)
 	return there, err
 }
 
-func (r *Remote) saw(e module.Entry, there bool) {
+func (r *Remote) remember(e module.Entry, there bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if there {
@@ -134,7 +134,7 @@ func (r *Remote) saw(e module.Entry, there bool) {
 // Put stores the file.
 func (r *Remote) Put(ctx context.Context, e module.Entry, data []byte) error {
 	err := r.do(ctx, func(ctx context.Context, b backend) error { return b.Put(ctx, e, data) })
-	r.saw(e, err == nil)
+	r.remember(e, err == nil)
 	return err
 }
 
@@ -155,7 +155,7 @@ func (r *Remote) Open(ctx context.Context, e module.Entry) (data []byte, err err
 // Remove deletes the file from a bucket. A registry's own garbage collection
 // removes a blob that no tag names any more.
 func (r *Remote) Remove(ctx context.Context, e module.Entry) error {
-	r.saw(e, false)
+	r.remember(e, false)
 	return r.do(ctx, func(ctx context.Context, b backend) error {
 		if b.remove == nil {
 			return nil

@@ -40,7 +40,7 @@ func Find(data []byte, registry, repository string) (Login, error) {
 	target := normal(registry) + "/" + repository
 	best := ""
 	for key := range config.Auths {
-		if matches(normal(key), target) && better(key, best) {
+		if matches(normal(key), target) && moreSpecific(key, best) {
 			best = key
 		}
 	}
@@ -50,9 +50,9 @@ func Find(data []byte, registry, repository string) (Login, error) {
 	return login(config.Auths[best])
 }
 
-// better tells whether a key says more than another: the longer one, without
+// moreSpecific tells whether a key says more than another: the longer one, without
 // globs if possible, the first by name if that is all the same.
-func better(key, than string) bool {
+func moreSpecific(key, than string) bool {
 	if than == "" {
 		return true
 	}
