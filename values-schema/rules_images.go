@@ -9,10 +9,11 @@ import (
 
 var (
 	variable = lazyregexp.New(`\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
-	// An image reference as the OCI distribution specification has it.
+	// An image reference as container runtimes parse it (github.com/distribution/reference):
+	// of digests, those of a known kind and of its length.
 	reference = lazyregexp.New(`^((?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?` +
 		`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*` +
-		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9]+)?$`)
+		`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64}|@sha384:[0-9a-f]{96}|@sha512:[0-9a-f]{128})?$`)
 )
 
 // sampleKernel is one for which variables are filled in.
@@ -44,7 +45,7 @@ func (c *check) image(path Path, known []string) {
 	m := reference().FindStringSubmatch(plain)
 	switch {
 	case m == nil:
-		c.errorf("image-invalid", path, "such as registry.example.com/pf-ring:${KERNEL_FULL_VERSION}", "not an image reference")
+		c.errorf("image-invalid", path, imageHint(image), "not an image reference")
 	case m[2] == "" && m[3] == "" && strings.Contains(plain, ":"):
 		// The webhook takes the colon of the registry's port for that of a tag.
 		c.errorf("image-invalid", path, "such as "+image+":${KERNEL_FULL_VERSION}", "the image has neither tag nor digest, so every kernel would get the same one, latest")
@@ -53,6 +54,24 @@ func (c *check) image(path Path, known []string) {
 	case !qualified(m[1]):
 		c.warnf("image-unqualified", path, "write "+withRegistry(image), "the image has no registry; CRI-O and others refuse such names")
 	}
+}
+
+// imageHint says how to write what is not an image reference.
+func imageHint(image string) string {
+	name, digest, digested := strings.Cut(image, "@")
+	switch _, rest, scheme := strings.Cut(image, "://"); {
+	case scheme:
+		return "write " + rest + ", without the scheme"
+	case digested && strings.Contains(digest, "@"):
+		return "write one digest"
+	case digested && reference().MatchString(name):
+		return "write the whole digest, such as sha256: and 64 hexadecimal digits"
+	case strings.HasSuffix(image, ":"):
+		return "add a tag, such as " + image + "${KERNEL_FULL_VERSION}"
+	case !digested && reference().MatchString(strings.ToLower(image)):
+		return "write the repository in lower case"
+	}
+	return "such as registry.example.com/pf-ring:${KERNEL_FULL_VERSION}"
 }
 
 // withRegistry adds the registry that Docker would take.

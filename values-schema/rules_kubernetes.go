@@ -49,8 +49,8 @@ func checkKubernetes(c *check) {
 	}
 	c.selectorTerms(terms)
 	c.volume(module.With("source", "volume"))
-	c.volumes(agent.With("extraVolumes"))
-	c.volumes(supply.With("extraVolumes"))
+	c.extraVolumes(agent, c.agentMounts())
+	c.extraVolumes(supply, ownMounts{"tmp": "/tmp", "settings": "/etc/pfring-controller/config.yaml"})
 }
 
 // why is the first of the reasons that apimachinery gives.

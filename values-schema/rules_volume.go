@@ -19,7 +19,8 @@ var volumeRequires = map[string][]string{
 	"persistentVolumeClaim": {"claimName"}, "hostPath": {"path"}, "secret": {"secretName"}, "configMap": {"name"},
 	"nfs": {"server", "path"}, "csi": {"driver"}, "iscsi": {"targetPortal", "iqn", "lun"}, "cephfs": {"monitors"}, "rbd": {"monitors", "image"},
 	"azureFile": {"secretName", "shareName"}, "azureDisk": {"diskName", "diskURI"}, "awsElasticBlockStore": {"volumeID"}, "gcePersistentDisk": {"pdName"},
-	"flexVolume": {"driver"}, "glusterfs": {"endpoints", "path"}, "image": {"reference"}, "projected": {"sources"},
+	"flexVolume": {"driver"}, "glusterfs": {"endpoints", "path"}, "image": {"reference"}, "gitRepo": {"repository"}, "ephemeral": {"volumeClaimTemplate"},
+	"cinder": {"volumeID"}, "vsphereVolume": {"volumePath"}, "quobyte": {"registry", "volume"}, "portworxVolume": {"volumeID"},
 }
 
 // volume checks a volume source: its kind, its fields and those it requires.
@@ -31,8 +32,9 @@ func (c *check) volume(path Path) {
 	c.volumeOf(path, slices.Collect(maps.Keys(m))[0])
 }
 
-// volumes checks a pod's volumes, each a name and one volume source.
-func (c *check) volumes(path Path) {
+// volumes checks a pod's volumes, each a name and one volume source. The chart has
+// volumes of the names in own.
+func (c *check) volumes(path Path, own []string) {
 	seen := map[string]bool{}
 	for i := range c.list(path) {
 		at := path.With(i)
@@ -46,6 +48,9 @@ func (c *check) volumes(path Path) {
 			}
 			if seen[name] {
 				c.errorf("volume-invalid", at.With("name"), "give each volume a separate name", "another volume has this name")
+			}
+			if slices.Contains(own, name) {
+				c.errorf("volume-invalid", at.With("name"), "give it another name", "a volume of the chart has this name")
 			}
 			seen[name] = true
 		}
@@ -80,10 +85,14 @@ func (c *check) volumeOf(path Path, kind string) {
 		return
 	}
 	for _, name := range volumeRequires[kind] {
-		if v, ok := fields[name]; !ok || v == nil || v == "" {
-			c.errorf("volume-invalid", at, "add "+name, "a volume of kind %s requires %s", kind, name)
-		}
+		c.requires(at, name, "a volume of kind "+kind)
 	}
+	c.fields(at, fields, t)
+	c.volumeFields(kind, at)
+}
+
+// fields checks names and types of the fields of a map that Kubernetes reads as t.
+func (c *check) fields(at Path, fields map[string]any, t reflect.Type) {
 	of := jsonFields(t)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if _, ok := of[name]; !ok {
@@ -96,7 +105,6 @@ func (c *check) volumeOf(path Path, kind string) {
 		}
 	}
 	c.volumeTypes(at, fields, t)
-	c.volumeFields(kind, at)
 }
 
 // choices are the fields of a volume source that take certain words.
@@ -112,19 +120,20 @@ func (c *check) volumeFields(kind string, at Path) {
 			c.errorf("volume-invalid", at.With(field), "", "must be one of %s", strings.Join(words, ", "))
 		}
 	}
-	if mode, _ := lookup(c.values, at.With("defaultMode")); mode != nil {
-		if f, ok := mode.(float64); ok && (f < 0 || f > 0o777) {
-			c.errorf("volume-invalid", at.With("defaultMode"), "write it in octal, such as 0444", "must be a number from 0 to 0777 (octal)")
+	c.fileMode(at.With("defaultMode"))
+	switch kind {
+	case "secret", "configMap":
+		c.keysToPaths(at.With("items"))
+	case "downwardAPI":
+		c.downwardFiles(at.With("items"))
+	case "projected":
+		c.projections(at.With("sources"))
+	case "hostPath":
+		if hasBackstep(c.str(at.With("path"))) {
+			c.errorf("volume-invalid", at.With("path"), "", "must not contain ..")
 		}
-	}
-	paths := []Path{at.With("path")}
-	for i := range c.list(at.With("items")) {
-		paths = append(paths, at.With("items", i, "path"))
-	}
-	for _, path := range paths {
-		if slices.Contains(strings.Split(c.str(path), "/"), "..") {
-			c.errorf("volume-invalid", path, "", "must not contain ..")
-		}
+	case "gitRepo":
+		c.descending(at.With("directory"))
 	}
 	if path := c.str(at.With("path")); kind == "nfs" && path != "" && !strings.HasPrefix(path, "/") {
 		c.errorf("volume-invalid", at.With("path"), "", "must begin with /")

@@ -3,6 +3,7 @@ package valuesschema
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,6 +143,10 @@ func numbers(v any) any { return copyTree(v, number) }
 func number(v any) any {
 	switch v := v.(type) {
 	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			// Kubernetes' types take no integer that is written with an exponent.
+			return json.Number(strconv.FormatFloat(v, 'f', -1, 64))
+		}
 		return json.Number(strconv.FormatFloat(v, 'g', -1, 64))
 	case int64:
 		return json.Number(strconv.FormatInt(v, 10))

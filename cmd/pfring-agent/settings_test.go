@@ -35,10 +35,8 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case errors.Is(err, flag.ErrHelp):
 		case err != nil:
-			for text := range strings.Lines(err.Error()) {
-				if strings.Contains(text, "panic") || strings.Contains(text, "0x") && !strings.Contains(line+environment, "0x") {
-					t.Errorf("%q, %q: %s", line, environment, text)
-				}
+			if err.Error() == "" {
+				t.Errorf("%q, %q: refused without a word", line, environment)
 			}
 		case s.loadTimeout <= 0 || s.interval <= 0 || s.unloadTimeout <= 0 || s.waitTimeout < 0 || s.linger < 0 || s.supply.wait < 0:
 			t.Errorf("%q, %q: a duration that ends nothing: %+v", line, environment, s)

@@ -1,9 +1,12 @@
 package install_test
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +17,9 @@ import (
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
 
-// fragments are values of tap.kernelModule.agent that go into a pod as they are. Whether
-// one is good is for the API server to say, so no verdict stands here.
+// fragments are values of tap.kernelModule.agent that go into a pod as they are; those
+// of the controller and of builds are of the same kinds. Whether one is good is for the
+// API server to say, so no verdict stands here.
 var fragments = map[string][]string{
 	"tolerations": {
 		`[{"operator":"Exists"}]`, `[{"operator":"Exists","effect":"NoExecute","tolerationSeconds":30}]`, `[{"key":"a","value":"b","effect":"NoSchedule"}]`,
@@ -50,6 +54,31 @@ var fragments = map[string][]string{
 		`[{"name":"v","hostPath":{"path":"/a"}}]`, `[{"name":"v","hostPath":{"path":"/a","type":"Dir"}}]`, `[{"name":"v","hostPath":{"path":"/a/../b"}}]`, `[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}]`,
 		`[{"name":"v","persistentVolumeClaim":{}}]`, `[{"name":"v","emptyDir":{},"hostPath":{"path":"/a"}}]`, `[{"name":"v","emptyDir":{}},{"name":"v","emptyDir":{}}]`, `[{"name":"v","nfs":{"server":"h","path":"a"}}]`,
 		`[{"name":"v","csi":{"driver":"d.example.com"}}]`, `[{"name":"v","csi":{}}]`, `[{"name":"v","image":{"reference":"r/a:1"}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":600}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":599}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":-1}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":4294967296}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":4294967297}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":"600"}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":600.5}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"/t"}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"../t"}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"..t"}}]}}]`, `[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t"}},{"serviceAccountToken":{"path":"t"}}]}}]`,
+		`[{"name":"v","projected":{"defaultMode":512,"sources":[{"secret":{"name":"s"}}]}}]`, `[{"name":"v","projected":{"defaultMode":511,"sources":[{"secret":{"name":"s"}}]}}]`, `[{"name":"v","projected":{"sources":[{"secret":{}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"secret":{"name":"s"},"configMap":{"name":"c"}}]}}]`, `[{"name":"v","projected":{"sources":[{}]}}]`, `[{"name":"v","projected":{"sources":[]}}]`,
+		`[{"name":"v","projected":{"sources":[{"secret":{"name":"s","items":[{"key":"a","path":"a"}]}},{"configMap":{"name":"c","items":[{"key":"b","path":"a"}]}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"configMap":{"name":"c","items":[{"key":"a","path":"/a"}]}}]}}]`, `[{"name":"v","projected":{"sources":[{"downwardAPI":{"items":[{"path":"l","fieldRef":{"fieldPath":"metadata.labels"}}]}}]}}]`,
+		`[{"name":"v","projected":{"sources":[{"clusterTrustBundle":{"path":"ca.crt","name":"b"}}]}}]`, `[{"name":"v","projected":{"sources":[{"clusterTrustBundle":{"path":"ca.crt"}}]}}]`, `[{"name":"v","projected":{"sources":[{"clusterTrustBundle":{"name":"b"}}]}}]`,
+		`[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"/a"}]}}]`, `[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"b/../a"}]}}]`, `[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"..a"}]}}]`,
+		`[{"name":"v","secret":{"secretName":"s","items":[{"key":"a"}]}}]`, `[{"name":"v","secret":{"secretName":"s","items":[{"path":"a"}]}}]`, `[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"a","mode":512}]}}]`,
+		`[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"b/a.."}]}}]`, `[{"name":"v","secret":{"secretName":"s","defaultMode":-1}}]`, `[{"name":"v","secret":{"secretName":"s","defaultMode":511}}]`, `[{"name":"v","secret":{"secretName":"s","defaultMode":512}}]`,
+		`[{"name":"v","downwardAPI":{"items":[{"path":"l","fieldRef":{"fieldPath":"metadata.labels"}}]}}]`, `[{"name":"v","downwardAPI":{"items":[{"path":"l","fieldRef":{"fieldPath":"spec.nodeName"}}]}}]`, `[{"name":"v","downwardAPI":{"items":[{"path":"l"}]}}]`,
+		`[{"name":"v","downwardAPI":{"items":[{"path":"/l","fieldRef":{"fieldPath":"metadata.name"}}]}}]`, `[{"name":"v","downwardAPI":{"items":[{"path":"l","fieldRef":{"fieldPath":"metadata.labels['a']"}}]}}]`, `[{"name":"v","downwardAPI":{"items":[]}}]`,
+		`[{"name":"v","downwardAPI":{"items":[{"path":"l","fieldRef":{"fieldPath":"metadata.name['a']"}}]}}]`, `[{"name":"v","downwardAPI":{"defaultMode":512}}]`, `[{"name":"v","gitRepo":{"repository":"r","directory":"/a"}}]`, `[{"name":"v","gitRepo":{}}]`,
+		`[{"name":"a.b","emptyDir":{}}]`, `[{"name":"-a","emptyDir":{}}]`, `[{"name":"0123456789012345678901234567890123456789012345678901234567890123","emptyDir":{}}]`, `[{"name":"v","ephemeral":{}}]`, `[{"name":"v","hostPath":{"path":"a"}}]`,
+	},
+	"extraVolumeMounts": {
+		`[{"name":"v","mountPath":"/a"}]`, `[{"name":"x","mountPath":"/a"}]`, `[{"name":"v","mountPath":"/a"},{"name":"w","mountPath":"/a"}]`, `[{"name":"v","mountPath":"/a"},{"name":"v","mountPath":"/b"}]`, `[{"name":"v"}]`, `[{"mountPath":"/a"}]`,
+		`[{"name":"v","mountPath":"/a","subPath":"b"}]`, `[{"name":"v","mountPath":"/a","subPath":"/b"}]`, `[{"name":"v","mountPath":"/a","subPath":"../b"}]`, `[{"name":"v","mountPath":"/a","subPath":"b/../../c"}]`, `[{"name":"v","mountPath":"/a","subPath":"..b"}]`,
+		`[{"name":"v","mountPath":"/a","subPath":"b","subPathExpr":"$(B)"}]`, `[{"name":"v","mountPath":"/a","subPathExpr":"$(B)"}]`, `[{"name":"v","mountPath":"/a","subPathExpr":"/$(B)"}]`, `[{"name":"v","mountPath":"/a:b"}]`, `[{"name":"v","mountPath":"a"}]`,
+		`[{"name":"v","mountPath":"/a","mountPropagation":"HostToContainer"}]`, `[{"name":"v","mountPath":"/a","mountPropagation":"Bidirectional"}]`, `[{"name":"v","mountPath":"/a","mountPropagation":"Both"}]`, `[{"name":"v","mountPath":"/a/../b"}]`,
+		`[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"Enabled"}]`, `[{"name":"v","mountPath":"/a","recursiveReadOnly":"Enabled"}]`, `[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"Yes"}]`, `[{"name":"v","mountPath":"/a","recursiveReadOnly":"Disabled"}]`,
+		`[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"IfPossible","mountPropagation":"HostToContainer"}]`, `[{"name":"v","mountPath":"/a","readOnly":"yes"}]`, `[]`,
 	},
 	"affinity": {
 		`{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In","values":["b"]}]}]}}}`,
@@ -62,10 +91,21 @@ var fragments = map[string][]string{
 	},
 }
 
+// parts are the values with fragments below them, each with its kinds; nil has all.
+var parts = map[string][]string{
+	"agent":          nil,
+	"supply":         {"tolerations", "resources", "nodeSelector", "affinity", "podLabels", "podAnnotations", "extraVolumes", "extraVolumeMounts"},
+	"supply.builder": {"tolerations", "resources", "nodeSelector"},
+}
+
+// mounted are the volumes for mounts.
+var mounted = []any{map[string]any{"name": "v", "emptyDir": map[string]any{}}, map[string]any{"name": "w", "emptyDir": map[string]any{}}}
+
 // into puts a fragment into the DaemonSet where the chart has it.
 func into(t *testing.T, set map[string]any, key string, fragment any) {
 	t.Helper()
 	pod := []string{"spec", "template"}
+	container := map[string]any{"name": "a", "image": "r/a:1", "securityContext": map[string]any{"privileged": false}}
 	var err error
 	switch key {
 	case "podLabels":
@@ -76,10 +116,16 @@ func into(t *testing.T, set map[string]any, key string, fragment any) {
 		err = unstructured.SetNestedField(set, fragment, append(pod, "metadata", "annotations")...)
 	case "extraVolumes":
 		err = unstructured.SetNestedField(set, fragment, append(pod, "spec", "volumes")...)
+	case "extraVolumeMounts":
+		container["volumeMounts"] = fragment
+		err = unstructured.SetNestedSlice(set, mounted, append(pod, "spec", "volumes")...)
 	case "resources":
-		err = unstructured.SetNestedSlice(set, []any{map[string]any{"name": "a", "image": "r/a:1", "resources": fragment}}, append(pod, "spec", "containers")...)
+		container["resources"] = fragment
 	default:
 		err = unstructured.SetNestedField(set, fragment, append(pod, "spec", key)...)
+	}
+	if err == nil {
+		err = unstructured.SetNestedSlice(set, []any{container}, append(pod, "spec", "containers")...)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -95,38 +141,27 @@ func TestFragmentsAreJudgedAsTheAPIServerDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, list := range fragments {
-		for _, text := range list {
-			values := filepath.Join(t.TempDir(), "values.yaml")
-			if err := os.WriteFile(values, []byte(`{"tap":{"kernelModule":{"agent":{"`+key+`":`+text+`}}}}`), 0o600); err != nil {
-				t.Fatal(err)
+	for part, kinds := range parts {
+		for key, list := range fragments {
+			if kinds != nil && !slices.Contains(kinds, key) {
+				continue
 			}
-			doc, err := valuesschema.Load(valuesschema.LoadOptions{Files: []string{values}, Defaults: defaults, ReleaseName: "pfring", Namespace: "kubeshark"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			problems := doc.Validate()
-			bad, doubtful := valuesschema.Count(problems)
-			// What is below the chart's defaults stays, as in a rendered pod.
-			fragment, _, err := unstructured.NestedFieldCopy(doc.Merged(), "tap", "kernelModule", "agent", key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			set := map[string]any{
-				"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": "fragment"},
-				"spec": map[string]any{
-					"selector": map[string]any{"matchLabels": map[string]any{"app": "fragment"}},
-					"template": map[string]any{
-						"metadata": map[string]any{"labels": map[string]any{"app": "fragment"}},
-						"spec":     map[string]any{"containers": []any{map[string]any{"name": "a", "image": "r/a:1"}}},
+			for _, text := range list {
+				problems, fragment := judged(t, defaults, strings.Split(part, "."), key, text)
+				bad, doubtful := valuesschema.Count(problems)
+				set := map[string]any{
+					"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": "fragment"},
+					"spec": map[string]any{
+						"selector": map[string]any{"matchLabels": map[string]any{"app": "fragment"}},
+						"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "fragment"}}, "spec": map[string]any{}},
 					},
-				},
-			}
-			into(t, set, key, fragment)
-			_, err = daemonSets.Create(t.Context(), &unstructured.Unstructured{Object: set}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationIgnore})
-			// A warning is about what another server, or its settings, may judge otherwise.
-			if (err != nil) != (bad > 0) && (err == nil || doubtful == 0) {
-				t.Errorf("%s: %s\nvalidate: %v\nthe API server: %v", key, text, problems, err)
+				}
+				into(t, set, key, fragment)
+				_, err = daemonSets.Create(t.Context(), &unstructured.Unstructured{Object: set}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationIgnore})
+				// A warning is about what another server, or its settings, may judge otherwise.
+				if (err != nil) != (bad > 0) && (err == nil || doubtful == 0) {
+					t.Errorf("%s.%s: %s\nvalidate: %v\nthe API server: %v", part, key, text, problems, err)
+				}
 			}
 		}
 	}
@@ -171,4 +206,38 @@ func TestSourcesOfTheNetworkPolicyAreJudgedAsTheAPIServerDoes(t *testing.T) {
 			t.Errorf("%s\nvalidate: %v\nthe API server: %v", text, problems, err)
 		}
 	}
+}
+
+// judged is what validate says of a fragment at a place in the values, and the fragment
+// as it goes into a pod: what is below the chart's defaults stays.
+func judged(t *testing.T, defaults []byte, part []string, key, text string) ([]valuesschema.Problem, any) {
+	t.Helper()
+	var fragment any
+	if err := json.Unmarshal([]byte(text), &fragment); err != nil {
+		t.Fatal(err)
+	}
+	block := map[string]any{key: fragment}
+	if key == "extraVolumeMounts" {
+		block["extraVolumes"] = mounted
+	}
+	for _, name := range slices.Backward(append([]string{"tap", "kernelModule"}, part...)) {
+		block = map[string]any{name: block}
+	}
+	data, err := json.Marshal(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(values, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := valuesschema.Load(valuesschema.LoadOptions{Files: []string{values}, Defaults: defaults, ReleaseName: "pfring", Namespace: "kubeshark"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragment, _, err = unstructured.NestedFieldCopy(doc.Merged(), append(append([]string{"tap", "kernelModule"}, part...), key)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc.Validate(), fragment
 }
