@@ -35,9 +35,9 @@ func TestASignatureOfTheOlderKindCounts(t *testing.T) {
 
 // What does not fit into the memory says how much would do, and that does.
 func TestAModuleThatDoesNotFitSaysWhichLimitWould(t *testing.T) {
-	r := moduletest.NewRepository(t).Add(moduletest.KO{Padding: 3 * mib}, "xz").Sign()
+	r := moduletest.NewRepository(t).Add(moduletest.KO{Padding: mib}, "xz").Sign()
 	q := request(r)
-	q.Memory = 3 * mib
+	q.Memory = mib
 	_, err := get(t, r.Files, q)
 	if reason(err) != outcome.TooLarge || !strings.Contains(err.Error(), "agent.resources.limits.memory") {
 		t.Fatalf("%v", err)

@@ -24,10 +24,30 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// agents builds the agent as `make agent` does.
+// built is the folder of the agents, made by the first test that needs them.
+var built string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built) // a temporary folder
+	}
+	os.Exit(code)
+}
+
+// agents builds the agent as `make agent` does, once for all tests.
 func agents(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
+	if testing.Short() {
+		t.Skip("-short: builds for two architectures; run without -short")
+	}
+	if built != "" {
+		return built
+	}
+	dir, err := os.MkdirTemp("", "agents-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, arch := range []string{"amd64", "arm64"} {
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "netgo,osusergo,nethttpomithttp2", "-ldflags", "-s -w",
 			"-o", filepath.Join(dir, "pfring-agent-"+arch), "../../cmd/pfring-agent")
@@ -36,6 +56,7 @@ func agents(t *testing.T) string {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
+	built = dir
 	return dir
 }
 

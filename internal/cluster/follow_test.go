@@ -62,6 +62,7 @@ func names(t *testing.T, f *cluster.Followed) string {
 }
 
 func TestNodesAreFollowedByOneListAndOneWatch(t *testing.T) {
+	t.Parallel() // it waits
 	ctx, cancel := context.WithCancel(t.Context())
 	api := &watched{watches: make(chan opened)}
 	f, err := cluster.Follow(ctx, api, "")

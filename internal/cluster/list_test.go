@@ -123,6 +123,7 @@ func TestListNodesReadsAllPages(t *testing.T) {
 }
 
 func TestListNodesBeginsAnewWhenItsSnapshotIsGone(t *testing.T) {
+	t.Parallel() // it waits
 	api := &nodesAPI{nodes: manyNodes(1100)}
 	api.before = func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 3 || n == 5 {
@@ -146,6 +147,7 @@ func TestListNodesBeginsAnewWhenItsSnapshotIsGone(t *testing.T) {
 }
 
 func TestListNodesGivesUp(t *testing.T) {
+	t.Parallel() // it waits
 	for name, test := range map[string]struct {
 		before func(http.ResponseWriter, *http.Request, int) bool
 		is     func(error) bool
@@ -193,6 +195,7 @@ func TestListNodesEndsWithItsContext(t *testing.T) {
 }
 
 func TestListNodesWaitsWhenTheServerSaysTooManyRequests(t *testing.T) {
+	t.Parallel() // it waits
 	api := &nodesAPI{nodes: manyNodes(600), before: func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 2 {
 			w.Header().Set("Retry-After", "1")

@@ -46,6 +46,7 @@ func overloaded(t *testing.T, times int32, seconds string) (*http.Client, string
 
 // A credential plugin is named while it is waited for, then the server.
 func TestACredentialPluginThatKeepsARequestWaitingIsNamed(t *testing.T) {
+	t.Parallel() // it waits
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
 	}))
@@ -125,6 +126,7 @@ func TestAnswersOfOtherServersAreToldApart(t *testing.T) {
 }
 
 func TestAnOverloadedServerIsAskedAgainWithTheSameBody(t *testing.T) {
+	t.Parallel() // it waits
 	client, url, asked := overloaded(t, 1, "0")
 	response, err := client.Post(url, "text/plain", strings.NewReader("body"))
 	if err != nil {
