@@ -35,22 +35,20 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 	if err != nil {
 		return err
 	}
-	report := l.release.Judge(nodes, pods, l.now)
-	fell, err := report.Candidates(rollout.RetryOptions{})
+	fell, err := l.release.Judge(nodes, pods, l.now).Candidates(rollout.RetryOptions{})
 	if err != nil {
 		return err
 	}
-	candidates := slices.DeleteFunc(fell, func(n rollout.Node) bool {
-		at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.Name == n.Pod })
-		return !slices.Contains(repositoryReasons(), n.Reason) && (at < 0 || !again(l, pods[at]))
-	})
 	r.retried.allow(l.now, total)
-	for _, n := range candidates {
-		at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.Name == n.Pod })
-		if at < 0 || !r.retried.take(n.Node, l.now) {
+	byName := map[string]*corev1.Pod{}
+	for _, p := range pods {
+		byName[p.Name] = p
+	}
+	for _, n := range fell {
+		pod := byName[n.Pod]
+		if pod == nil || !helps(l, n, pod) || !r.retried.take(n.Node, l.now) {
 			continue
 		}
-		pod := pods[at]
 		err := r.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, client.Preconditions{UID: &pod.UID})
 		if apierrors.IsForbidden(err) || err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("cannot restart the agent on node %s: %w", n.Node, err)
@@ -64,9 +62,12 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 	return nil
 }
 
-// again tells whether an agent whose kernel has refused a module would be given
-// another now.
-func again(l *look, p *corev1.Pod) bool {
+// helps tells whether an agent that fell back may have another outcome now: it could
+// not get a module, or its kernel has refused another than there is.
+func helps(l *look, n rollout.Node, p *corev1.Pod) bool {
+	if slices.Contains(repositoryReasons(), n.Reason) {
+		return true
+	}
 	o, ok := lastOutcome(p)
 	return ok && replaced(l.index.list, o)
 }
