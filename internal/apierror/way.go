@@ -33,8 +33,16 @@ func ofWay(e *url.Error, c Caller) Words {
 		return Words{NotKubernetes, server + " sends the client on to " + oneLine(other.To) + ", as a login page or a proxy does",
 			"Check " + c.address() + ", and log in to the VPN or proxy."}
 	}
-	if errors.Is(e.Err, ErrWebPage) {
-		return Words{NotKubernetes, server + " answers with a web page", "Check " + c.address() + ", and log in to the network, VPN or proxy."}
+	if page := (*WebPageError)(nil); errors.As(e.Err, &page) {
+		return ofPage(page, server, c)
+	}
+	if login := (*ExpiredError)(nil); errors.As(e.Err, &login) {
+		return Words{Unauthorized, server + " does not accept your login: the " + login.What + " in the kubeconfig" + named(c.Kubeconfig) + " expired on " + day(login.At),
+			"Log in again, or get a new kubeconfig from the cluster's administrator. Check the clock of this machine if that date has not passed."}
+	}
+	if proxy := (*ProxyError)(nil); errors.As(e.Err, &proxy) {
+		return Words{Unreachable, "cannot reach " + server + ": the proxy " + oneLine(proxy.Proxy) + " refuses the connection: " + oneLine(proxy.Said),
+			"Check HTTPS_PROXY, which also holds the proxy's login (http://USER:PASSWORD@HOST:PORT), or name the server in NO_PROXY."}
 	}
 	w := wayTo(e.Err, c)
 	w.Why = "cannot reach " + server + ": " + w.Why
@@ -73,10 +81,12 @@ func wayTo(err error, c Caller) Words {
 		return Words{Unreachable, "interrupted", ""}
 	case strings.Contains(err.Error(), credentials):
 		return plugin(afterLast(err.Error(), credentials), c)
+	case errors.As(err, &op) && op.Op == "proxyconnect" && errors.As(err, &dns):
+		return Words{Unreachable, "the name of the proxy, " + oneLine(dns.Name) + ", cannot be resolved", proxied}
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return Words{Unreachable, "the proxy does not answer: " + cause(op.Err), proxied}
 	case errors.As(err, &dns) && (dns.IsNotFound || !dns.IsTimeout):
 		return Words{UnknownHost, "the name " + oneLine(dns.Name) + " cannot be resolved", "Check the network, the VPN and the DNS, and " + c.address() + "."}
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return Words{Unreachable, "the proxy does not answer: " + cause(op.Err), "Check HTTPS_PROXY, or name the server in NO_PROXY."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Words{Timeout, "no response in time", "Check the network and the VPN, or allow more time with --request-timeout."}
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -87,6 +97,22 @@ func wayTo(err error, c Caller) Words {
 		return Words{Unreachable, "the server closed the connection", "Try again. " + address}
 	}
 	return Words{Unreachable, cause(err), address}
+}
+
+// proxied is what to do about a proxy.
+const proxied = "Check HTTPS_PROXY, or name the server in NO_PROXY."
+
+// ofPage words a page for a browser. What stands before a server answers so where the
+// server is down.
+func ofPage(e *WebPageError, server string, c Caller) Words {
+	status := fmt.Sprintf(" (%d %s)", e.Status, http.StatusText(e.Status))
+	switch {
+	case e.Status == http.StatusOK:
+		status = ""
+	case e.Status >= http.StatusInternalServerError:
+		return Words{Unreachable, "a proxy or load balancer answers in place of " + server + status, "Check that the cluster is running, and " + c.address() + "."}
+	}
+	return Words{NotKubernetes, server + " answers with a web page" + status + ", as a login page or a proxy does", "Check " + c.address() + ", and log in to the network, VPN or proxy."}
 }
 
 // credentials is where the client library says what its credential plugin did.
@@ -211,11 +237,21 @@ func Kubeconfig(err error, explicit, env, context string) error {
 		return &worded{fmt.Sprintf("kubeconfig %s has no user %s. Run 'kubectl config get-users'.", where, inner(text)), err}
 	case strings.HasPrefix(text, "cluster ") && strings.HasSuffix(text, " does not exist"):
 		return &worded{fmt.Sprintf("kubeconfig %s has no cluster %s. Run 'kubectl config get-clusters'.", where, inner(text)), err}
+	case strings.Contains(text, unknownContext):
+		_, name, _ := strings.Cut(text, unknownContext)
+		name, _, _ = strings.Cut(strings.TrimRight(name, "]"), ", ")
+		if context == "" {
+			return &worded{fmt.Sprintf("kubeconfig %s has no context %q, which is its current-context. Run 'kubectl config get-contexts'.", where, name), err}
+		}
+		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run 'kubectl config get-contexts'.", where, name), err}
 	case strings.Contains(text, "does not exist") && context != "":
 		return &worded{fmt.Sprintf("kubeconfig %s has no context %q. Run 'kubectl config get-contexts'.", where, context), err}
 	}
 	return &worded{fmt.Sprintf("cannot read kubeconfig %s: %s.", where, strings.TrimSuffix(parsing(text), ".")), err}
 }
+
+// unknownContext is where the client library names a context that is not there.
+const unknownContext = "context was not found for specified context: "
 
 // parsing says what is wrong in a file without Go's names of it.
 func parsing(text string) string {
@@ -263,5 +299,30 @@ type RedirectedError struct {
 
 func (e *RedirectedError) Error() string { return "the server sends the client on to " + e.To }
 
-// ErrWebPage means that what should be the API server answers with HTML.
-var ErrWebPage = errors.New("the server answers with a web page")
+// WebPageError means that what should be the API server answers with HTML.
+type WebPageError struct {
+	// Status is the answer's, as in HTTP.
+	Status int
+}
+
+func (e *WebPageError) Error() string {
+	return fmt.Sprintf("the server answers with a web page (%d)", e.Status)
+}
+
+// ExpiredError means that the API server refuses a login whose time is over.
+type ExpiredError struct {
+	// What is the login: a client certificate or a token.
+	What string
+	// At is when it expired.
+	At time.Time
+}
+
+func (e *ExpiredError) Error() string { return "the " + e.What + " expired on " + day(e.At) }
+
+// ProxyError means that a proxy does not let a connection through.
+type ProxyError struct {
+	// Proxy is its host and port, Said what it answers.
+	Proxy, Said string
+}
+
+func (e *ProxyError) Error() string { return "the proxy " + e.Proxy + " says " + e.Said }

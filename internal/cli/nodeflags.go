@@ -110,7 +110,7 @@ func (n *nodeFlags) liveNodes(ctx context.Context, targets cluster.Targets) ([]c
 	case len(nodes) == 0 && n.selector != "":
 		return nil, fmt.Errorf("no node with labels %s found", n.selector)
 	case len(nodes) == 0:
-		return nil, errors.New("the cluster has no nodes")
+		return nil, errors.New("the cluster has no nodes. Add a node, or choose another context with --context")
 	}
 	return nodes, nil
 }

@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -27,7 +30,8 @@ const longestWait = 30 * time.Second
 // A credential plugin of the kubeconfig is named while it keeps a request waiting:
 // it may ask for a password in a browser, or hang.
 func Patient(config *rest.Config) {
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patient{next} })
+	login, through := loginOf(config), config.Proxy
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patient{next, login, through} })
 	if config.ExecProvider == nil || !strings.Contains(config.Host, "://") {
 		return
 	}
@@ -60,7 +64,12 @@ func (p *plugged) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r.WithContext(context.WithValue(r.Context(), pluginKey{}, end)))
 }
 
-type patient struct{ next http.RoundTripper }
+type patient struct {
+	next  http.RoundTripper
+	login login
+	// through is the kubeconfig's proxy; nil is that of the environment.
+	through func(*http.Request) (*url.URL, error)
+}
 
 func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	server := "the API server at " + r.URL.Scheme + "://" + r.URL.Host
@@ -73,14 +82,14 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		response, err := p.next.RoundTrip(r)
 		end()
 		if err != nil {
-			return nil, err
-		}
-		if err := foreign(response); err != nil {
-			drop(response)
-			return nil, err
+			return nil, p.refusedByProxy(r, err)
 		}
 		pause, overloaded := later(response)
 		if !overloaded {
+			if err := p.foreign(response); err != nil {
+				drop(response)
+				return nil, err
+			}
 			return response, nil
 		}
 		until := first.Add(longestWait)
@@ -102,16 +111,36 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// foreign tells an answer that no API server gives: of a login page, or a proxy. The
-// client library would send the login after a redirect, and read a page as JSON.
-func foreign(r *http.Response) error {
+// refusedByProxy names the proxy that has not let a connection through, of which the
+// library says no more than the status of its answer.
+func (p *patient) refusedByProxy(r *http.Request, err error) error {
+	through := p.through
+	if through == nil {
+		through = http.ProxyFromEnvironment
+	}
+	proxy, broken := through(r)
+	// The library makes the error of the text alone.
+	bare := fmt.Sprintf("%T", err) == fmt.Sprintf("%T", errors.New(""))
+	if broken != nil || proxy == nil || r.URL.Scheme != "https" || !bare || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, http.ErrSchemeMismatch) || strings.HasPrefix(err.Error(), "net/http: ") {
+		return err
+	}
+	return &apierror.ProxyError{Proxy: proxy.Host, Said: err.Error()}
+}
+
+// foreign tells an answer that no API server gives, of a login page, or a proxy, and
+// why a login is refused where that can be seen from here. The client library would
+// send the login after a redirect, and read a page as JSON.
+func (p *patient) foreign(r *http.Response) error {
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	to, err := r.Location()
 	switch {
 	case r.StatusCode >= 300 && r.StatusCode < 400 && err == nil:
 		return &apierror.RedirectedError{To: to.Scheme + "://" + to.Host}
-	case r.StatusCode == http.StatusOK && strings.TrimSpace(media) == "text/html":
-		return apierror.ErrWebPage
+	case strings.TrimSpace(media) == "text/html":
+		return &apierror.WebPageError{Status: r.StatusCode}
+	case r.StatusCode == http.StatusUnauthorized && !p.login.end.IsZero() && p.login.end.Before(time.Now()):
+		return &apierror.ExpiredError{What: p.login.what, At: p.login.end}
 	}
 	return nil
 }

@@ -2,10 +2,17 @@ package cluster_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,7 +114,17 @@ func TestAnswersOfOtherServersAreToldApart(t *testing.T) {
 		"a web page": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = io.WriteString(w, "<html>Sign in</html>")
-		}, "answers with a web page"},
+		}, "answers with a web page, as a login page"},
+		"a web page that refuses": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<html>Blocked</html>")
+		}, "answers with a web page (403 Forbidden), as a login page"},
+		"a load balancer": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "<html><h1>503</h1></html>")
+		}, "a proxy or load balancer answers in place of the API server"},
 		"an expired list": {func(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusGone, metav1.StatusReasonExpired) }, "(410 Gone). Try again."},
 	} {
 		server := httptest.NewServer(test.answer)
@@ -121,6 +138,85 @@ func TestAnswersOfOtherServersAreToldApart(t *testing.T) {
 		_, err = lister.List(t.Context(), metav1.ListOptions{})
 		if got := apierror.Reword(err, apierror.Caller{}); got == nil || !strings.Contains(got.Error(), test.want) || strings.Contains(got.Error(), "secret") {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A server says no more than 401 of a login whose time is over.
+func TestALoginThatHasExpiredIsNamed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		status(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
+	}))
+	t.Cleanup(server.Close)
+	cert, key := certificate(t, time.Unix(86400, 0))
+	token := func(claims string) *rest.Config {
+		return &rest.Config{Host: server.URL, BearerToken: "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2VjcmV0"}
+	}
+	for name, test := range map[string]struct {
+		config *rest.Config
+		want   string
+	}{
+		"a client certificate": {&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CertData: cert, KeyData: key}}, "the client certificate in the kubeconfig /c expired on 1970-01-02 00:00 UTC. Log in again"},
+		"a token":              {token(`{"exp":86400}`), "the token in the kubeconfig /c expired on 1970-01-02 00:00 UTC"},
+		"a token that lasts":   {token(`{"exp":9999999999}`), "(401 Unauthorized)"},
+		"a token of any kind":  {token(`[]`), "(401 Unauthorized)"},
+		"no token of JSON":     {&rest.Config{Host: server.URL, BearerToken: "secret"}, "(401 Unauthorized)"},
+	} {
+		cluster.Patient(test.config)
+		lister, err := cluster.NewNodeLister(test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = lister.List(t.Context(), metav1.ListOptions{})
+		words, _ := apierror.Describe(err, apierror.Caller{Kubeconfig: "/c"})
+		if words.Kind != apierror.Unauthorized || !strings.Contains(words.String(), test.want) {
+			t.Errorf("%s: %s (%s)", name, words, words.Kind)
+		}
+	}
+}
+
+// certificate is a client certificate until end, and its key.
+func certificate(t *testing.T, end time.Time) (cert, key []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+}
+
+// A proxy's refusal is the proxy's, and its password stays unsaid.
+func TestAProxyThatRefusesIsNamed(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	t.Cleanup(proxy.Close)
+	for address, want := range map[string]string{
+		strings.Replace(proxy.URL, "http://", "http://ann:hunter2@", 1): "the proxy " + strings.TrimPrefix(proxy.URL, "http://") + " refuses the connection: Proxy Authentication Required",
+		"http://127.0.0.1:1":       "the proxy does not answer: connection refused",
+		"http://proxy.invalid:312": "the name of the proxy, proxy.invalid, cannot be resolved",
+	} {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := &rest.Config{Host: "https://api.cluster.invalid:6443", Proxy: http.ProxyURL(u)}
+		cluster.Patient(config)
+		lister, err := cluster.NewNodeLister(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = lister.List(t.Context(), metav1.ListOptions{})
+		words, _ := apierror.Describe(err, apierror.Caller{})
+		if !strings.Contains(words.String(), want) || !strings.Contains(words.Remedy, "HTTPS_PROXY") || strings.Contains(words.String(), "hunter2") {
+			t.Errorf("%s: %s", address, words)
 		}
 	}
 }

@@ -16,6 +16,8 @@ type Finding struct {
 	Nodes                           int
 	// Example is one of the nodes.
 	Example string
+	// first is the kernel of the first node.
+	first string
 	// Kernels are those that the cause is reported for, Message that of the first; Also
 	// names the others, or is "".
 	Kernels []string
@@ -49,7 +51,7 @@ func (r Report) Findings() []Finding {
 		if !ok {
 			place = len(list)
 			at[k] = place
-			list = append(list, Finding{Reason: n.Reason, Message: n.Message, Remedy: n.Remedy, Source: n.Source, Supported: n.Supported, Example: n.Node})
+			list = append(list, Finding{Reason: n.Reason, Message: n.Message, Remedy: n.Remedy, Source: n.Source, Supported: n.Supported, Example: n.Node, first: n.Kernel})
 		}
 		f := &list[place]
 		f.Nodes++
@@ -82,7 +84,7 @@ func (f *Finding) sum() {
 	slices.SortFunc(f.Kernels, text.Natural)
 	var others []string
 	for _, k := range f.Kernels {
-		if !strings.Contains(f.Message, k) {
+		if k != f.first && !strings.Contains(f.Message, k) {
 			others = append(others, k)
 		}
 	}

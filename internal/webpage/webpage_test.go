@@ -52,6 +52,25 @@ func TestAPageSaysWhatAndWhenAndNothingByColourAlone(t *testing.T) {
 	}
 }
 
+// A name of any length leaves the other columns on the screen, and on paper, where
+// nobody can scroll.
+func TestALongNameTakesNoColumnAway(t *testing.T) {
+	for _, want := range []string{
+		"td code.long { white-space: normal; overflow-wrap: anywhere; }", "td:has(code.long) { min-width: 16rem; }",
+		"  td, td.prose, td:has(code.long) { display: flex; gap: .5rem; min-width: 0;", "  td code.long { overflow-wrap: anywhere; }\n  td:has(code.long) { min-width: 12em; }",
+	} {
+		if !strings.Contains(source, want) {
+			t.Errorf("the style of a page has no %s", want)
+		}
+	}
+	p := example()
+	p.Sections[0].Table.Rows[0][0].Text = strings.Repeat("n", 253)
+	var b strings.Builder
+	if err := p.Write(&b); err != nil || !strings.Contains(b.String(), `<code class="long">nnnnn`) {
+		t.Errorf("%v: a name of 253 letters is not marked as long", err)
+	}
+}
+
 func FuzzPage(f *testing.F) {
 	f.Add("`a` https://x docs/a.md <b>")
 	f.Add("https://\"onmouseover=alert(1)//")
