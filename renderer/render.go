@@ -34,6 +34,9 @@ type Options struct {
 	// SchemaChecked says that Values have already passed the chart's own schema,
 	// so that this costs no second time.
 	SchemaChecked bool
+	// ChartName is the name under which a parent chart has the chart (its alias), which
+	// is what its templates then see; "" is the chart's own.
+	ChartName string
 	// IncludeCRDs puts the resources of the chart's crds/ folder first.
 	IncludeCRDs bool
 }
@@ -76,6 +79,9 @@ func Render(c *Chart, o Options) (*Result, error) {
 	h, err := c.load()
 	if err != nil {
 		return nil, err
+	}
+	if o.ChartName != "" {
+		h.Metadata.Name = o.ChartName
 	}
 	files, err := execute(h, o, caps)
 	if err != nil {

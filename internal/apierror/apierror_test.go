@@ -228,6 +228,18 @@ func TestAKubeconfigIsNamedByItsPath(t *testing.T) {
 	if got := load("/nope/config", "").Error(); !strings.Contains(got, "kubeconfig /nope/config not found") || strings.Contains(got, "stat ") {
 		t.Error(got)
 	}
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("current-context: gone\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for context, want := range map[string]string{
+		"":     "kubeconfig " + file + ` has no context "gone", which is its current-context. Run 'kubectl config get-contexts'.`,
+		"nope": "kubeconfig " + file + ` has no context "nope". Run 'kubectl config get-contexts'.`,
+	} {
+		if got := load(file, context).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 	for text, want := range map[string]string{
 		"users: [{name: u, user: {exec: {command: false, apiVersion: v1}}}]": "invalid users.user.exec.command: must be a string, not a value of type bool.",
 		"clusters: nonsense":         "invalid clusters: must be a map or a list, not a value of type string.",

@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/difference"
+	"github.com/kubeshark/kubeshark-pfring/internal/printout"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
 )
@@ -67,20 +67,23 @@ func runDiff(cmd *cobra.Command, f *diffFlags) error {
 	if err != nil {
 		return err
 	}
-	installed, err := cluster.ReleaseRecord(cmd.Context(), config, namespace, f.release)
+	in, err := readInstalled(cmd.Context(), config, namespace, f.release)
 	if err != nil {
 		return err
 	}
-	before, err := f.read(cmd, installed.Values, false, namespace)
+	if f.values.subchart == "" {
+		f.values.subchart = in.key
+	}
+	before, err := f.read(cmd, in, false, namespace)
 	if err != nil {
 		return err
 	}
-	after, err := f.read(cmd, installed.Values, true, namespace)
+	after, err := f.read(cmd, in, true, namespace)
 	if err != nil {
 		return err
 	}
 	r := &difference.Report{SchemaVersion: 1, Release: f.release, Namespace: namespace, Nodes: []difference.Node{}, Where: f.nodes.kube.where()}
-	if r.Objects, err = f.objects(installed.Manifest, after, namespace); err != nil {
+	if r.Objects, err = f.objects(in, after, namespace); err != nil {
 		return err
 	}
 	if f.nodesToo {
@@ -103,8 +106,8 @@ func runDiff(cmd *cobra.Command, f *diffFlags) error {
 }
 
 // read merges the installed values, or those of the upgrade.
-func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade bool, namespace string) (*valuesschema.Document, error) {
-	var v valuesFlags
+func (f *diffFlags) read(cmd *cobra.Command, in *installed, upgrade bool, namespace string) (*valuesschema.Document, error) {
+	v := valuesFlags{subchart: f.values.subchart}
 	if upgrade {
 		v = f.values
 	}
@@ -113,9 +116,13 @@ func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade b
 		return nil, err
 	}
 	o.ReleaseName, o.Namespace = f.release, namespace
-	if !upgrade || f.reuse || len(f.values.files) == 0 && !f.values.anySet() {
-		if o.Base, err = yaml.Marshal(installed); err != nil {
-			return nil, fmt.Errorf("cannot read the installed values: %w", err)
+	reused := !upgrade || f.reuse || len(f.values.files) == 0 && !f.values.anySet()
+	if o.Base, err = in.base(reused); err != nil {
+		return nil, err
+	}
+	if in.key != "" && !reused {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the values of chart %s itself are not known here. Name its values.yaml with -f before yours\n", printout.Line(in.parent)); err != nil {
+			return nil, err
 		}
 	}
 	doc, err := valuesschema.Load(o)
@@ -126,18 +133,14 @@ func (f *diffFlags) read(cmd *cobra.Command, installed map[string]any, upgrade b
 }
 
 // objects compares what Helm has installed with what the values render to.
-func (f *diffFlags) objects(manifest string, doc *valuesschema.Document, namespace string) ([]difference.Change, error) {
+func (f *diffFlags) objects(in *installed, doc *valuesschema.Document, namespace string) ([]difference.Change, error) {
 	chart, err := loadChart("")
 	if err != nil {
 		return nil, err
 	}
-	result, err := renderer.Render(chart, renderer.Options{Values: doc.Values(), ReleaseName: f.release, Namespace: namespace, SchemaChecked: true})
+	result, err := renderer.Render(chart, renderer.Options{Values: doc.Values(), ReleaseName: f.release, Namespace: namespace, ChartName: in.key, SchemaChecked: true})
 	if err != nil {
 		return nil, err
-	}
-	before, err := renderer.ReadManifests(manifest)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the manifests of the installed release: %w", err)
 	}
 	list := func(resources []renderer.Resource) ([]difference.Object, error) {
 		var objects []difference.Object
@@ -150,7 +153,7 @@ func (f *diffFlags) objects(manifest string, doc *valuesschema.Document, namespa
 		}
 		return objects, nil
 	}
-	old, err := list(before)
+	old, err := list(in.objects)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,13 @@ func helmSecret(t *testing.T, name, values, manifest string) map[string]any {
 	if err := yaml.Unmarshal([]byte(values), &config); err != nil {
 		t.Fatal(err)
 	}
-	record, err := json.Marshal(map[string]any{"name": name, "config": config, "manifest": manifest})
+	return recordSecret(t, name, map[string]any{"name": name, "config": config, "manifest": manifest})
+}
+
+// recordSecret is the Secret of a release as Helm keeps it.
+func recordSecret(t *testing.T, name string, release map[string]any) map[string]any {
+	t.Helper()
+	record, err := json.Marshal(release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,5 +109,45 @@ func TestDiffTellsWhatAnUpgradeChanges(t *testing.T) {
 	}
 	if out, code := together(t, "diff", "other", "--server", api.URL, "-n", "nowhere"); code != 2 {
 		t.Errorf("another release: code %d\n%s", code, out)
+	}
+}
+
+// In a release of a chart that has this one as a dependency under another name, the
+// other charts' objects do not count, and the parent chart's own values do.
+func TestDiffOfADependency(t *testing.T) {
+	t.Setenv("PFRING_CONFIG", "")
+	manifest, code := together(t, "render", "--set", "tap.kernelModule.agent.logLevel=debug", "-n", "kubeshark", "--release-name", "all")
+	if code != 0 {
+		t.Fatal(manifest)
+	}
+	manifest = strings.NewReplacer("# Source: kubeshark-pfring/", "# Source: parent/charts/capture/", "kubeshark-pfring-0", "capture-0").Replace(manifest) +
+		"---\n# Source: parent/templates/cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-parent}\n"
+	tree := func(level string) map[string]any {
+		return map[string]any{"capture": map[string]any{"tap": map[string]any{"kernelModule": map[string]any{"agent": map[string]any{"logLevel": level}}}}}
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		release := map[string]any{"name": "all", "config": map[string]any{}, "manifest": manifest, "chart": map[string]any{"metadata": map[string]any{"name": "parent"}, "values": tree("debug")}}
+		if r.URL.Path != "/api/v1/namespaces/kubeshark/secrets" {
+			release["manifest"] = "---\n# Source: parent/templates/cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-the-parent}\n"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "SecretList", "apiVersion": "v1", "metadata": map[string]any{}, "items": []any{recordSecret(t, "all", release)}})
+	}))
+	defer api.Close()
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"as it is":           {nil, 0, "The upgrade changes nothing"},
+		"a value on top":     {[]string{"--reuse-values", "--set", "capture.tap.kernelModule.agent.logLevel=warn"}, 0, "value: debug → warn"},
+		"without the rest":   {[]string{"--set", "other.key=1"}, 0, "Warning: the values of chart parent itself are not known here."},
+		"an invalid value":   {[]string{"--reuse-values", "--set", "capture.tap.kernelModule.mode=kmn"}, 1, "capture.tap.kernelModule.mode"},
+		"it is switched off": {[]string{"-n", "off"}, 2, "release all is of chart parent, of which no object belongs to kubeshark-pfring"},
+	} {
+		out, code := together(t, append([]string{"diff", "all", "--server", api.URL, "-n", "kubeshark", "--nodes=false"}, test.args...)...)
+		if code != test.code || !strings.Contains(out, test.want) || strings.Contains(out, "of-the-parent") || strings.Contains(out, "helm.sh/chart") {
+			t.Errorf("%s: code %d, want %d with %q\n%s", name, code, test.code, test.want, out)
+		}
 	}
 }

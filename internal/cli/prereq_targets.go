@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/prereq"
 	"github.com/kubeshark/kubeshark-pfring/renderer"
 	valuesschema "github.com/kubeshark/kubeshark-pfring/values-schema"
@@ -61,11 +60,14 @@ func (f *prereqFlags) base(ctx context.Context, namespace string) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	values, err := cluster.ReleaseValues(ctx, config, namespace, f.release)
+	in, err := readInstalled(ctx, config, namespace, f.release)
 	if err != nil {
 		return nil, err
 	}
-	return yaml.Marshal(values)
+	if f.values.subchart == "" {
+		f.values.subchart = in.key
+	}
+	return in.base(true)
 }
 
 // document merges and validates the values for a mode.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
 	appsv1client "k8s.io/client-go/kubernetes/typed/apps/v1"
 	"k8s.io/client-go/rest"
@@ -22,10 +23,22 @@ type Addons struct {
 	// KMMRuns is yes where a controller of KMM is available, no where none is, and
 	// unknown where that could not be read; "" where KMM's API is not there.
 	KMMRuns string `json:"kmmRuns,omitempty"`
+	// Kubernetes is the API server's version, "" where it is not known.
+	Kubernetes string `json:"kubernetes,omitempty"`
 }
 
-// ReadAddons asks the cluster of config for its API groups, in one request or
-// two.
+// OldestKubernetes is the oldest version that the chart (its kubeVersion) and KMM 2.4
+// run on.
+const OldestKubernetes = "1.25"
+
+// TooOld tells whether a version is older; one that is none of Kubernetes' is not.
+func TooOld(kubernetes string) bool {
+	v, err := version.ParseGeneric(kubernetes)
+	return err == nil && v.LessThan(version.MustParseGeneric(OldestKubernetes))
+}
+
+// ReadAddons asks the cluster of config for its API groups and its version, in a few
+// requests.
 func ReadAddons(ctx context.Context, config *rest.Config) (Addons, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -36,6 +49,10 @@ func ReadAddons(ctx context.Context, config *rest.Config) (Addons, error) {
 		return Addons{}, fmt.Errorf("cannot list the cluster's API groups: %w", err)
 	}
 	addons := addonsOf(groups)
+	// Who may list the groups may read the version; without it nothing is said of it.
+	if v, err := client.ServerVersionWithContext(ctx); err == nil {
+		addons.Kubernetes = v.GitVersion
+	}
 	if addons.KMM {
 		addons.KMMRuns = kmmRuns(ctx, config)
 	}

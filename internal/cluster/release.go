@@ -31,13 +31,39 @@ type Installed struct {
 	Values map[string]any
 	// Manifest is what was applied, as `helm get manifest` prints it.
 	Manifest string
+	// Chart is the name of its chart, and Defaults what that chart's values are, with
+	// what the user gave among them if it has dependencies.
+	Chart    string
+	Defaults map[string]any
 }
 
-// ReleaseValues are the values with which Helm installed the deployed revision of a
-// release.
-func ReleaseValues(ctx context.Context, config *rest.Config, namespace, name string) (map[string]any, error) {
-	r, err := ReleaseRecord(ctx, config, namespace, name)
-	return r.Values, err
+// Below are the values that a dependency of the release's chart has, by its key: those
+// that the user gave over those of the chart.
+func (i Installed) Below(key string) map[string]any {
+	values := map[string]any{}
+	for _, layer := range []map[string]any{i.Defaults, i.Values} {
+		if own, is := layer[key].(map[string]any); is {
+			overlay(values, own)
+		}
+	}
+	return values
+}
+
+// overlay puts one tree over another.
+func overlay(to, from map[string]any) {
+	for key, value := range from {
+		below, is := value.(map[string]any)
+		if !is {
+			to[key] = value
+			continue
+		}
+		under, is := to[key].(map[string]any)
+		if !is {
+			under = map[string]any{}
+			to[key] = under
+		}
+		overlay(under, below)
+	}
 }
 
 // ReleaseRecord reads the deployed revision of a release. Helm keeps each revision
@@ -59,7 +85,7 @@ func ReleaseRecord(ctx context.Context, config *rest.Config, namespace, name str
 		}
 	}
 	if newest == nil {
-		return Installed{}, fmt.Errorf("%w: release %s in namespace %s. Name another with --release-name and -n, or set the values with -f", errNoRelease, name, namespace)
+		return Installed{}, fmt.Errorf("%w: release %s in namespace %s. Check the name and the namespace: helm list -A", errNoRelease, name, namespace)
 	}
 	record, err := recordOf(newest.Data["release"])
 	if err != nil {
@@ -90,9 +116,15 @@ func recordOf(record []byte) (Installed, error) {
 	var release struct {
 		Config   map[string]any `json:"config"`
 		Manifest string         `json:"manifest"`
+		Chart    struct {
+			Metadata struct {
+				Name string `json:"name"`
+			} `json:"metadata"`
+			Values map[string]any `json:"values"`
+		} `json:"chart"`
 	}
 	if err := json.Unmarshal(data, &release); err != nil {
 		return Installed{}, err
 	}
-	return Installed{Values: release.Config, Manifest: release.Manifest}, nil
+	return Installed{Values: release.Config, Manifest: release.Manifest, Chart: release.Chart.Metadata.Name, Defaults: release.Chart.Values}, nil
 }

@@ -281,6 +281,8 @@ func (r *Report) Conclude() {
 	switch {
 	case len(r.Objects) == 0 && len(parts) == 0:
 		r.Verdict = "The upgrade changes nothing"
+	case len(parts) == 0 && r.Unchanged == 0:
+		r.Verdict = text.Count(len(r.Objects), "object") + " would change; nodes were not compared"
 	case len(parts) == 0:
 		r.Verdict = text.Count(len(r.Objects), "object") + " would change, and no node"
 	default:

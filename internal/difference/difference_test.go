@@ -34,7 +34,7 @@ func TestObjectsAreComparedFieldByField(t *testing.T) {
 + Module new
 - Role old
 
-3 objects would change, and no node
+3 objects would change; nodes were not compared
 `
 	if got := r.table(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

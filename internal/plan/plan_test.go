@@ -286,3 +286,14 @@ func TestOutputsAreAsRecorded(t *testing.T) {
 		t.Error("xml was written")
 	}
 }
+
+// Helm refuses the chart on an older Kubernetes, which is to be known before.
+func TestPlanTellsOfAnOldKubernetes(t *testing.T) {
+	for version, old := range map[string]bool{"v1.24.17": true, "v1.20.15-eks-1": true, "v1.25.0": false, "v1.36.2": false, "": false, "unknown": false} {
+		p := plan.Make(with(facts(private, node("a", there, cluster.Generic)), func(f *plan.Facts) { f.Addons = cluster.Addons{Known: true, Kubernetes: version} }))
+		told := len(p.First) > 0 && strings.Contains(p.First[0].What, "Upgrade the cluster to Kubernetes 1.25 or newer: it has "+version)
+		if told != old {
+			t.Errorf("%s: %v", version, p.First)
+		}
+	}
+}

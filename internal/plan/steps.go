@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/compatibility"
 	"github.com/kubeshark/kubeshark-pfring/internal/text"
 	"github.com/kubeshark/kubeshark-pfring/outcome"
@@ -13,6 +14,9 @@ import (
 
 // steps says what must be done before the installation.
 func (d *decision) steps() {
+	if cluster.TooOld(d.Addons.Kubernetes) && d.plan.Way != None {
+		d.first(Step{What: "Upgrade the cluster to Kubernetes " + cluster.OldestKubernetes + " or newer: it has " + d.Addons.Kubernetes + ", on which Helm refuses the chart"})
+	}
 	switch d.plan.Way {
 	case AutoPrivate:
 		d.stepRepository()

@@ -8,11 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubeshark/kubeshark-pfring/internal/apierror"
+	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 )
-
-// oldest is the oldest Kubernetes that chart (its kubeVersion) and KMM 2.4 run
-// on.
-const oldest = "1.25"
 
 func apiChecks() []Check {
 	return []Check{
@@ -45,12 +42,11 @@ func apiVersion(ctx context.Context, e *env) Finding {
 	if err != nil {
 		return unread("the server's version", err)
 	}
-	v, err := version.ParseGeneric(info.GitVersion)
-	if err != nil {
-		return warn("api-version-unclear", fmt.Sprintf("the server reports version %q, which is not a Kubernetes version", info.GitVersion), "Make sure that it is Kubernetes "+oldest+" or newer.")
+	if _, err := version.ParseGeneric(info.GitVersion); err != nil {
+		return warn("api-version-unclear", fmt.Sprintf("the server reports version %q, which is not a Kubernetes version", info.GitVersion), "Make sure that it is Kubernetes "+cluster.OldestKubernetes+" or newer.")
 	}
-	if v.LessThan(version.MustParseGeneric(oldest)) {
-		return fail("api-too-old", "this is "+info.GitVersion, "Upgrade the cluster to Kubernetes "+oldest+" or newer.")
+	if cluster.TooOld(info.GitVersion) {
+		return fail("api-too-old", "this is "+info.GitVersion, "Upgrade the cluster to Kubernetes "+cluster.OldestKubernetes+" or newer.")
 	}
-	return ok(info.GitVersion + " is " + oldest + " or newer")
+	return ok(info.GitVersion + " is " + cluster.OldestKubernetes + " or newer")
 }

@@ -70,7 +70,7 @@ func namespaceExists(ctx context.Context, e *env) Finding {
 	ns, err := e.namespace(ctx)
 	switch {
 	case apierrors.IsNotFound(err):
-		return fail("namespace-missing", "there is no namespace "+e.Namespace, fmt.Sprintf("kubectl create namespace %s", e.Namespace))
+		return fail("namespace-missing", "there is no namespace "+e.Namespace, fmt.Sprintf("Run: kubectl create namespace %s", e.Namespace))
 	case err != nil:
 		return unread("the namespace "+e.Namespace, err)
 	case ns.DeletionTimestamp != nil:
@@ -120,7 +120,7 @@ func (e *env) admitted(err error, what, resource string, a admission) Finding {
 	case strings.Contains(text, "violates PodSecurity"):
 		_, level, _ := strings.Cut(text, "violates PodSecurity")
 		return fail("pod-security", "a dry run of "+what+" violates PodSecurity"+level,
-			fmt.Sprintf("kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged --overwrite, or install into a separate namespace.", e.Namespace))
+			fmt.Sprintf("Run: kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged --overwrite, or install into a separate namespace.", e.Namespace))
 	case strings.Contains(text, "unable to validate against any security context constraint"):
 		return fail("scc", "a dry run of "+what+" does not fit any security context constraint that you may use",
 			"Set tap.kernelModule.openshift.scc.create, or: oc adm policy add-scc-to-user privileged -z SERVICEACCOUNT -n "+e.Namespace)

@@ -157,12 +157,12 @@ func (k *kmmFacts) obstacle(kind podKind) words {
 	case kind == workerKind && a.account != "":
 		return words{
 			"the ServiceAccount " + a.account + " of its worker pods is missing in the namespace " + namespace,
-			"kubectl create serviceaccount " + a.account + " -n " + namespace + ", or correct tap.kernelModule.kmm.serviceAccountName.",
+			"Run: kubectl create serviceaccount " + a.account + " -n " + namespace + ", or correct tap.kernelModule.kmm.serviceAccountName.",
 		}
 	case a.podSecurity == "restricted", a.podSecurity == "baseline" && kind != pullKind:
 		return words{
 			"the namespace enforces Pod Security " + a.podSecurity + ", which refuses KMM's " + [...]string{"pods", "pods", "worker pods"}[kind],
-			"kubectl label namespace " + namespace + " --overwrite pod-security.kubernetes.io/enforce=privileged",
+			"Run: kubectl label namespace " + namespace + " --overwrite pod-security.kubernetes.io/enforce=privileged",
 		}
 	case a.full != "":
 		return words{"the namespace's quota has no room for KMM's pods: " + a.full, "Raise the ResourceQuota, or free some of it."}

@@ -68,7 +68,7 @@ func (k *kmmFacts) oldVersion(t *target, have *kmmEntry) words {
 	}
 	return words{
 		fmt.Sprintf("version %s is loaded, the Module has %s, and the node lacks the label %s=%s", have.Version, want, label, want),
-		"kubectl label node " + t.name + " --overwrite " + label + "=" + want,
+		"Run: kubectl label node " + t.name + " --overwrite " + label + "=" + want,
 	}
 }
 

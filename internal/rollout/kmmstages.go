@@ -169,7 +169,7 @@ func (k *kmmFacts) version(t *target) words {
 	}
 	return words{
 		"the Module has the version " + want + ", and the node lacks the label " + label + "=" + want,
-		"kubectl label node " + t.name + " --overwrite " + label + "=" + want,
+		"Run: kubectl label node " + t.name + " --overwrite " + label + "=" + want,
 	}
 }
 

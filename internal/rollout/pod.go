@@ -147,7 +147,7 @@ func judgeRun(n *Node, p *corev1.Pod, t *target, now time.Time) {
 	case run == nil || run.State.Waiting != nil && run.LastTerminationState.Terminated == nil:
 		n.State, n.Message = Pending, cmp.Or(waitingFor("agent", run, p), "the agent is starting")
 	case run.State.Running == nil:
-		crashed(n, run)
+		crashed(n, p.Namespace, run)
 	case changed.After(run.State.Running.StartedAt.Time) || now.Sub(run.State.Running.StartedAt.Time) > startGrace:
 		n.State, n.Backend, n.Reason, n.Version = Fallback, outcome.Libpcap, outcome.ModuleGone, ""
 		n.Message, n.Remedy = "the module was loaded and has been unloaded since; capture continues with libpcap", remedy(outcome.ModuleGone)
@@ -158,7 +158,7 @@ func judgeRun(n *Node, p *corev1.Pod, t *target, now time.Time) {
 }
 
 // crashed: nobody watches over the module, so nobody knows whether it is there.
-func crashed(n *Node, run *corev1.ContainerStatus) {
+func crashed(n *Node, namespace string, run *corev1.ContainerStatus) {
 	end := run.State.Terminated
 	if end == nil {
 		end = run.LastTerminationState.Terminated
@@ -168,7 +168,7 @@ func crashed(n *Node, run *corev1.ContainerStatus) {
 		n.Since = end.FinishedAt.Time
 		n.Message += fmt.Sprintf(" (exit code %d %s)", end.ExitCode, end.Reason)
 	}
-	n.State, n.Remedy = Unknown, "Read its last log lines: kubectl logs --previous on pod "+n.Pod+"."
+	n.State, n.Remedy = Unknown, "Read its last log lines: kubectl logs --previous "+n.Pod+" -n "+namespace
 }
 
 // waitingFor says what a container waits for; "" if it does not.

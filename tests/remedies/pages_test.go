@@ -20,10 +20,10 @@ var (
 	ending = regexp.MustCompile(`\s+(#|\||\|\||&&|>|<|2>&1)(\s|$)|\s*;`)
 )
 
-// inPages are the commands of this program in the documentation, as words after its
-// name: those in blocks that people paste, run by a test or not, and those between
+// inPages are the commands of a program in the documentation, as words after its name:
+// those in blocks that people paste, run by a test or not, and those between
 // backquotes.
-func inPages(t *testing.T) map[string][]string {
+func inPages(t *testing.T, program string) map[string][]string {
 	t.Helper()
 	root, err := toolbin.Root()
 	if err != nil {
@@ -45,7 +45,7 @@ func inPages(t *testing.T) map[string][]string {
 			}
 			for line := range strings.Lines(strings.ReplaceAll(b.Text, "\\\n", " ")) {
 				for part := range strings.SplitSeq(line, "| ") {
-					if rest, ok := strings.CutPrefix(strings.TrimSpace(part), "pfring "); ok {
+					if rest, ok := strings.CutPrefix(strings.TrimSpace(part), program+" "); ok {
 						found[b.Place()] = append(found[b.Place()], rest)
 					}
 				}
@@ -57,7 +57,7 @@ func inPages(t *testing.T) map[string][]string {
 		}
 		for _, m := range inline.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
 			code := strings.Join(strings.Fields(m[1]), " ")
-			if rest, ok := strings.CutPrefix(code, "pfring "); ok {
+			if rest, ok := strings.CutPrefix(code, program+" "); ok {
 				found[name] = append(found[name], rest)
 			}
 		}
@@ -79,7 +79,7 @@ var lower = regexp.MustCompile(`^[a-z]`)
 // A command in the documentation exists, with the flags that it is given.
 func TestCommandsInPagesExist(t *testing.T) {
 	seen := 0
-	for place, lines := range inPages(t) {
+	for place, lines := range inPages(t, "pfring") {
 		for _, line := range lines {
 			words := unquoted(line)
 			if len(words) == 0 || !lower.MatchString(words[0]) || strings.Contains(words[0], "|") {
