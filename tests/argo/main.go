@@ -1,9 +1,11 @@
 // Command argo says what Argo CD would say of objects: whether they are healthy,
 // whether the live one differs from the one in Git, and whether it is a hook. It
 // reads a JSON list of {"wanted": …, "live": …} from stdin and writes a list of answers.
+// `argo sync` applies objects to a cluster as Argo CD does.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +28,11 @@ type answer struct {
 }
 
 func main() {
-	if err := run(os.Stdin, os.Stdout); err != nil {
+	do := run
+	if len(os.Args) > 1 && os.Args[1] == "sync" {
+		do = func(in io.Reader, out io.Writer) error { return synchronize(context.Background(), in, out) }
+	}
+	if err := do(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "argo:", err)
 		os.Exit(2)
 	}
