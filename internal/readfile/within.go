@@ -49,7 +49,11 @@ type File struct {
 	size int64
 	left int64
 	max  int64
+	own  []byte // what the last piece was read into; nil while a read has not ended
 }
+
+// maxPiece is how many bytes are read at once at most.
+const maxPiece = 256 << 10
 
 // OpenIn opens the file at name below root for reading piece by piece, no more
 // than max bytes in all. It fails as Read does.
@@ -76,30 +80,51 @@ func OpenIn(ctx context.Context, root *os.Root, name string, max int64) (*File, 
 // Read reads as io.Reader has it, and fails with the context's error when that
 // ends.
 func (f *File) Read(p []byte) (int, error) {
-	// Into a buffer of its own: p is the caller's again when the context ends.
-	data, err := Within(f.ctx, f.path, func() ([]byte, error) {
-		own := make([]byte, min(len(p), 256<<10))
-		n, err := f.file.Read(own)
-		if errors.Is(err, io.EOF) {
-			return nil, nil
-		}
-		return own[:n], err
-	})
-	if err != nil {
-		return 0, err
+	if len(p) == 0 {
+		return 0, nil
 	}
-	if f.left -= int64(len(data)); f.left < 0 {
-		return 0, tooLarge(f.path, f.max)
-	}
-	if len(data) == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return copy(p, data), nil
+	data, err := f.piece(len(p))
+	return copy(p, data), err
 }
 
 // WriteTo hands the file on in pieces that are worth their price.
-func (f *File) WriteTo(w io.Writer) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{f}, make([]byte, 256<<10))
+func (f *File) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		data, err := f.piece(maxPiece)
+		if errors.Is(err, io.EOF) {
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+		n, err := w.Write(data)
+		if written += int64(n); err != nil {
+			return written, err
+		}
+	}
+}
+
+// piece reads up to so many bytes, which stand until the next call. They go into a
+// separate buffer, no larger than the file, that nobody uses again if the context ends
+// before the read does.
+func (f *File) piece(most int) ([]byte, error) {
+	size := min(most, maxPiece, max(int(min(f.size, maxPiece))+1, 512))
+	own := f.own
+	if f.own = nil; len(own) < size {
+		own = make([]byte, size)
+	}
+	n, err := Within(f.ctx, f.path, func() (int, error) { return f.file.Read(own[:size]) })
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f.left -= int64(n); f.left < 0 {
+		return nil, tooLarge(f.path, f.max)
+	}
+	f.own = own
+	return own[:n], nil
 }
 
 // Size is how many bytes the file had when it was opened.
