@@ -370,6 +370,8 @@ func (c *check) updateStrategy(path Path) {
 		c.errorf("pod-invalid", rolling, "set one of them to 0", "maxUnavailable and maxSurge cannot both be above 0")
 	case unavailable == nil && !none("maxSurge"):
 		c.errorf("pod-invalid", rolling, "add maxUnavailable: 0", "maxSurge requires maxUnavailable: 0, since its default is 1")
+	case !none("maxSurge") && c.mode() != "kmm" && c.boolean(module.With("unloadOnDestroy")):
+		c.errorf("pod-invalid", rolling.With("maxSurge"), "write maxUnavailable: 1 instead", "with unloadOnDestroy the old pod, which ends after the new one is ready, unloads the module of both")
 	}
 }
 
