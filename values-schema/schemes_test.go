@@ -13,11 +13,11 @@ import (
 )
 
 // The lists of all schemes in what people read, in the ways in which they are
-// written: they begin with https and end with file.
+// written: they begin with https.
 var (
-	schemePattern = regexp.MustCompile(`\(\(https[a-z0-9|]*\|file\)://`)
-	schemeForms   = regexp.MustCompile(`https://HOST/PATH, .* or file:///PATH`)
-	schemeNames   = regexp.MustCompile("`https://`(?:, `[a-z0-9]+://`)+(,| or) `file://`")
+	schemePattern = regexp.MustCompile(`\(\(https\|[a-z0-9|]+\)://`)
+	schemeForms   = regexp.MustCompile(`https://HOST/PATH(?:, [a-z0-9]+://[A-Z/]+)+ or [a-z0-9]+://[A-Z/]+`)
+	schemeNames   = regexp.MustCompile("`https://`(?:, `[a-z0-9]+://`){2,}(,| or) `[a-z0-9]+://`")
 	schemeTable   = regexp.MustCompile(`(?s)(<!-- sources: [^\n]*-->\n).*?(\n\n|$)`)
 )
 
