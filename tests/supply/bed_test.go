@@ -147,6 +147,10 @@ type bed struct {
 	mu     sync.Mutex
 	build  func(pod *corev1.Pod, kernel string) (log string, result kube.Result)
 	builds map[string]int
+	// release is the Helm release; "" is the constant of that name.
+	release string
+	// daemonSet is the agent's; "" is RELEASE-agent.
+	daemonSet string
 	// prefix begins the names of what the controller makes; "" is RELEASE-pfring.
 	prefix string
 	// identity is the controller's in its Lease; "" is one of its own for each.
@@ -362,7 +366,7 @@ func freePort(t testing.TB) string {
 type process struct {
 	now                                                                 func() time.Time
 	Namespace, Kubeconfig, Config, Serve, Metrics, Deployment, Identity string
-	StoreDir, NamePrefix                                                string
+	StoreDir, NamePrefix, Release, DaemonSet                            string
 	Remote                                                              store.Dirs
 	// Lease is that of the leader; 0 is the controller's own, which a slow machine
 	// does not lose.
@@ -374,8 +378,9 @@ func (p process) run(ctx context.Context, config *rest.Config, log *slog.Logger)
 	if err != nil {
 		return err
 	}
+	name := cmp.Or(p.Release, release)
 	return controller.Run(ctx, controller.Options{
-		Config: settings, Release: release, Namespace: p.Namespace, DaemonSet: release + "-agent", Deployment: p.Deployment,
+		Config: settings, Release: name, Namespace: p.Namespace, DaemonSet: cmp.Or(p.DaemonSet, name+"-agent"), Deployment: p.Deployment,
 		MetricsAddress: p.Metrics, ServeAddress: p.Serve, Version: "test", REST: config, Log: log, LeaseDuration: p.Lease, Now: p.now,
 		StoreDir: p.StoreDir, Remote: p.Remote, Identity: p.Identity, NamePrefix: p.NamePrefix,
 	})
@@ -439,7 +444,7 @@ func (b *bed) start(t *testing.T, config *rest.Config) (stop func()) {
 	out := &lockedBuffer{}
 	b.out = out
 	go func() {
-		done <- process{now: b.now, Namespace: b.namespace, Deployment: b.deployment, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote, NamePrefix: b.prefix}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
+		done <- process{now: b.now, Release: b.release, DaemonSet: b.daemonSet, Namespace: b.namespace, Deployment: b.deployment, Config: b.config, Serve: b.serve, Metrics: "127.0.0.1:0", StoreDir: b.storeDir, Remote: b.remote, NamePrefix: b.prefix}.run(ctx, config, slog.New(slog.NewTextHandler(out, nil)))
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
