@@ -32,7 +32,7 @@ var version = "devel"
 // known of nodes.
 const (
 	softMemory = 56 << 20
-	garbage    = 40
+	garbage    = 80
 )
 
 func main() {

@@ -46,7 +46,7 @@ func FromObject(n *corev1.Node) Node {
 		Kernel:   shared(info.KernelVersion),
 		Arch:     shared(archOf(n)),
 		OS:       shared(cmp.Or(info.OperatingSystem, n.Labels[corev1.LabelOSStable])),
-		OSImage:  shared(strings.TrimSpace(printout.Line(info.OSImage))),
+		OSImage:  shared(oneLine(info.OSImage)),
 		Platform: platformOf(n),
 		Zone:     shared(n.Labels[corev1.LabelTopologyZone]),
 		BootID:   info.BootID,
@@ -68,6 +68,17 @@ func archOf(n *corev1.Node) string {
 		return arch
 	}
 	return name
+}
+
+// oneLine is a text without line breaks and control characters. Nearly all have none,
+// and there are thousands.
+func oneLine(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return strings.TrimSpace(printout.Plain(s))
+		}
+	}
+	return s
 }
 
 // shared keeps one copy of a string that thousands of nodes have in common.

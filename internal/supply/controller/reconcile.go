@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -19,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/kubeshark/kubeshark-pfring/internal/cluster"
 	"github.com/kubeshark/kubeshark-pfring/internal/rollout"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply"
 	"github.com/kubeshark/kubeshark-pfring/internal/supply/decide"
@@ -57,6 +55,7 @@ type reconciler struct {
 	trusted   *trusted
 	retried   *pacer
 	foreign   map[string]bool
+	nodes     seenNodes
 	// known is the index that was read or signed last.
 	known   published
 	shown   *shown
@@ -152,24 +151,6 @@ func (r *reconciler) see(ctx context.Context, l *look) error {
 		return err
 	}
 	return r.seeJobs(ctx, l)
-}
-
-func (r *reconciler) seeNodes(ctx context.Context, l *look) error {
-	if l.release == nil {
-		return nil
-	}
-	objects, err := objectsOf[corev1.Node](ctx, r.cache)
-	if err != nil {
-		return err
-	}
-	nodes := make([]cluster.Node, 0, len(objects))
-	for _, o := range objects {
-		n := cluster.FromObject(o)
-		n.Excluded = l.release.Excludes(o) != ""
-		nodes = append(nodes, n)
-	}
-	l.wants = decide.Wants(nodes, r.o.Config.Supply.Kernels)
-	return nil
 }
 
 func (r *reconciler) decide(l *look) {

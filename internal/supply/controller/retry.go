@@ -49,16 +49,24 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 		if pod == nil || !helps(l, n, pod) || !r.retried.take(n.Node, l.now) {
 			continue
 		}
-		err := r.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, client.Preconditions{UID: &pod.UID})
-		if apierrors.IsForbidden(err) || err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return fmt.Errorf("cannot restart the agent on node %s: %w", n.Node, err)
+		if err := r.restart(ctx, n, pod); err != nil {
+			return err
 		}
-		retriedPods.Inc()
-		r.log.Info("restarted an agent", "node", n.Node, "pod", n.Pod, "kernel", n.Kernel, "reason", string(n.Reason))
 	}
 	if next := r.retried.next(l.now); !next.IsZero() && (l.plan.Next.IsZero() || next.Before(l.plan.Next)) {
 		l.plan.Next = next
 	}
+	return nil
+}
+
+// restart deletes the pod of a node's agent. That somebody was faster is no error.
+func (r *reconciler) restart(ctx context.Context, n rollout.Node, pod *corev1.Pod) error {
+	err := r.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, client.Preconditions{UID: &pod.UID})
+	if apierrors.IsForbidden(err) || err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("cannot restart the agent on node %s: %w", n.Node, err)
+	}
+	retriedPods.Inc()
+	r.log.Info("restarted an agent", "node", n.Node, "pod", n.Pod, "kernel", n.Kernel, "reason", string(n.Reason))
 	return nil
 }
 

@@ -263,11 +263,18 @@ func addController(mgr manager.Manager, r *reconciler) error {
 	one := reconcile.Request{}
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	soon := handler.Funcs{
-		CreateFunc:  func(_ context.Context, _ event.CreateEvent, q queue) { q.AddAfter(one, coalesce) },
-		DeleteFunc:  func(_ context.Context, _ event.DeleteEvent, q queue) { q.AddAfter(one, coalesce) },
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+			r.nodes.note(e.Object)
+			q.AddAfter(one, coalesce)
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			r.nodes.note(e.Object)
+			q.AddAfter(one, coalesce)
+		},
 		GenericFunc: func(_ context.Context, _ event.GenericEvent, q queue) { q.Add(one) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			if changesInput(e.ObjectOld, e.ObjectNew) {
+				r.nodes.note(e.ObjectNew)
 				q.AddAfter(one, coalesce)
 			}
 		},
