@@ -27,6 +27,7 @@ func checkKubernetes(c *check) {
 	for _, pod := range []Path{agent, supply} {
 		c.dns(pod)
 		c.podSecurity(pod.With("podSecurityContext"))
+		c.env(pod.With("extraEnv"))
 	}
 	c.updateStrategy(agent.With("updateStrategy"))
 	c.peers(module.With("networkPolicy", "from"))

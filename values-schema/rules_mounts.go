@@ -60,7 +60,7 @@ func (c *check) mounts(list, volumes Path, own ownMounts) {
 		if !ok {
 			continue // the schema says so
 		}
-		c.fields(at, fields, reflect.TypeFor[corev1.VolumeMount]())
+		c.fields("volume-invalid", at, fields, reflect.TypeFor[corev1.VolumeMount]())
 		if name := c.str(at.With("name")); name != "" && !slices.Contains(names, name) {
 			c.errorf("volume-invalid", at.With("name"), "add it to extraVolumes, or correct the name", "no volume has this name")
 		}

@@ -13,9 +13,9 @@ const (
 )
 
 // requires reports a field that is missing from the map at path, which is what.
-func (c *check) requires(at Path, field, what string) {
+func (c *check) requires(rule string, at Path, field, what string) {
 	if v, ok := lookup(c.values, at.With(field)); !ok || v == nil || v == "" {
-		c.errorf("volume-invalid", at, "add "+field, "%s requires %s", what, field)
+		c.errorf(rule, at, "add "+field, "%s requires %s", what, field)
 	}
 }
 
@@ -49,12 +49,12 @@ func (c *check) projection(kind string, at Path) (files []Path) {
 	}
 	switch kind {
 	case "secret", "configMap":
-		c.requires(at, "name", "a source of kind "+kind)
+		c.requires("volume-invalid", at, "name", "a source of kind "+kind)
 		return c.keysToPaths(at.With("items"))
 	case "downwardAPI":
 		return c.downwardFiles(at.With("items"))
 	case "serviceAccountToken":
-		c.requires(at, "path", "a token")
+		c.requires("volume-invalid", at, "path", "a token")
 		c.localPath(at.With("path"))
 		c.tokenSeconds(at.With("expirationSeconds"))
 		// The API server lets two tokens have one path.
@@ -88,8 +88,8 @@ func (c *check) keysToPaths(path Path) (files []Path) {
 		if c.object(at) == nil {
 			continue
 		}
-		c.requires(at, "key", "an item")
-		c.requires(at, "path", "an item")
+		c.requires("volume-invalid", at, "key", "an item")
+		c.requires("volume-invalid", at, "path", "an item")
 		c.localPath(at.With("path"))
 		c.fileMode(at.With("mode"))
 		files = append(files, at.With("path"))
@@ -108,7 +108,7 @@ func (c *check) downwardFiles(path Path) (files []Path) {
 		if c.object(at) == nil {
 			continue
 		}
-		c.requires(at, "path", "an item")
+		c.requires("volume-invalid", at, "path", "an item")
 		c.localPath(at.With("path"))
 		c.fileMode(at.With("mode"))
 		ofField, ofResource := c.object(at.With("fieldRef")) != nil, c.object(at.With("resourceFieldRef")) != nil

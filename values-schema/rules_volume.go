@@ -85,14 +85,14 @@ func (c *check) volumeOf(path Path, kind string) {
 		return
 	}
 	for _, name := range volumeRequires[kind] {
-		c.requires(at, name, "a volume of kind "+kind)
+		c.requires("volume-invalid", at, name, "a volume of kind "+kind)
 	}
-	c.fields(at, fields, t)
+	c.fields("volume-invalid", at, fields, t)
 	c.volumeFields(kind, at)
 }
 
 // fields checks names and types of the fields of a map that Kubernetes reads as t.
-func (c *check) fields(at Path, fields map[string]any, t reflect.Type) {
+func (c *check) fields(rule string, at Path, fields map[string]any, t reflect.Type) {
 	of := jsonFields(t)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if _, ok := of[name]; !ok {
@@ -101,10 +101,10 @@ func (c *check) fields(at Path, fields map[string]any, t reflect.Type) {
 			if near := Nearest(name, names); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			c.warnf("volume-invalid", at.With(name), hint, "unknown field (Kubernetes up to 1.37), which is ignored")
+			c.warnf(rule, at.With(name), hint, "unknown field (Kubernetes up to 1.37), which is ignored")
 		}
 	}
-	c.volumeTypes(at, fields, t)
+	c.types(rule, at, fields, t)
 }
 
 // choices are the fields of a volume source that take certain words.
@@ -145,8 +145,8 @@ func (c *check) volumeFields(kind string, at Path) {
 	}
 }
 
-// volumeTypes reads the source into Kubernetes' own type.
-func (c *check) volumeTypes(at Path, fields map[string]any, t reflect.Type) {
+// types reads the map into Kubernetes' own type.
+func (c *check) types(rule string, at Path, fields map[string]any, t reflect.Type) {
 	data, err := json.Marshal(numbers(fields))
 	if err != nil {
 		return // values are JSON
@@ -156,11 +156,19 @@ func (c *check) volumeTypes(at Path, fields map[string]any, t reflect.Type) {
 		for _, step := range strings.Split(wrong.Field, ".") {
 			at = at.With(step)
 		}
-		c.errorf("volume-invalid", at, "", "must be %s, this is %s", goType(wrong.Type), wrong.Value)
+		kind, _, _ := strings.Cut(wrong.Value, " ")
+		hint := ""
+		if scalar := kind == "number" || kind == "bool"; scalar && goType(wrong.Type) == "a string" {
+			hint = "write it in quotes"
+		}
+		c.errorf(rule, at, hint, "must be %s, this is %s", goType(wrong.Type), jsonKinds[kind])
 	} else if err != nil {
-		c.errorf("volume-invalid", at, "", "Kubernetes cannot read this volume source")
+		c.errorf(rule, at, "", "Kubernetes cannot read this")
 	}
 }
+
+// jsonKinds are encoding/json's words for values, and those of YAML.
+var jsonKinds = map[string]string{"number": "a number", "bool": "a boolean", "string": "a string", "object": "a map", "array": "a list"}
 
 // goType names a type of Kubernetes' API as YAML has it.
 func goType(t reflect.Type) string {

@@ -80,6 +80,18 @@ var fragments = map[string][]string{
 		`[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"Enabled"}]`, `[{"name":"v","mountPath":"/a","recursiveReadOnly":"Enabled"}]`, `[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"Yes"}]`, `[{"name":"v","mountPath":"/a","recursiveReadOnly":"Disabled"}]`,
 		`[{"name":"v","mountPath":"/a","readOnly":true,"recursiveReadOnly":"IfPossible","mountPropagation":"HostToContainer"}]`, `[{"name":"v","mountPath":"/a","readOnly":"yes"}]`, `[]`,
 	},
+	"extraEnv": {
+		`[{"name":"A","value":"x"}]`, `[{"name":"A"}]`, `[{"name":"A","value":1}]`, `[{"name":"A","value":true}]`, `[{"name":"A=B","value":"x"}]`, `[{"name":"1A","value":"x"}]`, `[{"name":"a.b-c","value":"x"}]`, `[{"name":"ä","value":"x"}]`,
+		`[{"name":"A b","value":"x"}]`, `[{"name":"A","value":"x"},{"name":"A","value":"y"}]`, `[{"name":"A","value":"x","valueFrom":{"fieldRef":{"fieldPath":"status.hostIP"}}}]`, `[{"name":"A","value":"","valueFrom":{"fieldRef":{"fieldPath":"status.hostIP"}}}]`,
+		`[{"name":"A","valueFrom":{}}]`, `[{"name":"A","valueFrom":null}]`, `[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"spec.nodeName"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"spec.nodename"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{}}}]`,
+		`[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['a']"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['a b']"}}}]`,
+		`[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.annotations['Example.com/A']"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"status.podIPs"}}}]`, `[{"name":"A","valueFrom":{"fieldRef":{"apiVersion":"v2","fieldPath":"status.podIP"}}}]`,
+		`[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.name['a']"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.memory"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.pods"}}}]`,
+		`[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.memory","divisor":"1Mi"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"requests.hugepages-2Mi"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"hugepages-2Mi"}}}]`,
+		`[{"name":"A","valueFrom":{"secretKeyRef":{"name":"s","key":"k"}}}]`, `[{"name":"A","valueFrom":{"secretKeyRef":{"name":"s"}}}]`, `[{"name":"A","valueFrom":{"secretKeyRef":{"key":"k"}}}]`, `[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"c","key":"a/b"}}}]`,
+		`[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"c","key":"k","optional":true}}}]`, `[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"},"secretKeyRef":{"name":"s","key":"k"}}}]`, `[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"c","key":"k","optional":"yes"}}}]`, `[]`,
+		`[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.memory","divisor":"3Mi"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu","divisor":"1m"}}}]`, `[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu","divisor":"2"}}}]`,
+	},
 	"affinity": {
 		`{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In","values":["b"]}]}]}}}`,
 		`{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"In"}]}]}}}`,
@@ -94,7 +106,7 @@ var fragments = map[string][]string{
 // parts are the values with fragments below them, each with its kinds; nil has all.
 var parts = map[string][]string{
 	"agent":          nil,
-	"supply":         {"tolerations", "resources", "nodeSelector", "affinity", "podLabels", "podAnnotations", "extraVolumes", "extraVolumeMounts"},
+	"supply":         {"tolerations", "resources", "nodeSelector", "affinity", "podLabels", "podAnnotations", "extraVolumes", "extraVolumeMounts", "extraEnv"},
 	"supply.builder": {"tolerations", "resources", "nodeSelector"},
 }
 
@@ -119,6 +131,8 @@ func into(t *testing.T, set map[string]any, key string, fragment any) {
 	case "extraVolumeMounts":
 		container["volumeMounts"] = fragment
 		err = unstructured.SetNestedSlice(set, mounted, append(pod, "spec", "volumes")...)
+	case "extraEnv":
+		container["env"] = fragment
 	case "resources":
 		container["resources"] = fragment
 	default:
