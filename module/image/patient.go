@@ -77,6 +77,17 @@ func (e *errGaveUp) Unwrap() error { return e.cause }
 // Registry is the host that was asked, for those who put network errors into words.
 func (e *errGaveUp) Registry() string { return e.host }
 
+// errOnTheWay is a failure on the way to a registry that would be the same next time.
+type errOnTheWay struct {
+	host string
+	error
+}
+
+func (e errOnTheWay) Unwrap() error { return e.error }
+
+// Registry is the host that was asked.
+func (e errOnTheWay) Registry() string { return e.host }
+
 // trouble is how long one operation, such as the push of an image, has met
 // failures only.
 type trouble struct {
@@ -128,11 +139,14 @@ func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 		case r.Context().Err() != nil:
 			return response, err
 		case cause == nil:
+			if err != nil {
+				return nil, errOnTheWay{r.URL.Host, err}
+			}
 			// That there is no blob, or that one may be sent, is not progress yet.
-			if err == nil && r.Method != http.MethodHead && r.Method != http.MethodPost {
+			if r.Method != http.MethodHead && r.Method != http.MethodPost {
 				t.over()
 			}
-			return response, err
+			return response, nil
 		}
 		if err := p.pause(r, t, start, cause, asked); err != nil {
 			return nil, err
