@@ -59,7 +59,7 @@ func (r *reconciler) retry(ctx context.Context, l *look) error {
 	return nil
 }
 
-// restart deletes the pod of a node's agent. That somebody was faster is no error.
+// restart deletes the pod of a node's agent. One that somebody else has deleted is left alone.
 func (r *reconciler) restart(ctx context.Context, n rollout.Node, pod *corev1.Pod) error {
 	err := r.client.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}, client.Preconditions{UID: &pod.UID})
 	if apierrors.IsForbidden(err) || err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
