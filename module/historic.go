@@ -129,7 +129,7 @@ func listHistoric(ctx context.Context, s *supply, noIndex error) (releases, warn
 	return releases, nil, err
 }
 
-// unverified is the warning about a repository of the historic layout.
+// unproved is the warning about a repository of the historic layout.
 func unproved(source Source) string {
 	return fmt.Sprintf("%s has the historic layout: its modules are not verified", source)
 }

@@ -90,7 +90,7 @@ func runInspect(cmd *cobra.Command, f *inspectFlags, args []string) error {
 	return concluded(failed, fits)
 }
 
-// verdict is what is wrong with all the files together. One that could not be
+// concluded is what is wrong with all the files together. One that could not be
 // read weighs more than one that is not a module.
 func concluded(failed []error, fits bool) error {
 	for _, err := range failed {

@@ -134,7 +134,7 @@ type group struct {
 	n          int
 }
 
-// held are the lines of what was skipped since the last finding.
+// skippedLines are the lines of what was skipped since the last finding.
 func (p *Printer) skippedLines() string {
 	if len(p.skipped) > 0 {
 		p.done = append(p.done, group{p.skipped[0].ID, p.skipped[0].Observed, len(p.skipped)})

@@ -10,7 +10,7 @@ import (
 // openRows is the most rows of a table that is shown at once.
 const openRows = 50
 
-// states are what the nodes' states are on a page.
+// state is what a node's state is on a page.
 func (n Node) state() webpage.State {
 	switch {
 	case !n.Wanted:

@@ -32,7 +32,7 @@ type facts struct {
 	verdicts *verdict.Judge
 }
 
-// lacking is the one judgement of a node that has no module, and why it takes none
+// verdictWithout is the one judgement of a node that has no module, and why it takes none
 // at all, or "".
 func (f *facts) verdictWithout(t *target) (v verdict.Verdict, refused string) {
 	if f.verdicts == nil {

@@ -172,7 +172,7 @@ func (k *kmmFacts) obstacle(kind podKind) words {
 	return words{}
 }
 
-// held adds to a message why KMM does not get on, if that is known, else what to
+// explainHeld adds to a message why KMM does not get on, if that is known, else what to
 // look at.
 func (k *kmmFacts) explainHeld(kind podKind, message string) words {
 	o := k.obstacle(kind)

@@ -146,7 +146,7 @@ func keepPod(in any) (any, error) {
 	return slimPod(p), nil
 }
 
-// fell tells whether the agent of a pod went on without PF_RING.
+// fellBack tells whether the agent of a pod went on without PF_RING.
 func fellBack(p *corev1.Pod) bool {
 	o, ok := lastOutcome(p)
 	return ok && o.Backend != outcome.PFRing

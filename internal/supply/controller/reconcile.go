@@ -188,7 +188,7 @@ func (r *reconciler) decide(l *look) {
 	}
 }
 
-// held says why no build is begun for the moment; "" if they may be.
+// whyHeld says why no build is begun for the moment; "" if they may be.
 func (r *reconciler) whyHeld(l *look) string {
 	switch {
 	case l.storeFails:

@@ -181,7 +181,7 @@ func (d *decision) kernel(w Want) (supply.KernelStatus, *candidate) {
 	return become(supply.Queued), &candidate{Build{target, fit.Version, old.Tries + 1, inputs}, w.Nodes, len(d.have[w.Key]) == 0}
 }
 
-// held returns the state of a kernel whose build does not begin now and says in k
+// holdBack returns the state of a kernel whose build does not begin now and says in k
 // why; "" lets it begin.
 func (d *decision) holdBack(w Want, old supply.KernelStatus, k *supply.KernelStatus) supply.State {
 	switch {

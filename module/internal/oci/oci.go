@@ -53,7 +53,7 @@ type Source struct {
 	tag  string // of a historic image; "" for the usual ones
 
 	mu    sync.Mutex
-	index *manifest // of IndexTag, as it was when one of its files was fetched
+	index *manifest // of the tag "index", as it was when one of its files was fetched
 	taken map[string]bool
 }
 
