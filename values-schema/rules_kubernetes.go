@@ -359,6 +359,11 @@ func (c *check) updateStrategy(path Path) {
 	if c.object(rolling) == nil || c.misspelled(rolling, "maxUnavailable", "maxSurge") || !c.share(rolling.With("maxUnavailable")) || !c.share(rolling.With("maxSurge")) {
 		return
 	}
+	c.rollingUpdate(rolling)
+}
+
+// rollingUpdate checks how the two numbers of a rolling update go together.
+func (c *check) rollingUpdate(rolling Path) {
 	none := func(field string) bool {
 		v, _ := lookup(c.values, rolling.With(field))
 		return v == nil || v == float64(0) || v == "0%"

@@ -182,9 +182,9 @@ func (w *waiter) take(event watch.Event, version *string) error {
 		return nil
 	}
 	*version = pod.ResourceVersion
-	switch {
-	case event.Type == watch.Bookmark:
-	case event.Type == watch.Deleted:
+	switch event.Type {
+	case watch.Bookmark:
+	case watch.Deleted:
 		delete(w.facts.pods, string(pod.UID))
 		if !w.facts.release.owns(pod) {
 			w.facts.put(pod)
