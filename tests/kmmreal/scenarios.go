@@ -76,8 +76,9 @@ func scenarios() []scenario {
 			b.apply(values(), "tap.kernelModule.kernelMappings[0].containerImage=reg.example/pf-ring:v2-${KERNEL_FULL_VERSION}")
 			b.says(w0, 1, "on this node: kubectl patch pod kmm-worker-w-0-pfr")
 			b.do("patch", "pod", "kmm-worker-w-0-pfr", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
-			b.kubelet.set(map[string]fate{})
 			b.do("delete", "pod", "kmm-worker-w-0-pfr", "--ignore-not-found", "--wait=false")
+			// Only now, or the old pod may end well before it is deleted.
+			b.kubelet.set(map[string]fate{})
 			b.says("", 0, "2 of 2 nodes have PF_RING")
 		}},
 		{"key-rejected", "the kernel refuses the module", func(b *bed) {
