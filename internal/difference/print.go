@@ -14,8 +14,7 @@ func Formats() []string { return []string{"table", "json", "yaml"} }
 
 // Write prints the report in one of Formats.
 func (r *Report) Write(w io.Writer, format string) error {
-	switch format {
-	case "table":
+	if format == "table" {
 		_, err := io.WriteString(w, r.table())
 		return err
 	}
