@@ -216,13 +216,13 @@ const (
 )
 
 // nearNodes prefers nodes, and keeps a pod off those that only stand for another
-// cluster or service, whose taints it tolerates.
+// cluster, a service or nothing, whose taints it tolerates.
 func nearNodes(names []string) *corev1.Affinity {
-	stands := func(label, value string) corev1.NodeSelectorRequirement {
-		return corev1.NodeSelectorRequirement{Key: label, Operator: corev1.NodeSelectorOpNotIn, Values: []string{value}}
+	stands := func(label string, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: label, Operator: corev1.NodeSelectorOpNotIn, Values: values}
 	}
 	real := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
-		stands("type", "virtual-kubelet"), stands("liqo.io/type", "virtual-node"), stands("eks.amazonaws.com/compute-type", "fargate"),
+		stands("type", "virtual-kubelet", "kwok"), stands("liqo.io/type", "virtual-node"), stands("eks.amazonaws.com/compute-type", "fargate"),
 	}}
 	worker := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
 		{Key: "node-role.kubernetes.io/control-plane", Operator: corev1.NodeSelectorOpDoesNotExist},

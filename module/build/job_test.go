@@ -1,6 +1,8 @@
 package build
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -152,5 +154,28 @@ func TestAScriptThatNoJobCanHoldIsRefused(t *testing.T) {
 		if _, err := NewBuilder(&rest.Config{Host: "http://127.0.0.1:1"}, Settings{Script: strings.Repeat("#", size)}); (err == nil) != good {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+// Where no agent can run, no build can: the chart and a Job name the same labels.
+func TestABuildKeepsOffTheNodesThatTheChartKeepsTheAgentOff(t *testing.T) {
+	const template = "../../charts/kubeshark-pfring/templates/_scheduling.tpl"
+	text, err := os.ReadFile(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, m := range regexp.MustCompile(`\(dict "key" "([^"]+)" "operator" "NotIn" "values" \(list ([^)]+)\)\)`).FindAllStringSubmatch(string(text), -1) {
+		want = append(want, m[1]+" "+strings.ReplaceAll(m[2], `"`, ""))
+	}
+	var got []string
+	required := testJob(t, "6.1.0-18-amd64", nil).Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	for _, r := range required.NodeSelectorTerms[0].MatchExpressions {
+		got = append(got, r.Key+" "+strings.Join(r.Values, " "))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("a Job keeps off %q, and %s off %q", got, template, want)
 	}
 }

@@ -402,7 +402,7 @@ func TestNothingIsMadeWhenThereIsNothingToDo(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pfring(t.Context(), namespace, "module", "build", "--all", "-o", filepath.Join(file, "below")).want(t, 2, "cannot make the folder for the modules")
+	pfring(t.Context(), namespace, "module", "build", "--all", "-o", filepath.Join(file, "below")).want(t, 2, "cannot create folder "+filepath.Join(file, "below")+": not a directory")
 	nothingLeft(t, namespace)
 }
 
