@@ -356,10 +356,13 @@ func (c *check) updateStrategy(path Path) {
 		c.errorf("pod-invalid", path.With("type"), "", "must be RollingUpdate or OnDelete")
 	}
 	rolling := path.With("rollingUpdate")
-	if c.object(rolling) == nil || c.misspelled(rolling, "maxUnavailable", "maxSurge") || !c.share(rolling.With("maxUnavailable")) || !c.share(rolling.With("maxSurge")) {
+	if c.object(rolling) == nil {
 		return
 	}
-	c.rollingUpdate(rolling)
+	misspelled, unavailable, surge := c.misspelled(rolling, "maxUnavailable", "maxSurge"), c.share(rolling.With("maxUnavailable")), c.share(rolling.With("maxSurge"))
+	if !misspelled && unavailable && surge {
+		c.rollingUpdate(rolling)
+	}
 }
 
 // rollingUpdate checks how the two numbers of a rolling update go together.
