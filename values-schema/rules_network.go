@@ -14,7 +14,7 @@ func (c *check) peers(path Path) {
 		c.labelSelector(at.With("namespaceSelector"))
 		switch {
 		case peer["ipBlock"] == nil && peer["podSelector"] == nil && peer["namespaceSelector"] == nil:
-			c.errorf("pod-invalid", at, "write namespaceSelector: {} for every pod of the cluster, or leave from empty for everybody", "a source requires ipBlock, podSelector or namespaceSelector")
+			c.errorf("pod-invalid", at, "write namespaceSelector: {} for every pod of the cluster, or from: [] for every address", "a source requires ipBlock, podSelector or namespaceSelector")
 		case peer["ipBlock"] == nil:
 		case peer["podSelector"] != nil || peer["namespaceSelector"] != nil:
 			c.errorf("pod-invalid", at, "write two sources", "ipBlock cannot be combined with podSelector or namespaceSelector")
